@@ -1,0 +1,221 @@
+#include "upconv/tensor.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "upconv/error.h"
+
+namespace upconv {
+
+namespace {
+
+constexpr std::size_t kAlignment = 64;  // one cache line, and the widest vector of any ISA
+
+/// Visits every element of `view` in C order, innermost axis as one strided run.
+template <typename From, typename To>
+void copy_elements(const ConstTensorView& view, To* out) {
+  const Dims& shape = view.shape();
+  const From* first = static_cast<const From*>(view.data());
+  const std::size_t rank = shape.size();
+  if (rank == 0) {
+    *out = static_cast<To>(*first);
+    return;
+  }
+  const Index count = element_count(shape);
+  if (count == 0) return;
+  const Index run = shape.back();
+  const Index step = view.strides().back();
+  Dims at(shape);
+  for (std::size_t axis = 0; axis < rank; ++axis) at[axis] = 0;
+  Index offset = 0;
+  for (Index done = 0; done < count; done += run) {
+    for (Index i = 0; i < run; ++i) *out++ = static_cast<To>(first[offset + i * step]);
+    for (std::size_t axis = rank - 1; axis-- > 0;) {
+      offset += view.strides()[axis];
+      if (++at[axis] < shape[axis]) break;
+      offset -= shape[axis] * view.strides()[axis];
+      at[axis] = 0;
+    }
+  }
+}
+
+}  // namespace
+
+DType parse_dtype(std::string_view name) {
+  if (name == "float32") return DType::kFloat32;
+  if (name == "float64") return DType::kFloat64;
+  throw Error(ErrorKind::kInvalidArgument,
+              "dtype is \"" + std::string(name) + "\"; it must be float32 or float64");
+}
+
+Dims::Dims(std::initializer_list<Index> values)
+    : Dims(std::span<const Index>(values.begin(), values.size())) {}
+
+Dims::Dims(std::span<const Index> values) : size_(0) {
+  for (const Index value : values) push_back(value);
+}
+
+Dims::Dims(const Dims& other) noexcept : size_(other.size_) {
+  std::copy(other.begin(), other.end(), values_);
+}
+
+Dims& Dims::operator=(const Dims& other) noexcept {
+  size_ = other.size_;
+  if (this != &other) std::copy(other.begin(), other.end(), values_);
+  return *this;
+}
+
+void Dims::push_back(Index value) {
+  if (size_ == kMaxAxes) {
+    throw Error(ErrorKind::kLimitExceeded,
+                "tensor has more than " + std::to_string(kMaxAxes) + " axes; that is the limit");
+  }
+  values_[size_++] = value;
+}
+
+bool operator==(const Dims& a, const Dims& b) noexcept {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
+
+std::string to_string(const Dims& dims) {
+  std::string text = "[";
+  for (std::size_t axis = 0; axis < dims.size(); ++axis) {
+    if (axis) text += ", ";
+    text += std::to_string(dims[axis]);
+  }
+  return text + "]";
+}
+
+Index element_count(const Dims& shape) {
+  Index count = 1;
+  bool overflow = false;
+  bool empty = false;
+  for (const Index extent : shape) {
+    if (extent < 0) {
+      throw Error(ErrorKind::kInvalidArgument,
+                  "shape is " + to_string(shape) + "; extents must be at least 0");
+    }
+    empty = empty || extent == 0;
+    overflow = __builtin_mul_overflow(count, extent, &count) || overflow;
+  }
+  if (empty) return 0;
+  if (overflow) {
+    throw Error(ErrorKind::kLimitExceeded,
+                "shape is " + to_string(shape) + "; the number of elements must fit 63 bits");
+  }
+  return count;
+}
+
+Dims c_order_strides(const Dims& shape) {
+  element_count(shape);
+  Dims strides(shape);
+  Index step = 1;
+  for (std::size_t axis = shape.size(); axis-- > 0;) {
+    strides[axis] = step;
+    step *= std::max<Index>(shape[axis], 1);
+  }
+  return strides;
+}
+
+ConstTensorView::ConstTensorView(const void* data, DType dtype, const Dims& shape,
+                                 const Dims& strides)
+    : data_(data), dtype_(dtype), shape_(shape), strides_(strides) {
+  if (strides.size() != shape.size()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "view has strides " + to_string(strides) + " for shape " + to_string(shape) +
+                    "; it needs one stride per axis");
+  }
+}
+
+ConstTensorView::ConstTensorView(const void* data, DType dtype, const Dims& shape)
+    : data_(data), dtype_(dtype), shape_(shape), strides_(c_order_strides(shape)) {}
+
+const void* ConstTensorView::checked(const void* data, std::size_t count, const Dims& shape) {
+  if (static_cast<std::uint64_t>(element_count(shape)) != count) {
+    throw Error(ErrorKind::kShapeMismatch, "array has " + std::to_string(count) +
+                                               " elements; shape " + to_string(shape) + " needs " +
+                                               std::to_string(element_count(shape)));
+  }
+  return data;
+}
+
+void ConstTensorView::require_dtype(DType wanted) const {
+  if (wanted != dtype_) {
+    throw Error(ErrorKind::kShapeMismatch, "tensor is " + std::string(to_string(dtype_)) +
+                                               "; it was read as " +
+                                               std::string(to_string(wanted)));
+  }
+}
+
+void Tensor::Free::operator()(void* memory) const noexcept { std::free(memory); }
+
+Tensor::Tensor() noexcept { shape_.push_back(0); }
+
+Tensor::Tensor(DType dtype, const Dims& shape)
+    : dtype_(dtype), shape_(shape), size_(element_count(shape)) {
+  Index bytes = 0;
+  if (__builtin_mul_overflow(size_, static_cast<Index>(size_of(dtype)), &bytes) ||
+      bytes > PTRDIFF_MAX - static_cast<Index>(kAlignment)) {
+    throw Error(ErrorKind::kLimitExceeded,
+                "tensor of shape " + to_string(shape) + " is over the address space");
+  }
+  const std::size_t rounded =
+      (static_cast<std::size_t>(bytes) + kAlignment) / kAlignment * kAlignment;
+  data_.reset(std::aligned_alloc(kAlignment, rounded));
+  if (!data_) {
+    throw Error(ErrorKind::kOutOfMemory,
+                "tensor of shape " + to_string(shape) + " needs " + std::to_string(rounded) +
+                    " bytes; there is not that much memory");
+  }
+}
+
+Tensor Tensor::zeros(DType dtype, const Dims& shape) {
+  Tensor tensor(dtype, shape);
+  std::memset(tensor.data(), 0, static_cast<std::size_t>(tensor.size_) * size_of(dtype));
+  return tensor;
+}
+
+Tensor Tensor::copy_of(const ConstTensorView& view) { return cast(view, view.dtype()); }
+
+Tensor Tensor::cast(const ConstTensorView& view, DType dtype) {
+  Tensor out(dtype, view.shape());
+  if (out.size_ == 0) return out;
+  const bool from32 = view.dtype() == DType::kFloat32;
+  const bool to32 = dtype == DType::kFloat32;
+  void* to = out.data();
+  if (from32 && to32) copy_elements<float>(view, static_cast<float*>(to));
+  if (from32 && !to32) copy_elements<float>(view, static_cast<double*>(to));
+  if (!from32 && to32) copy_elements<double>(view, static_cast<float*>(to));
+  if (!from32 && !to32) copy_elements<double>(view, static_cast<double*>(to));
+  return out;
+}
+
+Tensor::Tensor(const Tensor& other) : Tensor(copy_of(other.view())) {}
+
+Tensor& Tensor::operator=(const Tensor& other) { return *this = Tensor(other); }
+
+Tensor::Tensor(Tensor&& other) noexcept : Tensor() { *this = std::move(other); }
+
+Tensor& Tensor::operator=(Tensor&& other) noexcept {
+  if (this == &other) return *this;
+  dtype_ = other.dtype_;
+  shape_ = other.shape_;
+  size_ = other.size_;
+  data_ = std::move(other.data_);
+  other.shape_ = Tensor().shape_;
+  other.size_ = 0;
+  return *this;
+}
+
+bool Tensor::checked_span(std::size_t count, const Dims& shape) {
+  if (static_cast<std::uint64_t>(element_count(shape)) != count) {
+    throw Error(ErrorKind::kShapeMismatch, "array has " + std::to_string(count) +
+                                               " elements; shape " + to_string(shape) + " needs " +
+                                               std::to_string(element_count(shape)));
+  }
+  return true;
+}
+
+}  // namespace upconv
