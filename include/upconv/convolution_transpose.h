@@ -1,0 +1,163 @@
+// ConvolutionTranspose: the layer.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "upconv/activation.h"
+#include "upconv/initializers.h"
+#include "upconv/module.h"
+#include "upconv/shape.h"
+#include "upconv/tensor.h"
+
+namespace upconv {
+
+/// A layer's first kernel and bias.
+struct KernelBias {
+  Tensor kernel;               ///< `filter_shape ++ [input_size, output_size]`
+  std::optional<Tensor> bias;  ///< `[output_size]`; none for a layer without bias
+};
+
+/// Makes both at once. As tfp.experimental.nn.util.make_kernel_bias.
+using MakeKernelBias = std::function<KernelBias(
+    const Dims& kernel_shape, const std::optional<Dims>& bias_shape,
+    const Initializer& init_kernel_fn, const Initializer& init_bias_fn, DType dtype)>;
+
+/// Calls init_kernel_fn and, when there is a bias shape, init_bias_fn.
+KernelBias make_kernel_bias(const Dims& kernel_shape, const std::optional<Dims>& bias_shape,
+                            const Initializer& init_kernel_fn, const Initializer& init_bias_fn,
+                            DType dtype);
+
+/// Arguments of ConvolutionTranspose, by name:
+///
+///   ConvolutionTranspose up({.input_size = 64, .output_size = 32, .filter_shape = 4,
+///                            .strides = 2, .padding = "SAME", .activation_fn = "relu"});
+struct ConvolutionTransposeOptions {
+  /// Channels of the input; required, at least 1.
+  Index input_size = 0;
+  /// Channels of the output; required, at least 1.
+  Index output_size = 0;
+  /// Taps per spatial axis (Keras' kernel_size); required, at least 1.
+  PerAxis filter_shape = 0;
+  /// Number of spatial axes: 1, 2 or 3.
+  int rank = 2;
+  /// Output steps per input step, at least 1.
+  PerAxis strides = 1;
+  /// "VALID", "SAME" (any case) or [begin, end] crops per axis; see shape.h.
+  Padding padding = "VALID";
+  /// Output steps between taps, at least 1. May be combined with strides.
+  PerAxis dilations = 1;
+  /// Extra output length at the end; absent: inferred. Below the stride with VALID and SAME, below
+  /// max(stride, dilation) with explicit padding.
+  std::optional<PerAxis> output_padding = {};
+  Initializer init_kernel_fn = initializers::glorot_uniform();
+  Initializer init_bias_fn = initializers::zeros();
+  MakeKernelBias make_kernel_bias_fn = make_kernel_bias;
+  DType dtype = DType::kFloat32;
+  Activation activation_fn = {};
+  std::string name = "ConvolutionTranspose";
+  /// False for a layer without bias.
+  bool use_bias = true;
+  /// The instruction set to pack for; absent: default_isa().
+  std::optional<Isa> isa = {};
+  /// An input shape to expect; only a hint for the choice of kernel.
+  std::optional<Dims> expected_input_shape = {};
+};
+
+/// What a call would run.
+struct KernelChoice {
+  std::string kernel;    ///< the row of the kernel table, as in kernel_infos()
+  std::string strategy;  ///< "wide" ...
+  Isa isa;
+};
+
+/// Transposed convolution of rank 1, 2 or 3 (see shape.h for the formula), channels-last:
+///
+///   input   [batch..., spatial..., input_size]     any number of batch axes, none included
+///   kernel  filter_shape ++ [input_size, output_size]
+///   bias    [output_size]
+///   output  [batch..., window..., output_size]
+///
+/// Spatial axes are (w), (h, w) or (d, h, w). Batch and extents may differ in every call at no
+/// cost: weights are packed when they are set, and never again. Results are bitwise equal for every
+/// number of threads. Copies are deep; moves are cheap.
+class ConvolutionTranspose : public Layer {
+ public:
+  /// @throws Error kInvalidArgument; the message names the option, its value and the rule.
+  explicit ConvolutionTranspose(ConvolutionTransposeOptions options);
+  ConvolutionTranspose(const ConvolutionTranspose& other);
+  ConvolutionTranspose& operator=(const ConvolutionTranspose& other);
+  ConvolutionTranspose(ConvolutionTranspose&& other) noexcept;
+  ConvolutionTranspose& operator=(ConvolutionTranspose&& other) noexcept;
+  ~ConvolutionTranspose() override;
+
+  /// The options it was made with, filter_shape, strides and dilations expanded to `rank` values.
+  const ConvolutionTransposeOptions& options() const noexcept;
+  DType dtype() const noexcept { return options().dtype; }
+  const Activation& activation_fn() const noexcept { return options().activation_fn; }
+  int rank() const noexcept { return options().rank; }
+
+  /// The kernel; assign() re-packs. @throws Error kUnsupported after drop_kernel().
+  Variable& kernel();
+  const Variable& kernel() const;
+  /// The bias. @throws Error kUnsupported for a layer without bias.
+  Variable& bias();
+  const Variable& bias() const;
+  bool has_bias() const noexcept;
+  /// Frees the plain kernel and keeps what is packed: kernel(), save() and calls on another
+  /// instruction set are then errors.
+  void drop_kernel();
+
+  Tensor operator()(const ConstTensorView& x, const CallOptions& options = {}) const override;
+  /// Into a view of the output's shape; any strides that keep channels contiguous (a channel slice
+  /// of a bigger tensor, for example). The view must not overlap x or the residual.
+  void operator()(const ConstTensorView& x, const TensorView& y,
+                  const CallOptions& options = {}) const;
+
+  Dims output_shape(const Dims& input_shape) const override;
+  /// Bytes of CallOptions::scratch for such a call; independent of extents and taps.
+  std::size_t scratch_bytes(const Dims& input_shape, int threads = 1) const;
+  /// Bytes of packed weights held now.
+  std::size_t packed_bytes() const noexcept;
+  /// What a call on this input shape runs.
+  KernelChoice kernel_choice(const Dims& input_shape, std::optional<Isa> isa = {}) const;
+
+  /// As save(path); kernel_2d writes the kernel as TFP 0.25's C-order variable
+  /// [prod(filter_shape) * input_size, output_size].
+  void save(const std::filesystem::path& path, bool kernel_2d) const;
+  void save(const std::filesystem::path& path) const override { save(path, false); }
+  /// Tells the arrays apart by rank: bias 1; kernel rank + 2, or 2 in TFP 0.25's order. Any order,
+  /// any names, float32 or float64 (rounded to dtype()).
+  void load(const std::filesystem::path& path) override;
+
+  std::unique_ptr<Layer> clone() const override;
+
+ protected:
+  std::vector<Variable*> own_variables() override;
+  void before_assign(const Variable& variable, const Tensor& value) override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The layer with its rank fixed; any other `rank` in the options is an error.
+class ConvolutionTranspose1D : public ConvolutionTranspose {
+ public:
+  explicit ConvolutionTranspose1D(ConvolutionTransposeOptions options);
+};
+class ConvolutionTranspose2D : public ConvolutionTranspose {
+ public:
+  explicit ConvolutionTranspose2D(ConvolutionTransposeOptions options);
+};
+class ConvolutionTranspose3D : public ConvolutionTranspose {
+ public:
+  explicit ConvolutionTranspose3D(ConvolutionTransposeOptions options);
+};
+
+}  // namespace upconv

@@ -1,0 +1,155 @@
+// Modules: named things that hold variables and other modules, as tf.Module and tfp's Layer.
+#pragma once
+
+#include <any>
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "upconv/executor.h"
+#include "upconv/isa.h"
+#include "upconv/tensor.h"
+
+namespace upconv {
+
+class Module;
+
+/// A named tensor that belongs to a module and can be assigned, as tf.Variable.
+class Variable {
+ public:
+  Variable(std::string name, Tensor value, bool trainable = true)
+      : name_(std::move(name)), value_(std::move(value)), trainable_(trainable) {}
+
+  const std::string& name() const noexcept { return name_; }
+  const Tensor& value() const noexcept { return value_; }
+  const Dims& shape() const noexcept { return value_.shape(); }
+  DType dtype() const noexcept { return value_.dtype(); }
+  bool trainable() const noexcept { return trainable_; }
+  operator ConstTensorView() const noexcept { return value_.view(); }
+
+  /// Replaces the value by a copy; whoever packs the variable packs it again before this returns.
+  /// Not safe beside calls of the same module from other threads.
+  /// @throws Error kShapeMismatch when shape or dtype differ; the variable is unchanged.
+  void assign(const ConstTensorView& value);
+
+ private:
+  friend class Module;
+  std::string name_;
+  Tensor value_;
+  bool trainable_;
+  Module* owner_ = nullptr;
+};
+
+/// How one call runs.
+struct CallOptions {
+  /// Threads to use, at least 1; results do not depend on it. 1 is truly serial.
+  int threads = 1;
+  /// Who provides the threads; null: the call starts and joins its own.
+  Executor* executor = nullptr;
+  /// Added to the result before the activation; shaped like the output, of the layer's dtype.
+  const ConstTensorView* residual = nullptr;
+  /// Memory for the call, at least scratch_bytes() and 64-byte aligned; empty: the call allocates.
+  std::span<std::byte> scratch = {};
+  /// The instruction set to use instead of the layer's own.
+  std::optional<Isa> isa = {};
+};
+
+/// Base of everything that has a name, variables and sub-modules.
+class Module {
+ public:
+  virtual ~Module() = default;
+
+  /// The name given at construction.
+  const std::string& name() const noexcept { return name_; }
+  /// The name with the scopes it was made in, and a slash: "decoder/up1/".
+  const std::string& name_scope() const noexcept { return name_scope_; }
+  /// Own variables, then those of the sub-modules, depth first.
+  std::vector<Variable*> variables();
+  std::vector<const Variable*> variables() const;
+  /// Those of variables() that are trainable.
+  std::vector<Variable*> trainable_variables();
+  std::vector<const Variable*> trainable_variables() const;
+  /// All modules below this one, depth first, without this one.
+  std::vector<Module*> submodules();
+  std::vector<const Module*> submodules() const;
+
+  /// Runs `function` inside this module's name scope: modules made in it, on this thread, get
+  /// name_scope() in front of theirs. tf.Module.with_name_scope for a language without decorators.
+  template <typename Function>
+  decltype(auto) with_name_scope(Function&& function) const {
+    const Scope scope(name_scope_);
+    return std::forward<Function>(function)();
+  }
+
+ protected:
+  explicit Module(std::string name);
+  Module(const Module&) = default;
+  Module& operator=(const Module&) = default;
+  Module(Module&&) = default;
+  Module& operator=(Module&&) = default;
+
+  /// The variables and modules that this one holds directly.
+  virtual std::vector<Variable*> own_variables() { return {}; }
+  virtual std::vector<Module*> own_modules() { return {}; }
+  /// Called by Variable::assign of an own variable with the value it is about to take; what this
+  /// throws leaves the variable unchanged.
+  virtual void before_assign(const Variable& variable, const Tensor& value);
+  /// Makes this module the owner of the variable (after construction, copy or move).
+  void adopt(Variable& variable) { variable.owner_ = this; }
+
+ private:
+  friend class Variable;
+  struct Scope {
+    explicit Scope(const std::string& name);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    std::string before;
+  };
+  std::string name_;
+  std::string name_scope_;
+};
+
+/// A module that maps a tensor to a tensor.
+class Layer : public Module {
+ public:
+  /// Computes the layer. Safe to call from several threads at once.
+  /// @throws Error kShapeMismatch or kInvalidArgument, before anything is written.
+  virtual Tensor operator()(const ConstTensorView& x, const CallOptions& options = {}) const = 0;
+  /// The same; the layers here behave alike in training and inference.
+  Tensor eval(const ConstTensorView& x, bool is_training = true) const;
+  /// Shape of the result for an input shape. @throws as operator().
+  virtual Dims output_shape(const Dims& input_shape) const = 0;
+
+  /// TFP's table: one line per layer (name, output size, trainable parameters), then totals.
+  virtual std::string summary() const;
+  /// Writes variables() as a compressed .npz in TFP's order and names (arr_0, arr_1 ...).
+  /// The file appears by rename.
+  virtual void save(const std::filesystem::path& path) const;
+  /// Reads what save, TFP 0.25 or NumPy wrote. On an error nothing has changed.
+  virtual void load(const std::filesystem::path& path);
+
+  /// A deep copy of the whole layer.
+  virtual std::unique_ptr<Layer> clone() const = 0;
+
+  /// Things that should live as long as the layer and count as its sub-modules.
+  std::vector<std::shared_ptr<Module>>& also_track() noexcept { return also_track_; }
+  const std::vector<std::shared_ptr<Module>>& also_track() const noexcept { return also_track_; }
+  /// For callers' own use, as in TFP: a loss beside the output (variational layers) and any result.
+  double extra_loss = 0;
+  std::any extra_result;
+
+ protected:
+  using Module::Module;
+
+ private:
+  std::vector<std::shared_ptr<Module>> also_track_;
+};
+
+}  // namespace upconv

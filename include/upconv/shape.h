@@ -1,0 +1,101 @@
+// Shape inference: from a padding convention to a window onto the full result.
+//
+// Per spatial axis, with i = input length, k = filter length, s = stride, d = dilation:
+//
+//   full[z] = sum over (n, t) with n*s + t*d == z of x[n] * w[t],   0 <= z < (i-1)*s + (k-1)*d + 1
+//   y[j]    = full[j + offset],                                     0 <= j < output
+//
+// and full is 0 outside its range. A convention (Keras, PyTorch, ONNX ...) decides `output` and
+// `offset` and nothing else; everything after this header knows only windows.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "upconv/tensor.h"
+
+namespace upconv {
+
+/// One number for every spatial axis, or one number per axis.
+class PerAxis {
+ public:
+  PerAxis(Index value) : values_{value} {}
+  PerAxis(int value) : values_{value} {}
+  PerAxis(std::initializer_list<Index> values) : values_(values) {}
+  PerAxis(std::vector<Index> values) : values_(std::move(values)) {}
+
+  const std::vector<Index>& values() const noexcept { return values_; }
+  /// `rank` values. @throws Error kInvalidArgument unless there are 1 or `rank` of them;
+  /// the message starts with `what`.
+  std::vector<Index> expand(int rank, std::string_view what) const;
+
+ private:
+  std::vector<Index> values_;
+};
+
+/// How much of the full result is kept.
+class Padding {
+ public:
+  enum class Kind { kValid, kSame, kExplicit };
+  using Pairs = std::vector<std::pair<Index, Index>>;
+
+  /// "VALID" or "SAME", in any case. @throws Error kInvalidArgument for other words.
+  Padding(std::string_view name);
+  Padding(const char* name) : Padding(std::string_view(name)) {}
+  Padding(const std::string& name) : Padding(std::string_view(name)) {}
+  /// How many elements are cropped from the begin and the end of each axis, as PyTorch's and ONNX's
+  /// padding; negative numbers extend the output by elements that only see the bias.
+  Padding(Pairs pairs) : kind_(Kind::kExplicit), pairs_(std::move(pairs)) {}
+  Padding(std::initializer_list<std::pair<Index, Index>> pairs)
+      : Padding(Pairs(pairs.begin(), pairs.end())) {}
+
+  Kind kind() const noexcept { return kind_; }
+  /// One pair per axis; empty unless kExplicit.
+  const Pairs& pairs() const noexcept { return pairs_; }
+
+ private:
+  Kind kind_ = Kind::kValid;
+  Pairs pairs_;
+};
+
+/// "VALID", "SAME" or "[[1, 1], [0, 2]]".
+std::string to_string(const Padding& padding);
+
+/// One spatial axis of a layer, with every option checked.
+struct Axis {
+  Index filter = 1;    ///< taps, at least 1
+  Index stride = 1;    ///< at least 1
+  Index dilation = 1;  ///< at least 1
+  Padding::Kind padding = Padding::Kind::kValid;
+  Index crop_begin = 0;  ///< with explicit padding
+  Index crop_end = 0;
+  std::optional<Index> output_padding;
+};
+
+/// The part of one axis' full result that is the output.
+struct Window {
+  Index output = 0;  ///< output length, at least 0
+  Index offset = 0;  ///< index in the full result of output element 0; may be negative
+};
+
+/// With k' = (k-1)*d + 1 and `op` = output_padding, for an input length i >= 0:
+///
+/// | padding            | output                                 | offset                         |
+/// |--------------------|----------------------------------------|--------------------------------|
+/// | VALID, op absent   | (i-1)*s + max(k', s)                   | 0                              |
+/// | VALID, op          | (i-1)*s + k' + op                      | 0                              |
+/// | SAME, op absent    | i*s                                    | max((i-1)*s + k' - o, 0) div 2 |
+/// | SAME, op           | (i-1)*s + (k' mod 2) + op              | max((i-1)*s + k' - o, 0) div 2 |
+/// | explicit begin,end | (i-1)*s + k' + (op or 0) - begin - end | begin                          |
+///
+/// (Keras `_get_output_shape_given_tf_padding`; TFP VALID/SAME; PyTorch; ONNX ConvTranspose-22.) An
+/// empty input gives max(formula, 0).
+/// @param what starts the message, for example `ConvolutionTranspose "decoder": axis 1`.
+/// @throws Error kInvalidArgument when the output would be negative for i >= 1, kLimitExceeded when
+///         a length does not fit 62 bits.
+Window infer_window(const Axis& axis, Index input, std::string_view what);
+
+}  // namespace upconv
