@@ -97,10 +97,10 @@ class ConvolutionTranspose : public Layer {
   ~ConvolutionTranspose() override;
 
   /// The options it was made with, filter_shape, strides and dilations expanded to `rank` values.
-  const ConvolutionTransposeOptions& options() const noexcept;
-  DType dtype() const noexcept { return options().dtype; }
-  const Activation& activation_fn() const noexcept { return options().activation_fn; }
-  int rank() const noexcept { return options().rank; }
+  const ConvolutionTransposeOptions& options() const;
+  DType dtype() const { return options().dtype; }
+  const Activation& activation_fn() const { return options().activation_fn; }
+  int rank() const { return options().rank; }
 
   /// The kernel; assign() re-packs. @throws Error kUnsupported after drop_kernel().
   Variable& kernel();
@@ -108,11 +108,12 @@ class ConvolutionTranspose : public Layer {
   /// The bias. @throws Error kUnsupported for a layer without bias.
   Variable& bias();
   const Variable& bias() const;
-  bool has_bias() const noexcept;
+  bool has_bias() const;
   /// Frees the plain kernel and keeps what is packed: kernel(), save() and calls on another
   /// instruction set are then errors.
   void drop_kernel();
 
+  using Layer::operator();
   Tensor operator()(const ConstTensorView& x, const CallOptions& options = {}) const override;
   /// Into a view of the output's shape; any strides that keep channels contiguous (a channel slice
   /// of a bigger tensor, for example). The view must not overlap x or the residual.
@@ -120,10 +121,11 @@ class ConvolutionTranspose : public Layer {
                   const CallOptions& options = {}) const;
 
   Dims output_shape(const Dims& input_shape) const override;
-  /// Bytes of CallOptions::scratch for such a call; independent of extents and taps.
+  /// Bytes of CallOptions::scratch for such a call, on any instruction set: some tens of KiB per
+  /// thread, whatever the extents and taps.
   std::size_t scratch_bytes(const Dims& input_shape, int threads = 1) const;
   /// Bytes of packed weights held now.
-  std::size_t packed_bytes() const noexcept;
+  std::size_t packed_bytes() const;
   /// What a call on this input shape runs.
   KernelChoice kernel_choice(const Dims& input_shape, std::optional<Isa> isa = {}) const;
 
@@ -143,6 +145,8 @@ class ConvolutionTranspose : public Layer {
 
  private:
   struct State;
+  /// @throws Error kUnsupported when the layer was moved from.
+  State& state() const;
   std::unique_ptr<State> state_;
 };
 

@@ -19,6 +19,7 @@
 namespace upconv {
 
 class Module;
+class Sequential;
 
 /// A named tensor that belongs to a module and can be assigned, as tf.Variable.
 class Variable {
@@ -67,15 +68,18 @@ class Module {
 
   /// The name given at construction.
   const std::string& name() const noexcept { return name_; }
-  /// The name with the scopes it was made in, and a slash: "decoder/up1/".
+  /// The name with the scopes it was made in, and a slash: "decoder/up1/". Runs of what is not
+  /// a letter, a digit or "_" are "_" here.
   const std::string& name_scope() const noexcept { return name_scope_; }
-  /// Own variables, then those of the sub-modules, depth first.
+  /// Own variables, then those of the modules held, one module after the other. Each variable is
+  /// named once.
   std::vector<Variable*> variables();
   std::vector<const Variable*> variables() const;
   /// Those of variables() that are trainable.
   std::vector<Variable*> trainable_variables();
   std::vector<const Variable*> trainable_variables() const;
-  /// All modules below this one, depth first, without this one.
+  /// All modules below this one, each once: those it holds, then what is below the first of them,
+  /// the second ... (tf.Module's order).
   std::vector<Module*> submodules();
   std::vector<const Module*> submodules() const;
 
@@ -88,6 +92,7 @@ class Module {
   }
 
  protected:
+  /// An empty name is "Module".
   explicit Module(std::string name);
   Module(const Module&) = default;
   Module& operator=(const Module&) = default;
@@ -105,6 +110,12 @@ class Module {
 
  private:
   friend class Variable;
+  friend class Layer;
+  /// Modules that count as held besides own_modules() and come before them.
+  virtual std::vector<Module*> tracked_modules() { return {}; }
+  /// TensorFlow's name of a variable: with the scopes its owner was made in, "decoder/kernel".
+  static std::string scoped_name(const Variable& variable);
+  struct Walk;
   struct Scope {
     explicit Scope(const std::string& name);
     ~Scope();
@@ -122,17 +133,24 @@ class Layer : public Module {
   /// Computes the layer. Safe to call from several threads at once.
   /// @throws Error kShapeMismatch or kInvalidArgument, before anything is written.
   virtual Tensor operator()(const ConstTensorView& x, const CallOptions& options = {}) const = 0;
+  /// As TFP's layers: `up2(up1)` is a Sequential that runs up1, then up2, both copied. Defined with
+  /// upconv/sequential.h. A class of your own needs `using Layer::operator();` beside its override.
+  Sequential operator()(const Layer& first) const;
   /// The same; the layers here behave alike in training and inference.
   Tensor eval(const ConstTensorView& x, bool is_training = true) const;
   /// Shape of the result for an input shape. @throws as operator().
   virtual Dims output_shape(const Dims& input_shape) const = 0;
 
-  /// TFP's table: one line per layer (name, output size, trainable parameters), then totals.
+  /// TFP's table, character for character: the layer's name; size, shape, trainable and name of
+  /// each of variables(); then elements, MiB and elements by dtype of those that are trainable.
   virtual std::string summary() const;
   /// Writes variables() as a compressed .npz in TFP's order and names (arr_0, arr_1 ...).
   /// The file appears by rename.
   virtual void save(const std::filesystem::path& path) const;
-  /// Reads what save, TFP 0.25 or NumPy wrote. On an error nothing has changed.
+  /// Reads what save, TFP 0.25 or NumPy wrote: one array per variable, by number when all are named
+  /// arr_0, arr_1 ..., else in the file's order; float32 or float64, rounded to the variable's
+  /// dtype. An array may be 2-D with all but a variable's last axis as one (TFP 0.25's kernels). On
+  /// an error nothing has changed.
   virtual void load(const std::filesystem::path& path);
 
   /// A deep copy of the whole layer.
@@ -149,6 +167,8 @@ class Layer : public Module {
   using Module::Module;
 
  private:
+  std::vector<Module*> tracked_modules() final;
+
   std::vector<std::shared_ptr<Module>> also_track_;
 };
 

@@ -32,21 +32,25 @@ struct NamedTensor {
 /// Reads one array: .npy versions 1.0, 2.0 and 3.0; '<f4', '<f8', '>f4', '>f8' (swapped); C and
 /// Fortran order (transposed into C order). Every other dtype is refused by name.
 /// @throws Error kIo, kTruncated, kCorruptFile, kUnsupported, kLimitExceeded; the message names the
-///         file and what in it is wrong.
+///         file and what in it is wrong. kOutOfMemory.
 Tensor read_npy(const std::filesystem::path& path, const FileLimits& limits = {});
 /// The same from memory; `what` names the bytes in messages.
 Tensor read_npy(std::span<const std::byte> bytes, std::string_view what,
                 const FileLimits& limits = {});
 
 /// Writes one array in C order, version 1.0, header padded to 64 bytes as NumPy does. The file
-/// appears by rename: it is whole or not there.
-/// @throws Error kIo.
+/// appears by rename: it is whole or not there. A symbolic link is followed; a directory or a
+/// device is refused. The bytes are those of numpy.save.
+/// @throws Error kIo; kInvalidArgument for elements without memory; kOutOfMemory.
 void write_npy(const std::filesystem::path& path, const ConstTensorView& array);
 
 /// Reads every array of a .npz, stored or deflated, Zip64 included, in the file's order. A member
-/// that is not .npy, a duplicate name, an overlap, a wrong checksum or a bomb is an error.
+/// that is not .npy, a duplicate name, an overlap, a wrong checksum or a bomb is an error, and so
+/// is an archive without arrays or one whose sizes come after the data (written to a pipe).
 /// @throws as read_npy.
-std::vector<NamedTensor> read_npz(const std::filesystem::path& path,
+std::vector<NamedTensor> read_npz(const std::filesystem::path& path, const FileLimits& limits = {});
+/// The same from memory; `what` names the bytes in messages.
+std::vector<NamedTensor> read_npz(std::span<const std::byte> bytes, std::string_view what,
                                   const FileLimits& limits = {});
 
 /// One array to be written; the view must stay alive during the call.
@@ -55,8 +59,10 @@ struct NamedView {
   ConstTensorView view;
 };
 
-/// Writes a compressed .npz that numpy.load reads; by rename, as write_npy.
-/// @throws Error kIo; kInvalidArgument for an empty or duplicate name.
+/// Writes a compressed .npz that numpy.load reads; by rename, as write_npy. The same arrays give
+/// the same bytes: members are dated 1980-01-01.
+/// @throws as write_npy; kInvalidArgument for no arrays, or for a name that is empty, there twice,
+///         absolute, not UTF-8, or has ".." or a control character.
 void write_npz(const std::filesystem::path& path, std::span<const NamedView> arrays);
 
 }  // namespace upconv

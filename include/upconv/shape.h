@@ -9,6 +9,7 @@
 // `offset` and nothing else; everything after this header knows only windows.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -94,8 +95,9 @@ struct Window {
 /// (Keras `_get_output_shape_given_tf_padding`; TFP VALID/SAME; PyTorch; ONNX ConvTranspose-22.) An
 /// empty input gives max(formula, 0).
 /// @param what starts the message, for example `ConvolutionTranspose "decoder": axis 1`.
-/// @throws Error kInvalidArgument when the output would be negative for i >= 1, kLimitExceeded when
-///         a length does not fit 62 bits.
+/// @throws Error kInvalidArgument when the output would be negative for i >= 1, or the axis or the
+///         input is outside its range above; kLimitExceeded when a length or an offset does not fit
+///         62 bits.
 Window infer_window(const Axis& axis, Index input, std::string_view what);
 
 }  // namespace upconv

@@ -1,0 +1,100 @@
+# The table of kernels: every row of schedules/kernels.json becomes one ahead-of-time compiled
+# object, one declaration, one entry of the run-time table, and so one test and one benchmark.
+#
+# upconv_add_kernels(<prefix> PROCESSOR <x86_64|aarch64>) sets in the caller:
+#   <prefix>_OBJECTS  object files
+#   <prefix>_TABLE    a file of UPCONV_WIDE_KERNEL(...) and UPCONV_EPILOGUE_KERNEL(...) rows
+
+set(UPCONV_KERNEL_FEATURES
+    ""
+    CACHE STRING "Extra Halide target features of every kernel, for example asan; joined by -"
+)
+
+# Leaf functions: nothing to check (the library validates before it calls), nothing to allocate, no
+# threads; an object has no undefined symbol.
+set(_upconv_leaf_features "no_runtime-no_asserts-no_bounds_query")
+
+# One object: runs the generator, with its parameters as name=value pairs.
+function(_upconv_add_kernel name generator target)
+  set(features "${_upconv_leaf_features}")
+  if(UPCONV_KERNEL_FEATURES)
+    string(APPEND features "-${UPCONV_KERNEL_FEATURES}")
+  endif()
+  set(directory "${CMAKE_CURRENT_BINARY_DIR}/kernels")
+  add_custom_command(
+    OUTPUT "${directory}/${name}.o"
+    BYPRODUCTS "${directory}/${name}.s"
+    COMMAND upconv_generators -g ${generator} -f ${name} -o "${directory}" -e object,assembly
+            "target=${target}-${features}" ${ARGN}
+    DEPENDS upconv_generators
+    COMMENT "Generating ${name}"
+    VERBATIM
+  )
+  set_source_files_properties("${directory}/${name}.o" PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+endfunction()
+
+function(upconv_add_kernels prefix)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PROCESSOR" "")
+  set(data "${PROJECT_SOURCE_DIR}/schedules/kernels.json")
+  set_property(
+    DIRECTORY APPEND
+    PROPERTY CMAKE_CONFIGURE_DEPENDS "${data}"
+  )
+  file(READ "${data}" json)
+  file(MAKE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/kernels")
+  set(objects "")
+  set(table "")
+
+  string(JSON isa_count LENGTH "${json}" targets)
+  math(EXPR isa_last "${isa_count} - 1")
+  foreach(isa_index RANGE ${isa_last})
+    string(JSON isa MEMBER "${json}" targets ${isa_index})
+    string(JSON processor GET "${json}" targets ${isa} processor)
+    if(NOT processor STREQUAL arg_PROCESSOR)
+      continue()
+    endif()
+    string(JSON target GET "${json}" targets ${isa} halide)
+    foreach(dtype float32 float64)
+      string(JSON lanes GET "${json}" targets ${isa} lanes ${dtype})
+
+      string(JSON tile_count LENGTH "${json}" wide ${isa})
+      math(EXPR tile_last "${tile_count} - 1")
+      foreach(tile_index RANGE ${tile_last})
+        string(JSON vectors GET "${json}" wide ${isa} ${tile_index} vectors)
+        string(JSON unroll GET "${json}" wide ${isa} ${tile_index} unroll)
+        string(JSON cost GET "${json}" wide ${isa} ${tile_index} cost)
+        string(JSON height_count LENGTH "${json}" wide ${isa} ${tile_index} pixels)
+        math(EXPR height_last "${height_count} - 1")
+        foreach(height_index RANGE ${height_last})
+          string(JSON pixels GET "${json}" wide ${isa} ${tile_index} pixels ${height_index})
+          set(name "wide_${dtype}_${isa}_${pixels}x${vectors}")
+          _upconv_add_kernel(
+            upconv_${name} conv_transpose ${target} dtype=${dtype} lanes=${lanes}
+            vectors=${vectors} pixels=${pixels} unroll=${unroll}
+          )
+          list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
+          string(APPEND table "UPCONV_WIDE_KERNEL(${name}, ${dtype}, ${isa}, ${lanes}, ${vectors}, "
+                              "${pixels}, ${cost})\n"
+          )
+        endforeach()
+      endforeach()
+
+      string(JSON activation_count LENGTH "${json}" epilogue)
+      math(EXPR activation_last "${activation_count} - 1")
+      foreach(activation_index RANGE ${activation_last})
+        string(JSON activation GET "${json}" epilogue ${activation_index})
+        set(name "epilogue_${activation}_${dtype}_${isa}")
+        _upconv_add_kernel(
+          upconv_${name} epilogue ${target} dtype=${dtype} lanes=${lanes} activation=${activation}
+        )
+        list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
+        string(APPEND table "UPCONV_EPILOGUE_KERNEL(${name}, ${activation}, ${dtype}, ${isa})\n")
+      endforeach()
+    endforeach()
+  endforeach()
+
+  set(table_file "${CMAKE_CURRENT_BINARY_DIR}/kernels/${prefix}_table.inc")
+  file(CONFIGURE OUTPUT "${table_file}" CONTENT "${table}" @ONLY)
+  set(${prefix}_OBJECTS "${objects}" PARENT_SCOPE)
+  set(${prefix}_TABLE "${table_file}" PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,77 @@
+// Transposed convolution, one phase at a time, as an algorithm without a schedule.
+//
+// Along one axis, write an index of the full result as z = s*q + r, with 0 <= r < s the phase. The
+// taps of phase r are t0 + j*(s/g), g = gcd(s, d), and tap j reads input q - o0 - j*(d/g) (see
+// docs/design.md). For outputs q whose tap range is the same, a phase is therefore a dense sum:
+//
+//   y[q, co] = clamp(bias[co] + sum over (j_d, j_h, j_w, ci) of
+//                        x[q - o0 - j*(d/g), ci] * w[j_d, j_h, j_w, ci, co])
+//
+// in which every product is needed: no inserted zero, no tap that falls outside the input. The
+// caller lists the outputs ("pixels") as offsets into x and y, so one kernel serves every rank,
+// batch, stride, dilation, window and memory layout with contiguous channels.
+#pragma once
+
+#include "Halide.h"
+
+namespace upconv::generators {
+
+/// Run-time values of one call. Extents and steps in row-major order d, h, w.
+struct PhaseInputs {
+  Halide::Func y;        ///< (i): output elements; the algorithm defines it
+  Halide::Func x;        ///< (i): input elements
+  Halide::Func w;        ///< (c, k, b): packed weights, block of channels b, row k = (tap, ci)
+  Halide::Func bias;     ///< (co), padded to whole blocks
+  Halide::Func pixel_x;  ///< (p): offset in x of what the first tap of pixel p reads
+  Halide::Func pixel_y;  ///< (p): offset in y of channel 0 of pixel p
+  Halide::Expr input_size;           ///< input channels
+  Halide::Expr taps[3];              ///< taps per axis
+  Halide::Expr tap_x[3];             ///< step in x from tap to tap
+  Halide::Expr tap_k[3];             ///< step in k from tap to tap
+  Halide::Expr min, max;             ///< the clamp
+  Halide::Expr x_extent, w_rows, y_extent;  ///< bounds for what Halide cannot infer from tables
+  Halide::Expr tiles, blocks;        ///< pixels / tile_pixels, blocks of channels
+  int block_channels;                ///< channels per block
+  int tile_pixels;                   ///< pixels per tile; the lists are padded to whole tiles
+  Halide::Type type;                 ///< of x, w, bias and y
+};
+
+/// The Funcs and Vars a schedule may name.
+struct Phase {
+  Halide::Var c{"c"}, p{"p"}, b{"b"}, i{"i"};
+  Halide::RDom r;    ///< (ci, j_w, j_h, j_d): the reduction, input channels innermost
+  Halide::RDom t;    ///< (c, p, tile, block): the outputs, tile by tile
+  Halide::Func sum{"sum"};  ///< (c, p, b): the accumulators
+  Halide::Func y;           ///< (i): output elements
+
+  explicit Phase(const PhaseInputs& in)
+      : r(0, in.input_size, 0, in.taps[2], 0, in.taps[1], 0, in.taps[0], "r"),
+        t(0, in.block_channels, 0, in.tile_pixels, 0, in.tiles, 0, in.blocks, "t"),
+        y(in.y) {
+    using Halide::cast;
+    using Halide::Expr;
+    using Halide::select;
+    using Halide::strict_float;
+    using Halide::unsafe_promise_clamped;
+
+    // One fixed order of summation: bias, taps in row-major order, input channels.
+    Expr ci = r[0], j_w = r[1], j_h = r[2], j_d = r[3];
+    Expr tap_x = j_d * in.tap_x[0] + j_h * in.tap_x[1] + j_w * in.tap_x[2];
+    Expr k = j_d * in.tap_k[0] + j_h * in.tap_k[1] + j_w * in.tap_k[2] + ci;
+    sum(c, p, b) = in.bias(b * in.block_channels + c);
+    sum(c, p, b) += in.x(unsafe_promise_clamped(in.pixel_x(p) + tap_x + ci, 0, in.x_extent - 1)) *
+                    in.w(c, unsafe_promise_clamped(k, 0, in.w_rows - 1), b);
+
+    // Comparisons, not min and max: a NaN must come out as NaN.
+    Expr pixel = t[2] * in.tile_pixels + t[1];
+    Expr value = sum(t[0], pixel, t[3]);
+    Expr low = cast(in.type, in.min), high = cast(in.type, in.max);
+    Expr clamped = select(strict_float(value > high), high,
+                          select(strict_float(value < low), low, value));
+    Expr co = t[3] * in.block_channels + t[0];
+    y(i) = Halide::undef(in.type);
+    y(unsafe_promise_clamped(in.pixel_y(pixel) + co, 0, in.y_extent - 1)) = clamped;
+  }
+};
+
+}  // namespace upconv::generators

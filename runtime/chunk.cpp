@@ -1,0 +1,135 @@
+#include "chunk.h"
+
+#include <algorithm>
+
+namespace upconv::internal {
+
+namespace {
+
+/// Where a pixel is in the three views, in elements from their first element.
+struct Place {
+  Index x = 0, y = 0, residual = 0;
+};
+
+/// The first pixel of a row of a box (batch n, d and h fixed, w at the box's first).
+Place row_place(const Call& call, const Box& box, const Index (&taps)[3], Index n,
+                const Index (&at)[3]) {
+  Place place;
+  for (std::size_t axis = call.batch_axes; axis-- > 0;) {
+    const BatchAxis& batch = call.batch[axis];
+    const Index index = n % batch.extent;
+    n /= batch.extent;
+    place.x += index * batch.x;
+    place.y += index * batch.y;
+    place.residual += index * batch.residual;
+  }
+  for (int axis = 0; axis < 3; ++axis) {
+    const Phase& phase = box.phase[axis];
+    const Segment& segment = box.segment[axis];
+    const AxisPhases& phases = *call.axes[axis].phases;
+    const Index q = segment.begin + at[axis];
+    const Index j = q * phases.stride() + phase.residue - call.axes[axis].window.offset;
+    place.y += j * call.y_strides[axis];
+    place.residual += j * call.residual_strides[axis];
+    // A box without taps reads nothing; its q may be outside x.
+    if (taps[axis] == 0) continue;
+    const Index input = q - phase.origin - segment.tap_begin * phases.input_step();
+    place.x += input * call.x_strides[axis];
+  }
+  return place;
+}
+
+}  // namespace
+
+Index Box::pixels() const {
+  Index count = batch_end - batch_begin;
+  for (const Segment& s : segment) count *= s.end - s.begin;
+  return count;
+}
+
+void Box::taps(Index (&out)[3]) const {
+  bool any = true;
+  for (int axis = 0; axis < 3; ++axis) {
+    out[axis] = segment[axis].tap_end - segment[axis].tap_begin;
+    any = any && out[axis] > 0;
+  }
+  if (!any) std::fill(std::begin(out), std::end(out), 0);
+}
+
+Scratch::Scratch(std::span<std::byte> memory) {
+  std::byte* at = memory.data();
+  for (std::int32_t** table : {&pixel_x, &pixel_y, &pixel_residual, &pixel_tile}) {
+    *table = reinterpret_cast<std::int32_t*>(at);
+    at += kTableBytes;
+  }
+  tile = at;
+}
+
+Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most,
+                 const Scratch& scratch) {
+  const Index size = static_cast<Index>(size_of(call.packed->layout.dtype));
+  Chunk chunk;
+  box.taps(chunk.taps);
+
+  // Taps walk x downwards; offsets must not be negative, so the base is at the last tap.
+  Index lowest_tap = 0;
+  for (int axis = 0; axis < 3; ++axis) {
+    const Index step = -call.axes[axis].phases->input_step() * call.x_strides[axis];
+    if (chunk.taps[axis] > 1) {
+      chunk.tap_x[axis] = static_cast<std::int32_t>(step);
+      lowest_tap += std::min<Index>(0, (chunk.taps[axis] - 1) * step);
+    }
+  }
+
+  const Index extents[3] = {box.segment[0].end - box.segment[0].begin,
+                            box.segment[1].end - box.segment[1].begin,
+                            box.segment[2].end - box.segment[2].begin};
+  Index at[3] = {first / extents[2] / extents[1] % extents[0], first / extents[2] % extents[1],
+                 first % extents[2]};
+  Index n = box.batch_begin + first / extents[2] / extents[1] / extents[0];
+  const Index step_x = chunk.taps[2] > 0 ? call.x_strides[2] : 0;
+  const Index step_y = call.y_strides[2] * call.axes[2].phases->stride();
+  const Index step_r = call.residual_strides[2] * call.axes[2].phases->stride();
+
+  Place base;
+  Index lowest_x = 0;
+  const Index count = std::min(most, box.pixels() - first);
+  while (chunk.count < count) {
+    Place place = row_place(call, box, chunk.taps, n, at);
+    if (chunk.count == 0) base = place;
+    const Index run = std::min(extents[2] - at[2], count - chunk.count);
+    Index done = 0;
+    for (; done < run; ++done) {
+      const Index x = place.x - base.x, y = place.y - base.y, r = place.residual - base.residual;
+      if (std::max({x, -x, y, -y, r, -r}) > kLargestOffset) break;
+      scratch.pixel_x[chunk.count] = static_cast<std::int32_t>(x);
+      scratch.pixel_y[chunk.count] = static_cast<std::int32_t>(y);
+      scratch.pixel_residual[chunk.count] = static_cast<std::int32_t>(r);
+      lowest_x = std::min(lowest_x, x);
+      ++chunk.count;
+      place.x += step_x;
+      place.y += step_y;
+      place.residual += step_r;
+    }
+    if (done < run) break;
+    at[2] = 0;
+    if (++at[1] == extents[1]) {
+      at[1] = 0;
+      if (++at[0] == extents[0]) {
+        at[0] = 0;
+        ++n;
+      }
+    }
+  }
+
+  const Index shift = lowest_x + lowest_tap;
+  for (Index p = 0; p < chunk.count; ++p) {
+    scratch.pixel_x[p] = static_cast<std::int32_t>(scratch.pixel_x[p] - shift);
+  }
+  chunk.x = call.x + (chunk.taps[0] > 0 ? (base.x + shift) * size : 0);
+  chunk.y = call.y + base.y * size;
+  if (call.residual != nullptr) chunk.residual = call.residual + base.residual * size;
+  return chunk;
+}
+
+}  // namespace upconv::internal

@@ -1,0 +1,59 @@
+// Chunks: a few hundred output pixels that reach the same taps, as offset tables for the kernels.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "call.h"
+
+namespace upconv::internal {
+
+/// Most pixels in a chunk: a multiple of every tile's height; x, y and the tables of a chunk fit the
+/// second-level cache with a panel of weights.
+inline constexpr Index kChunkPixels = 240;
+/// Room that the tables keep for padding to a whole tile.
+inline constexpr Index kTablePixels = kChunkPixels + 24;
+
+/// Offsets and reaches in elements stay below this, so that their sums fit 32 bits.
+inline constexpr Index kLargestOffset = std::numeric_limits<std::int32_t>::max() / 4;
+
+/// Outputs of one phase that all reach the same taps: a range of batches, a segment per axis.
+struct Box {
+  Phase phase[3];
+  Segment segment[3];
+  Index batch_begin = 0;
+  Index batch_end = 0;
+
+  Index pixels() const;
+  /// Taps per axis, all zero when some axis has none: then the box is bias only.
+  void taps(Index (&out)[3]) const;
+};
+
+/// One thread's scratch memory.
+struct Scratch {
+  explicit Scratch(std::span<std::byte> memory);
+  static constexpr std::size_t kTableBytes = sizeof(std::int32_t) * kTablePixels;
+
+  std::int32_t* pixel_x;         ///< offset in x of the first tap
+  std::int32_t* pixel_y;         ///< offset in y of channel 0
+  std::int32_t* pixel_residual;  ///< the same in the residual
+  std::int32_t* pixel_tile;      ///< the same in `tile`
+  std::byte* tile;               ///< kTablePixels x block channels, for a padded last block
+};
+
+/// Pixels [first, first + count) of a box, batch slowest and w fastest.
+struct Chunk {
+  Index count = 0;
+  Index taps[3] = {};
+  std::int32_t tap_x[3] = {};  ///< step in x from tap to tap
+  const std::byte* x = nullptr;         ///< what the tables' offsets are relative to
+  const std::byte* residual = nullptr;
+  std::byte* y = nullptr;
+};
+
+/// Fills the tables with up to `most` pixels from `first` on. Stops early where an offset would not
+/// fit the kernels' 32 bits, so tensors of any size work; at least one pixel is always taken.
+Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most, const Scratch& scratch);
+
+}  // namespace upconv::internal

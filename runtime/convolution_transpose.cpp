@@ -1,0 +1,433 @@
+#include "upconv/convolution_transpose.h"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "call.h"
+#include "options.h"
+#include "packing.h"
+#include "upconv/error.h"
+#include "weights.h"
+
+namespace upconv {
+
+using internal::Call;
+using internal::CallAxis;
+using internal::CallShape;
+using internal::CheckedOptions;
+using internal::Packed;
+using internal::PackedLayout;
+
+namespace {
+
+PackedLayout layout_for(const CheckedOptions& checked, Isa isa) {
+  internal::AxisPhases axes[3];
+  const std::size_t rank = static_cast<std::size_t>(checked.options.rank);
+  for (std::size_t a = 0; a < rank; ++a) {
+    const Axis& axis = checked.axes[a];
+    axes[3 - rank + a] = internal::AxisPhases(axis.filter, axis.stride, axis.dilation);
+  }
+  return internal::make_layout(axes, checked.options.input_size, checked.options.output_size,
+                               checked.options.dtype, isa, checked.label);
+}
+
+void require_runnable(const std::string& what, Isa isa) {
+  const std::vector<Isa>& runnable = runnable_isas();
+  if (std::find(runnable.begin(), runnable.end(), isa) != runnable.end()) return;
+  std::string list;
+  for (const Isa other : runnable) {
+    list += (list.empty() ? "" : ", ") + std::string(to_string(other));
+  }
+  throw Error(ErrorKind::kUnsupported, what + ": isa is " + std::string(to_string(isa)) +
+                                           "; this machine runs " + list);
+}
+
+/// Strides of a view's spatial axes, in the slots of a call (d, h, w).
+void spatial_strides(const ConstTensorView& view, std::size_t rank, Index (&out)[3]) {
+  const std::size_t first = view.shape().size() - rank - 1;
+  for (std::size_t axis = 0; axis < rank; ++axis) {
+    out[3 - rank + axis] = view.strides()[first + axis];
+  }
+}
+
+/// Batch axes of extent above 1; neighbours that all views step through evenly become one.
+void batch_axes(Call& call, const ConstTensorView& x, const ConstTensorView& y,
+                const ConstTensorView* residual, std::size_t count) {
+  for (std::size_t axis = 0; axis < count; ++axis) {
+    const Index extent = x.shape()[axis];
+    if (extent == 1) continue;
+    const internal::BatchAxis next{extent, x.strides()[axis], y.strides()[axis],
+                                   residual != nullptr ? residual->strides()[axis] : 0};
+    if (call.batch_axes > 0) {
+      internal::BatchAxis& last = call.batch[call.batch_axes - 1];
+      if (last.x == next.x * extent && last.y == next.y * extent &&
+          last.residual == next.residual * extent) {
+        last = {last.extent * extent, next.x, next.y, next.residual};
+        continue;
+      }
+    }
+    call.batch[call.batch_axes++] = next;
+  }
+}
+
+/// Threads for one call only: started and joined by it.
+class OwnThreads final : public Executor {
+ public:
+  void run(int count, const std::function<void(int)>& task) override {
+    ThreadPool(count).run(count, task);
+  }
+};
+
+}  // namespace
+
+KernelBias make_kernel_bias(const Dims& kernel_shape, const std::optional<Dims>& bias_shape,
+                            const Initializer& init_kernel_fn, const Initializer& init_bias_fn,
+                            DType dtype) {
+  KernelBias made{.kernel = init_kernel_fn(kernel_shape, dtype), .bias = {}};
+  if (bias_shape) made.bias = init_bias_fn(*bias_shape, dtype);
+  return made;
+}
+
+/// Options, variables and packed weights. The packed weights are immutable and shared: a call keeps
+/// those it started with, and a copy of the layer starts with the same.
+struct ConvolutionTranspose::State {
+  CheckedOptions checked;
+  std::vector<Variable> variables;  // kernel (unless dropped), then bias (if any)
+  bool kernel_dropped = false;
+  std::shared_ptr<const Packed> packed;  // for the layer's own ISA
+
+  // At most one more format, for calls that name another ISA.
+  mutable std::mutex other_lock;
+  mutable std::shared_ptr<const Packed> other;
+
+  State() = default;
+  State(const State& from)
+      : checked(from.checked),
+        variables(from.variables),
+        kernel_dropped(from.kernel_dropped),
+        packed(from.packed) {
+    const std::lock_guard guard(from.other_lock);
+    other = from.other;
+  }
+
+  bool has_bias() const { return checked.options.use_bias; }
+  const Tensor* kernel() const { return kernel_dropped ? nullptr : &variables.front().value(); }
+  const Tensor* bias() const { return has_bias() ? &variables.back().value() : nullptr; }
+
+  std::shared_ptr<const Packed> packed_for(std::optional<Isa> isa) const {
+    if (!isa || *isa == packed->layout.isa) return packed;
+    require_runnable(checked.label, *isa);
+    const std::lock_guard guard(other_lock);
+    if (other == nullptr || other->layout.isa != *isa) {
+      if (kernel() == nullptr) {
+        throw Error(ErrorKind::kUnsupported,
+                    checked.label + ": isa is " + std::string(to_string(*isa)) +
+                        "; the layer is packed for " +
+                        std::string(to_string(packed->layout.isa)) +
+                        " and its kernel was dropped");
+      }
+      other = internal::pack(layout_for(checked, *isa), *kernel(), bias());
+    }
+    return other;
+  }
+};
+
+namespace {
+
+void require_shape(const std::string& what, const Tensor& value, const Dims& shape, DType dtype) {
+  if (value.shape() == shape && value.dtype() == dtype) return;
+  throw Error(ErrorKind::kShapeMismatch,
+              what + " is " + std::string(to_string(value.dtype())) + " of shape " +
+                  to_string(value.shape()) + "; it must be " + std::string(to_string(dtype)) +
+                  " of shape " + to_string(shape));
+}
+
+}  // namespace
+
+ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
+    : Layer(options.name), state_(std::make_unique<State>()) {
+  State& state = *state_;
+  state.checked = internal::check_options(std::move(options));
+  const ConvolutionTransposeOptions& checked = state.checked.options;
+  const Isa isa = checked.isa.value_or(default_isa());
+  require_runnable(state.checked.label, isa);
+  if (checked.expected_input_shape) {
+    internal::check_input_shape(state.checked, *checked.expected_input_shape);
+  }
+  PackedLayout layout = layout_for(state.checked, isa);
+
+  std::optional<Dims> bias_shape;
+  if (checked.use_bias) bias_shape = state.checked.bias_shape;
+  KernelBias made = checked.make_kernel_bias_fn(state.checked.kernel_shape, bias_shape,
+                                                checked.init_kernel_fn, checked.init_bias_fn,
+                                                checked.dtype);
+  const std::string& what = state.checked.label;
+  require_shape(what + ": initial kernel", made.kernel, state.checked.kernel_shape, checked.dtype);
+  state.variables.emplace_back("kernel", std::move(made.kernel));
+  if (checked.use_bias) {
+    if (!made.bias) {
+      throw Error(ErrorKind::kShapeMismatch,
+                  what + ": make_kernel_bias_fn made no bias; use_bias is true");
+    }
+    require_shape(what + ": initial bias", *made.bias, state.checked.bias_shape, checked.dtype);
+    state.variables.emplace_back("bias", std::move(*made.bias));
+  }
+  state.packed = internal::pack(layout, *state.kernel(), state.bias());
+  for (Variable& variable : state.variables) adopt(variable);
+}
+
+ConvolutionTranspose::ConvolutionTranspose(const ConvolutionTranspose& other)
+    : Layer(other), state_(std::make_unique<State>(other.state())) {
+  for (Variable& variable : state_->variables) adopt(variable);
+}
+
+ConvolutionTranspose& ConvolutionTranspose::operator=(const ConvolutionTranspose& other) {
+  return *this = ConvolutionTranspose(other);
+}
+
+ConvolutionTranspose::ConvolutionTranspose(ConvolutionTranspose&& other) noexcept
+    : Layer(std::move(other)), state_(std::move(other.state_)) {
+  for (Variable& variable : state_->variables) adopt(variable);
+}
+
+ConvolutionTranspose& ConvolutionTranspose::operator=(ConvolutionTranspose&& other) noexcept {
+  if (this == &other) return *this;
+  Layer::operator=(std::move(other));
+  state_ = std::move(other.state_);
+  for (Variable& variable : state_->variables) adopt(variable);
+  return *this;
+}
+
+ConvolutionTranspose::~ConvolutionTranspose() = default;
+
+ConvolutionTranspose::State& ConvolutionTranspose::state() const {
+  if (state_ == nullptr) {
+    throw Error(ErrorKind::kUnsupported,
+                internal::label(name()) + ": the layer was moved from; assign another to use it");
+  }
+  return *state_;
+}
+
+const ConvolutionTransposeOptions& ConvolutionTranspose::options() const {
+  return state().checked.options;
+}
+
+const Variable& ConvolutionTranspose::kernel() const {
+  if (state().kernel_dropped) {
+    throw Error(ErrorKind::kUnsupported,
+                state().checked.label + ": the kernel was dropped; only packed weights are left");
+  }
+  return state().variables.front();
+}
+
+Variable& ConvolutionTranspose::kernel() {
+  return const_cast<Variable&>(std::as_const(*this).kernel());
+}
+
+const Variable& ConvolutionTranspose::bias() const {
+  if (!has_bias()) {
+    throw Error(ErrorKind::kUnsupported,
+                state().checked.label + ": the layer has no bias; use_bias is false");
+  }
+  return state().variables.back();
+}
+
+Variable& ConvolutionTranspose::bias() {
+  return const_cast<Variable&>(std::as_const(*this).bias());
+}
+
+bool ConvolutionTranspose::has_bias() const { return state().has_bias(); }
+
+void ConvolutionTranspose::drop_kernel() {
+  State& state = this->state();
+  if (state.kernel_dropped) return;
+  state.variables.erase(state.variables.begin());
+  state.kernel_dropped = true;
+  for (Variable& variable : state.variables) adopt(variable);
+}
+
+std::vector<Variable*> ConvolutionTranspose::own_variables() {
+  std::vector<Variable*> own;
+  for (Variable& variable : state().variables) own.push_back(&variable);
+  return own;
+}
+
+void ConvolutionTranspose::before_assign(const Variable& variable, const Tensor& value) {
+  State& state = this->state();
+  if (state.kernel_dropped) {
+    throw Error(ErrorKind::kUnsupported,
+                state.checked.label + ": " + variable.name() +
+                    " cannot be assigned; the kernel was dropped and cannot be packed again");
+  }
+  const bool is_kernel = &variable == &state.variables.front();
+  state.packed = internal::pack(state.packed->layout, is_kernel ? value : *state.kernel(),
+                                is_kernel ? state.bias() : &value);
+  const std::lock_guard guard(state.other_lock);
+  state.other.reset();
+}
+
+Tensor ConvolutionTranspose::operator()(const ConstTensorView& x,
+                                        const CallOptions& options) const {
+  Tensor y(dtype(), output_shape(x.shape()));
+  (*this)(x, y.view(), options);
+  return y;
+}
+
+void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView& y,
+                                      const CallOptions& options) const {
+  const CheckedOptions& checked = state().checked;
+  const CallShape shape = internal::check_input_shape(checked, x.shape());
+  internal::check_tensor(checked, x, "input");
+  internal::check_output(checked, y, shape.output);
+  internal::check_no_overlap(checked.label, y, "output", x, "input");
+  if (options.threads < 1) {
+    throw Error(ErrorKind::kInvalidArgument, checked.label + ": threads is " +
+                                                 std::to_string(options.threads) +
+                                                 "; it must be at least 1");
+  }
+  if (options.residual != nullptr) {
+    if (!(options.residual->shape() == shape.output)) {
+      throw Error(ErrorKind::kShapeMismatch, checked.label + ": residual has shape " +
+                                                 to_string(options.residual->shape()) +
+                                                 "; it must be the output's, " +
+                                                 to_string(shape.output));
+    }
+    internal::check_tensor(checked, *options.residual, "residual");
+    internal::check_no_overlap(checked.label, y, "output", *options.residual, "residual");
+  }
+
+  const std::shared_ptr<const Packed> packed = state().packed_for(options.isa);
+  const std::size_t rank = static_cast<std::size_t>(checked.options.rank);
+
+  // Kernels walk contiguous channels; other inputs are copied once.
+  Tensor x_copy, residual_copy;
+  ConstTensorView x_view = x, residual_view;
+  if (x.shape().back() > 1 && x.strides().back() != 1) {
+    x_copy = Tensor::copy_of(x);
+    x_view = x_copy;
+  }
+  Call call;
+  call.packed = packed.get();
+  call.activation = checked.options.activation_fn;
+  if (options.residual != nullptr) {
+    residual_view = *options.residual;
+    if (residual_view.shape().back() > 1 && residual_view.strides().back() != 1) {
+      residual_copy = Tensor::copy_of(residual_view);
+      residual_view = residual_copy;
+    }
+    spatial_strides(residual_view, rank, call.residual_strides);
+    call.residual = static_cast<const std::byte*>(residual_view.data());
+  }
+  const bool callable = call.activation.kind() == ActivationKind::kCallable;
+  if (callable) call.activation = Activation::linear();
+  spatial_strides(x_view, rank, call.x_strides);
+  spatial_strides(y, rank, call.y_strides);
+  batch_axes(call, x_view, y, call.residual != nullptr ? &residual_view : nullptr,
+             shape.output.size() - rank - 1);
+  call.x = static_cast<const std::byte*>(x_view.data());
+  call.y = static_cast<std::byte*>(y.data());
+  for (std::size_t slot = 0; slot < 3; ++slot) {
+    call.axes[slot] = {&packed->layout.axes[slot], shape.inputs[slot], shape.windows[slot]};
+  }
+  internal::check_tap_reach(call, checked.label);
+
+  const std::size_t wanted = scratch_bytes(x.shape(), options.threads);
+  std::span<std::byte> scratch = options.scratch;
+  Tensor own_scratch;
+  if (scratch.empty()) {
+    own_scratch = Tensor(DType::kFloat64, {static_cast<Index>(wanted / sizeof(double))});
+    scratch = {static_cast<std::byte*>(own_scratch.data()), wanted};
+  } else if (scratch.size() < wanted || reinterpret_cast<std::uintptr_t>(scratch.data()) % 64) {
+    throw Error(ErrorKind::kInvalidArgument,
+                checked.label + ": scratch is " + std::to_string(scratch.size()) +
+                    " bytes; it must be " + std::to_string(wanted) + " or more, 64-byte aligned");
+  }
+  OwnThreads own_threads;
+  internal::run(call, options.threads, options.executor ? options.executor : &own_threads, scratch);
+  if (callable && element_count(shape.output) > 0) checked.options.activation_fn.function()(y);
+}
+
+Dims ConvolutionTranspose::output_shape(const Dims& input_shape) const {
+  return internal::check_input_shape(state().checked, input_shape).output;
+}
+
+std::size_t ConvolutionTranspose::scratch_bytes(const Dims& input_shape, int threads) const {
+  internal::check_input_shape(state().checked, input_shape);
+  // The most that any ISA of this build takes, so that CallOptions::isa needs no other number.
+  std::size_t most = internal::scratch_bytes_per_thread(state().packed->layout);
+  for (const Isa isa : runnable_isas()) {
+    most = std::max(most, internal::scratch_bytes_per_thread(
+                              isa == state().packed->layout.isa
+                                  ? state().packed->layout
+                                  : layout_for(state().checked, isa)));
+  }
+  return most * static_cast<std::size_t>(std::max(threads, 1));
+}
+
+std::size_t ConvolutionTranspose::packed_bytes() const {
+  const std::lock_guard guard(state().other_lock);
+  return state().packed->bytes() + (state().other != nullptr ? state().other->bytes() : 0);
+}
+
+KernelChoice ConvolutionTranspose::kernel_choice(const Dims& input_shape,
+                                                 std::optional<Isa> isa) const {
+  internal::check_input_shape(state().checked, input_shape);
+  const PackedLayout& own = state().packed->layout;
+  const PackedLayout layout =
+      !isa || *isa == own.isa ? own : layout_for(state().checked, *isa);
+  return {layout.parts.front().tiles.front().name, "wide", layout.isa};
+}
+
+void ConvolutionTranspose::save(const std::filesystem::path& path, bool kernel_2d) const {
+  std::optional<ConstTensorView> bias_view;
+  if (has_bias()) bias_view = bias().value().view();
+  internal::save_kernel_bias(path, bias_view, kernel().value().view(), kernel_2d);
+}
+
+void ConvolutionTranspose::load(const std::filesystem::path& path) {
+  State& state = this->state();
+  KernelBias read = internal::load_kernel_bias(path, state.checked.kernel_shape, has_bias(),
+                                               dtype(), state.checked.label);
+  auto packed = internal::pack(state.packed->layout, read.kernel, read.bias ? &*read.bias : nullptr);
+  std::vector<Variable> variables;
+  variables.emplace_back("kernel", std::move(read.kernel));
+  if (read.bias) variables.emplace_back("bias", std::move(*read.bias));
+  // Nothing below throws: the layer changes as a whole or not at all.
+  for (Variable& variable : variables) adopt(variable);
+  state.variables = std::move(variables);
+  state.kernel_dropped = false;
+  state.packed = std::move(packed);
+  const std::lock_guard guard(state.other_lock);
+  state.other.reset();
+}
+
+std::unique_ptr<Layer> ConvolutionTranspose::clone() const {
+  return std::make_unique<ConvolutionTranspose>(*this);
+}
+
+namespace {
+
+ConvolutionTransposeOptions with_rank(ConvolutionTransposeOptions options, int rank) {
+  constexpr int kDefault = 2;  // what an absent `rank` reads as
+  if (options.rank != rank && options.rank != kDefault) {
+    throw Error(ErrorKind::kInvalidArgument,
+                internal::label(options.name) + ": rank is " + std::to_string(options.rank) +
+                    "; ConvolutionTranspose" + std::to_string(rank) + "D has rank " +
+                    std::to_string(rank));
+  }
+  options.rank = rank;
+  return options;
+}
+
+}  // namespace
+
+ConvolutionTranspose1D::ConvolutionTranspose1D(ConvolutionTransposeOptions options)
+    : ConvolutionTranspose(with_rank(std::move(options), 1)) {}
+ConvolutionTranspose2D::ConvolutionTranspose2D(ConvolutionTransposeOptions options)
+    : ConvolutionTranspose(with_rank(std::move(options), 2)) {}
+ConvolutionTranspose3D::ConvolutionTranspose3D(ConvolutionTransposeOptions options)
+    : ConvolutionTranspose(with_rank(std::move(options), 3)) {}
+
+}  // namespace upconv

@@ -1,0 +1,58 @@
+// The run-time side of the table of kernels (schedules/kernels.json).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "HalideRuntime.h"
+#include "upconv/activation.h"
+#include "upconv/dtype.h"
+#include "upconv/isa.h"
+
+namespace upconv::internal {
+
+/// generators/conv_transpose.cpp.
+using WideFn = int (*)(halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* bias,
+                       halide_buffer_t* pixel_x, halide_buffer_t* pixel_y, int32_t input_size,
+                       int32_t taps_d, int32_t taps_h, int32_t taps_w, int32_t tap_x_d,
+                       int32_t tap_x_h, int32_t tap_x_w, int32_t tap_k_d, int32_t tap_k_h,
+                       int32_t tap_k_w, double min, double max, halide_buffer_t* y);
+
+/// One tile shape of the wide strategy.
+struct WideKernel {
+  const char* name;
+  DType dtype;
+  Isa isa;
+  int lanes;
+  int vectors;
+  int pixels;
+  double cost;  ///< of one pixel of a block, in units of a vector at full rate
+  WideFn function;
+};
+
+/// generators/epilogue.cpp.
+using EpilogueFn = int (*)(halide_buffer_t* in, halide_buffer_t* residual,
+                           halide_buffer_t* pixel_in, halide_buffer_t* pixel_residual,
+                           halide_buffer_t* pixel_out, int32_t channels, int32_t has_residual,
+                           double p0, double p1, halide_buffer_t* out);
+
+/// One activation; kClamp also serves linear, relu and relu6.
+struct EpilogueKernel {
+  const char* name;
+  ActivationKind activation;
+  DType dtype;
+  Isa isa;
+  EpilogueFn function;
+};
+
+/// Rows in the table's order: by ISA, dtype, vectors, then tallest tile first.
+std::span<const WideKernel> wide_kernels();
+std::span<const EpilogueKernel> epilogue_kernels();
+
+/// The ISAs this build holds kernels for, worst first.
+std::span<const Isa> built_isas();
+
+/// The epilogue that applies `kind`. Never null for a fused kind and a built ISA.
+const EpilogueKernel* find_epilogue(ActivationKind kind, DType dtype, Isa isa);
+
+}  // namespace upconv::internal

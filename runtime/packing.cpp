@@ -1,0 +1,170 @@
+#include "packing.h"
+
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "upconv/error.h"
+
+namespace upconv::internal {
+
+namespace {
+
+/// Runs of rows of the table that share lanes and vectors, for one dtype and ISA.
+std::vector<std::span<const WideKernel>> tile_families(DType dtype, Isa isa) {
+  std::vector<std::span<const WideKernel>> families;
+  const std::span<const WideKernel> table = wide_kernels();
+  for (std::size_t begin = 0, end = 0; begin < table.size(); begin = end) {
+    const auto same = [&](const WideKernel& row) {
+      return row.dtype == table[begin].dtype && row.isa == table[begin].isa &&
+             row.vectors == table[begin].vectors;
+    };
+    while (end < table.size() && same(table[end])) ++end;
+    if (table[begin].dtype == dtype && table[begin].isa == isa) {
+      families.push_back(table.subspan(begin, end - begin));
+    }
+  }
+  return families;
+}
+
+template <Element T>
+void pack_part(const PackedLayout& layout, const Part& part, const T* kernel, T* packed) {
+  const Index block_channels = part.block_channels();
+  const Index filter_h = layout.axes[1].filter(), filter_w = layout.axes[2].filter();
+  for (Index block = 0; block < part.blocks; ++block) {
+    const Index first = part.first_channel + block * block_channels;
+    const Index count = std::min(block_channels, layout.output_size - first);
+    const auto pack_tap = [&](Index tap) {
+      const T* from = kernel + tap * layout.input_size * layout.output_size + first;
+      for (Index ci = 0; ci < layout.input_size; ++ci) {
+        std::memcpy(packed, from, static_cast<std::size_t>(count) * sizeof(T));
+        std::fill(packed + count, packed + block_channels, T{0});
+        packed += block_channels;
+        from += layout.output_size;
+      }
+    };
+    for (const Phase& d : layout.axes[0].with_taps()) {
+      for (const Phase& h : layout.axes[1].with_taps()) {
+        for (const Phase& w : layout.axes[2].with_taps()) {
+          for (Index jd = 0; jd < d.taps; ++jd) {
+            const Index td = d.first_tap + jd * layout.axes[0].tap_step();
+            for (Index jh = 0; jh < h.taps; ++jh) {
+              const Index th = h.first_tap + jh * layout.axes[1].tap_step();
+              for (Index jw = 0; jw < w.taps; ++jw) {
+                const Index tw = w.first_tap + jw * layout.axes[2].tap_step();
+                pack_tap((td * filter_h + th) * filter_w + tw);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+template <Element T>
+void pack_all(Packed& packed, const Tensor& kernel, const Tensor* bias) {
+  T* to = packed.weights.values<T>().data();
+  T* to_bias = packed.bias.values<T>().data();
+  for (const Part& part : packed.layout.parts) {
+    pack_part(packed.layout, part, kernel.values<T>().data(), to + part.offset);
+    const Index padded = part.blocks * part.block_channels();
+    for (Index c = 0; c < padded; ++c) {
+      const bool real = bias != nullptr && c < part.channels;
+      *to_bias++ = real ? bias->values<T>()[static_cast<std::size_t>(part.first_channel + c)] : T{0};
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Part> choose_parts(Index output_size, DType dtype, Isa isa) {
+  const auto families = tile_families(dtype, isa);
+  if (families.empty()) return {};
+  const Index lanes = families[0][0].lanes;
+  const Index vectors = ceil_div(output_size, lanes);
+  // Blocks of at most three widths: the widest (first) family fills all but a few vectors, and the
+  // rest is small enough to try every split of it.
+  std::vector<Index> best(families.size(), 0);
+  double best_cost = std::numeric_limits<double>::infinity();
+  std::vector<Index> counts(families.size(), 0);
+  const auto search = [&](const auto& self, std::size_t family, Index left, double cost) -> void {
+    if (cost >= best_cost) return;
+    if (left <= 0) {
+      best_cost = cost;
+      best = counts;
+      return;
+    }
+    if (family == families.size()) return;
+    const WideKernel& tile = families[family][0];
+    const Index most = ceil_div(left, tile.vectors);
+    const Index least = family == 0 ? std::max<Index>(0, most - 3) : 0;
+    for (Index n = most; n >= least; --n) {
+      counts[family] = n;
+      self(self, family + 1, left - n * tile.vectors, cost + static_cast<double>(n) * tile.cost);
+    }
+    counts[family] = 0;
+  };
+  search(search, 0, vectors, 0);
+
+  std::vector<Part> parts;
+  Index channel = 0;
+  for (std::size_t family = 0; family < families.size(); ++family) {
+    if (best[family] == 0) continue;
+    Part part{.tiles = families[family], .first_channel = channel, .blocks = best[family]};
+    part.channels = std::min(part.blocks * part.block_channels(), output_size - channel);
+    channel += part.channels;
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+std::size_t Packed::bytes() const {
+  return static_cast<std::size_t>(weights.size() + bias.size()) * size_of(layout.dtype);
+}
+
+PackedLayout make_layout(const AxisPhases (&axes)[3], Index input_size, Index output_size,
+                         DType dtype, Isa isa, const std::string& label) {
+  PackedLayout layout{.axes = {axes[0], axes[1], axes[2]},
+                      .input_size = input_size,
+                      .output_size = output_size,
+                      .dtype = dtype,
+                      .isa = isa,
+                      .parts = choose_parts(output_size, dtype, isa)};
+  for (const AxisPhases& axis : axes) layout.taps *= axis.filter();
+  std::size_t offset = 0;
+  for (Part& part : layout.parts) {
+    part.offset = offset;
+    const Index block = layout.rows() * part.block_channels();
+    if (block > std::numeric_limits<std::int32_t>::max()) {
+      throw Error(ErrorKind::kLimitExceeded,
+                  label + ": a kernel of " + std::to_string(layout.taps) + " taps and " +
+                      std::to_string(input_size) + " input channels packs to " +
+                      std::to_string(block) + " elements per block of " +
+                      std::to_string(part.block_channels()) +
+                      " output channels; at most 2147483647 are supported");
+    }
+    offset += static_cast<std::size_t>(part.blocks * layout.rows() * part.block_channels());
+  }
+  return layout;
+}
+
+std::shared_ptr<const Packed> pack(const PackedLayout& layout, const Tensor& kernel,
+                                   const Tensor* bias) {
+  Index weights = 0, padded = 0;
+  for (const Part& part : layout.parts) {
+    weights += part.blocks * layout.rows() * part.block_channels();
+    padded += part.blocks * part.block_channels();
+  }
+  auto packed = std::make_shared<Packed>(Packed{.layout = layout,
+                                                .weights = Tensor(layout.dtype, {weights}),
+                                                .bias = Tensor(layout.dtype, {padded})});
+  if (layout.dtype == DType::kFloat32) {
+    pack_all<float>(*packed, kernel, bias);
+  } else {
+    pack_all<double>(*packed, kernel, bias);
+  }
+  return packed;
+}
+
+}  // namespace upconv::internal

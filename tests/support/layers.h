@@ -1,0 +1,55 @@
+// Random layers, inputs and weights for tests, and their comparison with the reference.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "reference.h"
+#include "upconv/upconv.h"
+
+namespace upconv::test {
+
+using Random = std::mt19937_64;
+
+/// Uniform on [low, high].
+Index draw(Random& random, Index low, Index high);
+
+/// How values are drawn.
+enum class Values {
+  kIntegers,  ///< small integers: every sum is exact in float32, so results compare equal
+  kNormal,
+};
+
+/// A problem with its data.
+struct Case {
+  Problem problem;
+  DType dtype = DType::kFloat32;
+  bool use_bias = true;
+  std::vector<double> x, kernel, bias;  ///< representable in dtype
+
+  /// Options with these weights as initialisers.
+  ConvolutionTransposeOptions options() const;
+  Dims input_shape() const;
+  Tensor input() const;
+};
+
+/// Any rank, tails of all tile sizes, gaps, negative crops, dilation with stride.
+Problem random_problem(Random& random);
+Case make_case(const Problem& problem, DType dtype, Values values, Random& random);
+
+/// A tensor of that dtype with these values.
+Tensor tensor_of(DType dtype, const Dims& shape, const std::vector<double>& values);
+/// All elements of a view as doubles, C order.
+std::vector<double> values_of(const ConstTensorView& view);
+
+/// Within the rounding error of a sum of that many terms of that magnitude; equal for kIntegers.
+testing::AssertionResult matches_reference(const Case& c, Values values, const ConstTensorView& y);
+
+/// Every ISA this machine runs.
+inline const std::vector<Isa>& isas() { return runnable_isas(); }
+
+}  // namespace upconv::test
