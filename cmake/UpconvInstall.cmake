@@ -1,0 +1,36 @@
+# Install rules: the library with its headers, the package for find_package(upconv), the tool.
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+set(upconv_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/upconv")
+
+install(
+  TARGETS upconv
+  EXPORT upconv-targets
+  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+  FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(
+  EXPORT upconv-targets
+  NAMESPACE upconv::
+  DESTINATION "${upconv_package_dir}")
+
+configure_package_config_file(
+  "${PROJECT_SOURCE_DIR}/cmake/upconv-config.cmake.in"
+  "${PROJECT_BINARY_DIR}/upconv-config.cmake"
+  INSTALL_DESTINATION "${upconv_package_dir}"
+  NO_SET_AND_CHECK_MACRO)
+# Before 1.0 a minor version may change the interface.
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/upconv-config-version.cmake"
+                                 COMPATIBILITY SameMinorVersion)
+install(
+  FILES "${PROJECT_BINARY_DIR}/upconv-config.cmake"
+        "${PROJECT_BINARY_DIR}/upconv-config-version.cmake"
+        "${PROJECT_SOURCE_DIR}/cmake/FindLibzip.cmake"
+  DESTINATION "${upconv_package_dir}")
+
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+
+if(TARGET upconv_tool)
+  install(TARGETS upconv_tool RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endif()

@@ -1,0 +1,71 @@
+# One call for each test program. The label of a test is the folder of its promise.
+include_guard(GLOBAL)
+include(GoogleTest)
+
+set(UPCONV_TEST_LABELS unit property golden errors cli install)
+
+# The Python that scripts of the tests run under: the one of .venv, which has numpy.
+find_program(
+  UPCONV_PYTHON
+  NAMES python3
+  HINTS "${PROJECT_SOURCE_DIR}/.venv/bin"
+  DOC "Python 3 with numpy, for tests that are scripts.")
+
+function(_upconv_check_label test label)
+  if(NOT label IN_LIST UPCONV_TEST_LABELS)
+    message(FATAL_ERROR "The test ${test} has LABEL \"${label}\"; it must be one of "
+                        "${UPCONV_TEST_LABELS}, the folders of tests/.")
+  endif()
+endfunction()
+
+# upconv_add_test(<target> LABEL <label> SOURCES <file>... [LINK <library>...]
+#                 [DEFINITIONS <definition>...] [TIMEOUT <seconds>])
+#
+# A GoogleTest program with the library, the shared helpers, gmock and gtest_main linked in. Each
+# of its cases is a CTest test named <label>.<suite>.<case>, with a time limit (default 300 s).
+function(upconv_add_test target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;LINK;DEFINITIONS")
+  if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES)
+    message(FATAL_ERROR "upconv_add_test(${target}) takes LABEL and SOURCES, and may take LINK, "
+                        "DEFINITIONS and TIMEOUT; it got: ${ARGN}.")
+  endif()
+  _upconv_check_label(${target} "${arg_LABEL}")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  upconv_sources_present(present ${target} ${arg_SOURCES})
+  if(NOT present)
+    return()
+  endif()
+  add_executable(${target} ${arg_SOURCES})
+  upconv_target_defaults(${target})
+  target_compile_definitions(${target} PRIVATE ${arg_DEFINITIONS})
+  target_link_libraries(${target} PRIVATE ${arg_LINK} upconv_test_support upconv::upconv
+                                          GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(
+    ${target}
+    TEST_PREFIX "${arg_LABEL}."
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 120
+    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+# upconv_add_script_test(<name> LABEL <label> COMMAND <command> [<argument>...]
+#                        [TIMEOUT <seconds>])
+#
+# A command that is one test, named <label>.<name>: it passes when it exits with 0 and is skipped
+# when it exits with 77. "${UPCONV_PYTHON}" runs Python scripts.
+function(upconv_add_script_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "COMMAND")
+  if(arg_UNPARSED_ARGUMENTS OR NOT arg_COMMAND)
+    message(FATAL_ERROR "upconv_add_script_test(${name}) takes LABEL and COMMAND, and may take "
+                        "TIMEOUT; it got: ${ARGN}.")
+  endif()
+  _upconv_check_label(${name} "${arg_LABEL}")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_test(NAME ${arg_LABEL}.${name} COMMAND ${arg_COMMAND})
+  set_tests_properties(
+    ${arg_LABEL}.${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77)
+endfunction()
