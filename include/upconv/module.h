@@ -145,7 +145,7 @@ class Layer : public Module {
   /// each of variables(); then elements, MiB and elements by dtype of those that are trainable.
   virtual std::string summary() const;
   /// Writes variables() as a compressed .npz in TFP's order and names (arr_0, arr_1 ...).
-  /// The file appears by rename.
+  /// The file appears by rename. @throws Error kInvalidArgument for a layer without variables.
   virtual void save(const std::filesystem::path& path) const;
   /// Reads what save, TFP 0.25 or NumPy wrote: one array per variable, by number when all are named
   /// arr_0, arr_1 ..., else in the file's order; float32 or float64, rounded to the variable's

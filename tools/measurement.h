@@ -1,0 +1,61 @@
+// How fast a layer runs, and what bounds it.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "config.h"
+#include "upconv/isa.h"
+#include "upconv/tensor.h"
+
+namespace upconv::tools {
+
+/// What a layer can be held back by.
+enum class Bound {
+  kCompute,   ///< multiply-adds
+  kMemory,    ///< reading input and weights, writing the output
+  kOverhead,  ///< neither: the call is so short that its fixed costs show
+};
+
+/// "compute", "memory", "overhead".
+std::string_view to_string(Bound bound);
+
+/// The words for it that the command prints in its help.
+inline constexpr const char* kBoundRule =
+    "compute time: operations that reach the output / measured multiply-add peak.\n"
+    "memory time: bytes of input, weights and output / measured rate of reading and writing\n"
+    "buffers of the same sizes. The longer of both is the bound, and its share of the measured\n"
+    "time is fraction_of_bound. Below 2 us with one thread, or 20 us with more, the bound is\n"
+    "\"overhead\": a call has fixed costs of that order.";
+
+struct Measurement {
+  double min_ms = 0;
+  double median_ms = 0;
+  double gflops = 0;  ///< 1e9 per second, on 2 * prod(input shape) * taps * output_size
+  double peak_gflops = 0;
+  double fraction_of_peak = 0;
+  Bound bound = Bound::kOverhead;
+  double fraction_of_bound = 0;
+  std::string kernel;
+  std::string strategy;
+  Isa isa{};
+  int threads = 1;
+  double pack_ms = 0;  ///< setting the kernel: a copy and the packing
+  std::size_t packed_bytes = 0;
+  std::size_t scratch_bytes = 0;
+};
+
+struct MeasureOptions {
+  int threads = 1;
+  std::optional<Isa> isa;
+  double seconds = 1;  ///< most time to repeat the call
+};
+
+/// Runs a layer on an input shape: checks the result, then times it, until the best and the third
+/// best time differ by less than 3%, or for so many seconds.
+/// @throws CheckFailed when the result is wrong, else as ConvolutionTranspose.
+Measurement measure(const LayerConfig& config, const Dims& input_shape,
+                    const MeasureOptions& options);
+
+}  // namespace upconv::tools
