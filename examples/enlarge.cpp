@@ -258,14 +258,15 @@ void run(const std::filesystem::path& photo, const std::filesystem::path& folder
   std::fill(side_by_side.values<float>().begin(), side_by_side.values<float>().end(), 255.0F);
   Index row = 0;
 
-  std::printf("%s, %lld x %lld pixels, enlarged by transposed convolution (one thread)\n\n",
+  std::printf("%s, %lld x %lld pixels, shrunk and enlarged by transposed convolution\n\n",
               photo.filename().c_str(), static_cast<long long>(width(original)),
               static_cast<long long>(height(original)));
   std::printf("%-18s %-9s %8s %9s %8s %9s  %s\n", "size", "filter", "ms", "GFLOP/s", "of peak",
-              "PSNR dB", "kernel");
+              "PSNR dB", "kernel (and ISA)");
   double peak = 0;
   for (const Index scale : kScales) {
-    const std::string suffix = "_" + std::to_string(scale) + "x";
+    std::string suffix = "_";
+    suffix += std::to_string(scale) + "x";
     const Tensor small = shrink(original, scale);
     write_png(folder / ("small" + suffix + ".png"), small);
     Index column = 0;
@@ -297,9 +298,11 @@ void run(const std::filesystem::path& photo, const std::filesystem::path& folder
   }
   write_png(folder / "side_by_side.png", side_by_side);
   std::printf(
-      "\nThe peak is %.1f GFLOP/s, measured with multiply-adds alone (%s). Pictures are in %s;\n"
-      "side_by_side.png has a row for each scale: repeated pixels, the three filters, the "
-      "original.\n",
+      "\nms and GFLOP/s are of one picture, both passes, one thread; products with the zeros "
+      "between\n"
+      "channels count. The peak, %.1f GFLOP/s, is measured with multiply-adds alone (%s). PSNR is\n"
+      "against the photograph. Pictures are in %s; side_by_side.png has a row for each\n"
+      "scale: pixels repeated, the three filters, the photograph.\n",
       peak, std::string(to_string(upconv::default_isa())).c_str(), folder.c_str());
 }
 

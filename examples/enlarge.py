@@ -1,17 +1,20 @@
 """Compares what upconv_demo wrote with the same enlargements by Pillow.
 
-    python3 examples/enlarge.py [folder]          (folder: build/demo)
+    python3 examples/enlarge.py [folder] [--picture FILE]          (folder: build/demo)
 
 Both work in floating point, so that they agree far below the rounding to a byte. Pillow leaves out
 weights beyond the border where the demo repeats the border's pixels, so a margin of the filter's
-support is not compared. Exit status 1 if a difference is over the tolerance."""
+support is not compared. Exit status 1 if a difference is over the tolerance.
 
+--picture writes side_by_side.png with captions and 256 colours: docs/enlarged.png was made so."""
+
+import argparse
 import pathlib
 import sys
 import time
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 FILTERS = {  # the filter, and how many small pixels it reaches on either side
     "bilinear": (Image.Resampling.BILINEAR, 1),
@@ -36,8 +39,30 @@ def best_time(call, seconds=0.1):
     return best
 
 
+def write_picture(folder, path):
+    """The side-by-side picture with a line of captions above and a column of them on the left."""
+    captions = ["pixels repeated", "bilinear", "bicubic", "lanczos", "original"]
+    scales = ["2x", "3x", "4x"]
+    top, left = 28, 36
+    parts = Image.open(folder / "side_by_side.png").convert("RGB")
+    picture = Image.new("RGB", (parts.width + left, parts.height + top), "white")
+    picture.paste(parts, (left, top))
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=18)
+    for i, caption in enumerate(captions):
+        x = left + (2 * i + 1) * parts.width // (2 * len(captions))
+        draw.text((x, top // 2), caption, "black", font, anchor="mm")
+    for i, scale in enumerate(scales):
+        y = top + (2 * i + 1) * parts.height // (2 * len(scales))
+        draw.text((left // 2, y), scale, "black", font, anchor="mm")
+    picture.quantize(256, kmeans=3).save(path, optimize=True)
+
+
 def main():
-    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build/demo")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", nargs="?", type=pathlib.Path, default="build/demo")
+    parser.add_argument("--picture", type=pathlib.Path, metavar="FILE")
+    arguments = parser.parse_args()
+    folder = arguments.folder
     failed = False
     print(f"{'scale':6}{'filter':10}{'Pillow ms':>10}{'largest difference':>20}  (of 255)")
     for scale in (2, 3, 4):
@@ -56,6 +81,8 @@ def main():
             print(f"{scale}x    {name:10}{milliseconds:10.3f}{difference:20.2g}"
                   + ("  TOO LARGE" if wrong else ""))
     print("FAILED: a difference is over" if failed else "all differences are within", TOLERANCE)
+    if arguments.picture:
+        write_picture(folder, arguments.picture)
     return int(failed)
 
 

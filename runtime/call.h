@@ -1,14 +1,11 @@
-// One call of a layer, as the kernels see it: strided views, windows and packed weights, no options.
+// One call of a layer, as the kernels see it: strided views, windows and the activation, no options.
 #pragma once
 
 #include <cstddef>
-#include <span>
-#include <string>
 
-#include "packing.h"
 #include "phases.h"
 #include "upconv/activation.h"
-#include "upconv/executor.h"
+#include "upconv/tensor.h"
 
 namespace upconv::internal {
 
@@ -21,7 +18,7 @@ struct BatchAxis {
 /// Everything about a call, validated. Spatial axes are d, h, w; those beyond the layer's rank have
 /// one input and one tap. Channels are contiguous in all views.
 struct Call {
-  const Packed* packed = nullptr;
+  DType dtype = DType::kFloat32;
   Activation activation;  ///< not kCallable
   CallAxis axes[3];
   Index x_strides[3] = {}, y_strides[3] = {}, residual_strides[3] = {};
@@ -32,19 +29,16 @@ struct Call {
   std::byte* y = nullptr;
 
   /// Product of the batch extents.
-  Index batch_count() const;
+  Index batch_count() const {
+    Index count = 1;
+    for (std::size_t axis = 0; axis < batch_axes; ++axis) count *= batch[axis].extent;
+    return count;
+  }
+  /// True when there is no output.
+  bool is_empty() const {
+    return batch_count() == 0 || axes[0].window.output == 0 || axes[1].window.output == 0 ||
+           axes[2].window.output == 0;
+  }
 };
-
-/// Bytes of scratch that one thread needs; a few tens of KiB, whatever the extents and taps.
-std::size_t scratch_bytes_per_thread(const PackedLayout& layout);
-
-/// @throws Error kLimitExceeded when the taps of one output reach over more of x than the kernels'
-///         32-bit steps.
-void check_tap_reach(const Call& call, const std::string& label);
-
-/// Computes the call on `threads` threads, with threads * scratch_bytes_per_thread() bytes of 64-byte
-/// aligned scratch. The result is bitwise the same for every number of threads. Does not throw when
-/// threads is 1; may throw what the executor throws.
-void run(const Call& call, int threads, Executor* executor, std::span<std::byte> scratch);
 
 }  // namespace upconv::internal

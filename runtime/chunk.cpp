@@ -67,7 +67,7 @@ Scratch::Scratch(std::span<std::byte> memory) {
 
 Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most,
                  const Scratch& scratch) {
-  const Index size = static_cast<Index>(size_of(call.packed->layout.dtype));
+  const Index size = static_cast<Index>(size_of(call.dtype));
   Chunk chunk;
   box.taps(chunk.taps);
 

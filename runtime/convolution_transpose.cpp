@@ -7,7 +7,7 @@
 
 #include "call.h"
 #include "options.h"
-#include "packing.h"
+#include "strategy.h"
 #include "upconv/error.h"
 #include "weights.h"
 
@@ -17,20 +17,29 @@ using internal::Call;
 using internal::CallAxis;
 using internal::CallShape;
 using internal::CheckedOptions;
-using internal::Packed;
-using internal::PackedLayout;
+using internal::LayerFacts;
+using internal::Plan;
 
 namespace {
 
-PackedLayout layout_for(const CheckedOptions& checked, Isa isa) {
-  internal::AxisPhases axes[3];
+LayerFacts facts_for(const CheckedOptions& checked, Isa isa) {
+  LayerFacts facts;
   const std::size_t rank = static_cast<std::size_t>(checked.options.rank);
   for (std::size_t a = 0; a < rank; ++a) {
     const Axis& axis = checked.axes[a];
-    axes[3 - rank + a] = internal::AxisPhases(axis.filter, axis.stride, axis.dilation);
+    facts.axes[3 - rank + a] = internal::AxisPhases(axis.filter, axis.stride, axis.dilation);
   }
-  return internal::make_layout(axes, checked.options.input_size, checked.options.output_size,
-                               checked.options.dtype, isa, checked.label);
+  facts.input_size = checked.options.input_size;
+  facts.output_size = checked.options.output_size;
+  facts.dtype = checked.options.dtype;
+  facts.isa = isa;
+  facts.label = checked.label;
+  return facts;
+}
+
+std::shared_ptr<const Plan> pack(const LayerFacts& facts, const Tensor& kernel,
+                                 const Tensor* bias) {
+  return internal::choose_strategy(facts).pack(facts, kernel, bias);
 }
 
 void require_runnable(const std::string& what, Isa isa) {
@@ -96,11 +105,11 @@ struct ConvolutionTranspose::State {
   CheckedOptions checked;
   std::vector<Variable> variables;  // kernel (unless dropped), then bias (if any)
   bool kernel_dropped = false;
-  std::shared_ptr<const Packed> packed;  // for the layer's own ISA
+  std::shared_ptr<const Plan> packed;  // for the layer's own ISA
 
   // At most one more format, for calls that name another ISA.
   mutable std::mutex other_lock;
-  mutable std::shared_ptr<const Packed> other;
+  mutable std::shared_ptr<const Plan> other;
 
   State() = default;
   State(const State& from)
@@ -116,19 +125,19 @@ struct ConvolutionTranspose::State {
   const Tensor* kernel() const { return kernel_dropped ? nullptr : &variables.front().value(); }
   const Tensor* bias() const { return has_bias() ? &variables.back().value() : nullptr; }
 
-  std::shared_ptr<const Packed> packed_for(std::optional<Isa> isa) const {
-    if (!isa || *isa == packed->layout.isa) return packed;
+  std::shared_ptr<const Plan> packed_for(std::optional<Isa> isa) const {
+    if (!isa || *isa == packed->facts().isa) return packed;
     require_runnable(checked.label, *isa);
     const std::lock_guard guard(other_lock);
-    if (other == nullptr || other->layout.isa != *isa) {
+    if (other == nullptr || other->facts().isa != *isa) {
       if (kernel() == nullptr) {
         throw Error(ErrorKind::kUnsupported,
                     checked.label + ": isa is " + std::string(to_string(*isa)) +
                         "; the layer is packed for " +
-                        std::string(to_string(packed->layout.isa)) +
+                        std::string(to_string(packed->facts().isa)) +
                         " and its kernel was dropped");
       }
-      other = internal::pack(layout_for(checked, *isa), *kernel(), bias());
+      other = pack(facts_for(checked, *isa), *kernel(), bias());
     }
     return other;
   }
@@ -156,7 +165,8 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
   if (checked.expected_input_shape) {
     internal::check_input_shape(state.checked, *checked.expected_input_shape);
   }
-  PackedLayout layout = layout_for(state.checked, isa);
+  const LayerFacts facts = facts_for(state.checked, isa);
+  internal::choose_strategy(facts);  // refuse before the initialisers run
 
   std::optional<Dims> bias_shape;
   if (checked.use_bias) bias_shape = state.checked.bias_shape;
@@ -174,7 +184,7 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
     require_shape(what + ": initial bias", *made.bias, state.checked.bias_shape, checked.dtype);
     state.variables.emplace_back("bias", std::move(*made.bias));
   }
-  state.packed = internal::pack(layout, *state.kernel(), state.bias());
+  state.packed = pack(facts, *state.kernel(), state.bias());
   for (Variable& variable : state.variables) adopt(variable);
 }
 
@@ -262,7 +272,7 @@ void ConvolutionTranspose::before_assign(const Variable& variable, const Tensor&
                     " cannot be assigned; the kernel was dropped and cannot be packed again");
   }
   const bool is_kernel = &variable == &state.variables.front();
-  state.packed = internal::pack(state.packed->layout, is_kernel ? value : *state.kernel(),
+  state.packed = pack(state.packed->facts(), is_kernel ? value : *state.kernel(),
                                 is_kernel ? state.bias() : &value);
   const std::lock_guard guard(state.other_lock);
   state.other.reset();
@@ -298,7 +308,7 @@ void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView
     internal::check_no_overlap(checked.label, y, "output", *options.residual, "residual");
   }
 
-  const std::shared_ptr<const Packed> packed = state().packed_for(options.isa);
+  const std::shared_ptr<const Plan> packed = state().packed_for(options.isa);
   const std::size_t rank = static_cast<std::size_t>(checked.options.rank);
 
   // Kernels walk contiguous channels; other inputs are copied once.
@@ -309,7 +319,7 @@ void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView
     x_view = x_copy;
   }
   Call call;
-  call.packed = packed.get();
+  call.dtype = checked.options.dtype;
   call.activation = checked.options.activation_fn;
   if (options.residual != nullptr) {
     residual_view = *options.residual;
@@ -329,11 +339,12 @@ void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView
   call.x = static_cast<const std::byte*>(x_view.data());
   call.y = static_cast<std::byte*>(y.data());
   for (std::size_t slot = 0; slot < 3; ++slot) {
-    call.axes[slot] = {&packed->layout.axes[slot], shape.inputs[slot], shape.windows[slot]};
+    call.axes[slot] = {&packed->facts().axes[slot], shape.inputs[slot], shape.windows[slot]};
   }
-  internal::check_tap_reach(call, checked.label);
+  packed->check(call);
 
-  const std::size_t wanted = scratch_bytes(x.shape(), options.threads);
+  const std::size_t wanted =
+      packed->scratch_bytes_per_thread() * static_cast<std::size_t>(options.threads);
   std::span<std::byte> scratch = options.scratch;
   Tensor own_scratch;
   if (scratch.empty()) {
@@ -345,7 +356,7 @@ void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView
                     " bytes; it must be " + std::to_string(wanted) + " or more, 64-byte aligned");
   }
   OwnThreads own_threads;
-  internal::run(call, options.threads, options.executor ? options.executor : &own_threads, scratch);
+  packed->run(call, options.threads, options.executor ? options.executor : &own_threads, scratch);
   if (callable && element_count(shape.output) > 0) checked.options.activation_fn.function()(y);
 }
 
@@ -355,29 +366,22 @@ Dims ConvolutionTranspose::output_shape(const Dims& input_shape) const {
 
 std::size_t ConvolutionTranspose::scratch_bytes(const Dims& input_shape, int threads) const {
   internal::check_input_shape(state().checked, input_shape);
-  // The most that any ISA of this build takes, so that CallOptions::isa needs no other number.
-  std::size_t most = internal::scratch_bytes_per_thread(state().packed->layout);
-  for (const Isa isa : runnable_isas()) {
-    most = std::max(most, internal::scratch_bytes_per_thread(
-                              isa == state().packed->layout.isa
-                                  ? state().packed->layout
-                                  : layout_for(state().checked, isa)));
-  }
-  return most * static_cast<std::size_t>(std::max(threads, 1));
+  return state().packed->scratch_bytes_per_thread() * static_cast<std::size_t>(std::max(threads, 1));
 }
 
 std::size_t ConvolutionTranspose::packed_bytes() const {
   const std::lock_guard guard(state().other_lock);
-  return state().packed->bytes() + (state().other != nullptr ? state().other->bytes() : 0);
+  return state().packed->packed_bytes() +
+         (state().other != nullptr ? state().other->packed_bytes() : 0);
 }
 
 KernelChoice ConvolutionTranspose::kernel_choice(const Dims& input_shape,
                                                  std::optional<Isa> isa) const {
   internal::check_input_shape(state().checked, input_shape);
-  const PackedLayout& own = state().packed->layout;
-  const PackedLayout layout =
-      !isa || *isa == own.isa ? own : layout_for(state().checked, *isa);
-  return {layout.parts.front().tiles.front().name, "wide", layout.isa};
+  const LayerFacts facts =
+      facts_for(state().checked, isa.value_or(state().packed->facts().isa));
+  const internal::Strategy& strategy = internal::choose_strategy(facts);
+  return {strategy.kernel(facts), strategy.name, facts.isa};
 }
 
 void ConvolutionTranspose::save(const std::filesystem::path& path, bool kernel_2d) const {
@@ -390,7 +394,7 @@ void ConvolutionTranspose::load(const std::filesystem::path& path) {
   State& state = this->state();
   KernelBias read = internal::load_kernel_bias(path, state.checked.kernel_shape, has_bias(),
                                                dtype(), state.checked.label);
-  auto packed = internal::pack(state.packed->layout, read.kernel, read.bias ? &*read.bias : nullptr);
+  auto packed = pack(state.packed->facts(), read.kernel, read.bias ? &*read.bias : nullptr);
   std::vector<Variable> variables;
   variables.emplace_back("kernel", std::move(read.kernel));
   if (read.bias) variables.emplace_back("bias", std::move(*read.bias));

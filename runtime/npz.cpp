@@ -72,7 +72,7 @@ NamedTensor read_member(const ZipMember& member, std::string_view what, const Fi
 
 /// Most bytes a .npz within the limits may have: what deflate and headers can add to its arrays.
 std::uint64_t most_npz_bytes(const FileLimits& limits) {
-  constexpr std::uint64_t kHeaders = 16 * 1024 * 1024;
+  constexpr std::uint64_t kHeaders = std::uint64_t{1} << 24;
   std::uint64_t sum = 0;
   if (__builtin_add_overflow(limits.total_bytes, limits.total_bytes / 1024 + kHeaders, &sum)) {
     return std::numeric_limits<std::uint64_t>::max();

@@ -25,7 +25,8 @@ std::string checked_name(const std::vector<std::unique_ptr<Layer>>& layers, std:
     if (i > 0) joined += '_';
     joined += layers[i]->name();
   }
-  return name.empty() ? joined : name;
+  if (name.empty()) return joined;
+  return name;
 }
 
 std::vector<std::unique_ptr<Layer>> clones(const std::vector<std::unique_ptr<Layer>>& layers,

@@ -57,6 +57,13 @@ Dims::Dims(std::span<const Index> values) : size_(0) {
   for (const Index value : values) push_back(value);
 }
 
+Dims Dims::empty_axis() noexcept {
+  Dims dims;
+  dims.values_[0] = 0;
+  dims.size_ = 1;
+  return dims;
+}
+
 Dims::Dims(const Dims& other) noexcept : size_(other.size_) {
   std::copy(other.begin(), other.end(), values_);
 }
@@ -109,12 +116,13 @@ Index element_count(const Dims& shape) {
 }
 
 Dims c_order_strides(const Dims& shape) {
-  element_count(shape);
+  // An empty array has no element to step to, and its other extents may be too large to multiply.
+  const bool empty = element_count(shape) == 0;
   Dims strides(shape);
   Index step = 1;
   for (std::size_t axis = shape.size(); axis-- > 0;) {
     strides[axis] = step;
-    step *= std::max<Index>(shape[axis], 1);
+    if (!empty) step *= shape[axis];
   }
   return strides;
 }
@@ -151,7 +159,7 @@ void ConstTensorView::require_dtype(DType wanted) const {
 
 void Tensor::Free::operator()(void* memory) const noexcept { std::free(memory); }
 
-Tensor::Tensor() noexcept { shape_.push_back(0); }
+Tensor::Tensor() noexcept : shape_(Dims::empty_axis()) {}
 
 Tensor::Tensor(DType dtype, const Dims& shape)
     : dtype_(dtype), shape_(shape), size_(element_count(shape)) {
@@ -204,18 +212,9 @@ Tensor& Tensor::operator=(Tensor&& other) noexcept {
   shape_ = other.shape_;
   size_ = other.size_;
   data_ = std::move(other.data_);
-  other.shape_ = Tensor().shape_;
+  other.shape_ = Dims::empty_axis();
   other.size_ = 0;
   return *this;
-}
-
-bool Tensor::checked_span(std::size_t count, const Dims& shape) {
-  if (static_cast<std::uint64_t>(element_count(shape)) != count) {
-    throw Error(ErrorKind::kShapeMismatch, "array has " + std::to_string(count) +
-                                               " elements; shape " + to_string(shape) + " needs " +
-                                               std::to_string(element_count(shape)));
-  }
-  return true;
 }
 
 }  // namespace upconv

@@ -84,7 +84,7 @@ std::string read_text(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) refuse(std::strerror(errno));
   std::string text;
-  std::array<char, 64 * 1024> block;
+  std::array<char, 65536> block;
   while (file.read(block.data(), block.size()) || file.gcount() > 0) {
     text.append(block.data(), static_cast<std::size_t>(file.gcount()));
     if (text.size() > kMaxFileBytes) {

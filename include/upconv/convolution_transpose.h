@@ -121,8 +121,8 @@ class ConvolutionTranspose : public Layer {
                   const CallOptions& options = {}) const;
 
   Dims output_shape(const Dims& input_shape) const override;
-  /// Bytes of CallOptions::scratch for such a call, on any instruction set: some tens of KiB per
-  /// thread, whatever the extents and taps.
+  /// Bytes of CallOptions::scratch for such a call on the layer's own instruction set: some tens of
+  /// KiB per thread, whatever the extents and taps.
   std::size_t scratch_bytes(const Dims& input_shape, int threads = 1) const;
   /// Bytes of packed weights held now.
   std::size_t packed_bytes() const;

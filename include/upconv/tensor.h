@@ -39,6 +39,8 @@ class Dims {
   const Index* end() const noexcept { return values_ + size_; }
   const Index& back() const noexcept { return values_[size_ - 1]; }
   void push_back(Index value);
+  /// [0]: the shape of an empty tensor.
+  static Dims empty_axis() noexcept;
 
   friend bool operator==(const Dims& a, const Dims& b) noexcept;
 
@@ -78,6 +80,10 @@ class ConstTensorView {
   /// A whole vector in C order. @throws Error kShapeMismatch when the sizes differ.
   template <Element T>
   ConstTensorView(const std::vector<T>& values, const Dims& shape)
+      : ConstTensorView(checked(values.data(), values.size(), shape), kDTypeOf<T>, shape) {}
+
+  template <Element T>
+  ConstTensorView(std::span<const T> values, const Dims& shape)
       : ConstTensorView(checked(values.data(), values.size(), shape), kDTypeOf<T>, shape) {}
 
   const void* data() const noexcept { return data_; }
@@ -138,8 +144,7 @@ class Tensor {
   /// Copies `values` in C order. @throws Error kShapeMismatch when the sizes differ.
   template <Element T>
   static Tensor from(std::span<const T> values, const Dims& shape) {
-    return copy_of(ConstTensorView(checked_span(values.size(), shape) ? values.data() : nullptr,
-                                   shape));
+    return copy_of(ConstTensorView(values, shape));
   }
   template <Element T>
   static Tensor from(std::initializer_list<T> values, const Dims& shape) {
@@ -178,8 +183,6 @@ class Tensor {
   operator ConstTensorView() const noexcept { return view(); }
 
  private:
-  static bool checked_span(std::size_t count, const Dims& shape);
-
   struct Free {
     void operator()(void* memory) const noexcept;
   };

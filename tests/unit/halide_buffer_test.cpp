@@ -14,7 +14,7 @@ namespace {
 using Halide::Runtime::Buffer;
 
 TEST(HalideBuffer, AxesAreReversed) {
-  std::vector<float> memory(2 * 3 * 4, 0.0F);
+  std::vector<float> memory(24, 0.0F);
   Buffer<float, 3> buffer(memory.data(), 4, 3, 2);  // channels, x, y
   buffer(1, 2, 1) = 5;
   const ConstTensorView view = view_of(std::as_const(buffer));

@@ -35,6 +35,7 @@ class Box : public Module {
 template <typename T>
 std::vector<std::string> names(const std::vector<T*>& items) {
   std::vector<std::string> result;
+  result.reserve(items.size());
   for (const T* item : items) result.push_back(item->name());
   return result;
 }
@@ -305,6 +306,7 @@ TEST(Layer, SavingNothingIsAnError) {
 void write(const std::filesystem::path& path,
            const std::vector<std::pair<std::string, Tensor>>& arrays) {
   std::vector<NamedView> views;
+  views.reserve(arrays.size());
   for (const auto& [name, tensor] : arrays) views.push_back({name, tensor});
   write_npz(path, views);
 }

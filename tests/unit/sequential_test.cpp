@@ -191,6 +191,7 @@ TEST(Sequential, SummaryListsEveryVariable) {
 TEST(Sequential, SavesAndLoadsAsOneFile) {
   const TemporaryFolder folder;
   std::vector<std::unique_ptr<Layer>> many;
+  many.reserve(7);
   for (int i = 0; i < 7; ++i) {  // arr_10 sorts before arr_2 by name
     many.push_back(std::make_unique<FakeLayer>("l", static_cast<float>(i), static_cast<float>(-i)));
   }

@@ -1,4 +1,7 @@
-// Runs a call: cuts it into boxes, chunks and groups of channels, and hands them to the kernels.
+// Runs a call of the wide strategy: cuts it into boxes, chunks and groups of channels, and hands them
+// to the kernels.
+#include "wide_plan.h"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -10,15 +13,16 @@
 #include "call.h"
 #include "chunk.h"
 #include "upconv/error.h"
+#include "wide_packing.h"
 
 namespace upconv::internal {
 
 namespace {
 
-// Sizes that the walk blocks for, in bytes: half of a second-level cache that even small cores have.
+// Sizes that the walk blocks for, in bytes: together half of a second-level cache of 512 KiB.
 // They move work in time and never change a result.
-constexpr Index kSlabBytes = 256 * 1024;   // x of one slab, re-read for every phase and channel
-constexpr Index kPanelBytes = 256 * 1024;  // weights of one phase and group of channels
+constexpr Index kSlabBytes = 128 * 1024;   // x of one slab, re-read for every phase and channel
+constexpr Index kPanelBytes = 128 * 1024;  // weights of one phase and group of channels
 
 /// A halide_buffer_t of one to three axes on the stack.
 template <int N>
@@ -52,9 +56,10 @@ struct Group {
 /// Everything that is the same for all units of a call.
 class Runner {
  public:
-  explicit Runner(const Call& call)
+  Runner(const Call& call, const WideWeights& packed)
       : call_(call),
-        layout_(call.packed->layout),
+        packed_(packed),
+        layout_(packed.layout),
         size_(static_cast<Index>(size_of(layout_.dtype))),
         epilogue_(nullptr) {
     const bool clamp = call.activation.is_clamp() && call.residual == nullptr;
@@ -99,7 +104,8 @@ class Runner {
               const void* in, std::int32_t* pixel_in, Index first_channel, Index channels) const;
 
   const Call& call_;
-  const PackedLayout& layout_;
+  const WideWeights& packed_;
+  const WideLayout& layout_;
   Index size_;
   double min_, max_;
   const EpilogueKernel* epilogue_;  ///< null: the clamp in the tile is all
@@ -231,11 +237,11 @@ void Runner::run_tiles(const Box& box, const Group& group, const Chunk& chunk,
                           box.segment[2].tap_begin;
   const bool any = chunk.taps[0] > 0;
   const Index first_row = any ? (phase_tap + first_tap) * input_size : 0;
-  const std::byte* weights = static_cast<const std::byte*>(call_.packed->weights.data());
+  const std::byte* weights = static_cast<const std::byte*>(packed_.weights.data());
   const Index weights_at = static_cast<Index>(part.offset) +
                            (group.begin * layout_.rows() + first_row) * block;
   Index bias_at = part.first_channel + group.begin * block;
-  const std::byte* bias = static_cast<const std::byte*>(call_.packed->bias.data());
+  const std::byte* bias = static_cast<const std::byte*>(packed_.bias.data());
 
   Buffer<1> x_buffer = flat(chunk.x), y_buffer = flat(y);
   Buffer<3> w_buffer(weights + weights_at * size_, {block, layout_.rows(), group.end - group.begin},
@@ -288,16 +294,36 @@ void Runner::finish(const EpilogueKernel& epilogue, const Chunk& chunk, const Sc
 /// Below this a thread costs more than it does; measured in multiply-adds.
 constexpr double kThreadWork = 4e6;
 
-}  // namespace
+class WidePlan final : public Plan {
+ public:
+  explicit WidePlan(WideWeights packed) : packed_(std::move(packed)) {}
 
-Index Call::batch_count() const {
-  Index count = 1;
-  for (std::size_t axis = 0; axis < batch_axes; ++axis) count *= batch[axis].extent;
-  return count;
+  const LayerFacts& facts() const override { return packed_.layout; }
+  std::size_t packed_bytes() const override {
+    return static_cast<std::size_t>(packed_.weights.size() + packed_.bias.size()) *
+           size_of(packed_.layout.dtype);
+  }
+  std::size_t scratch_bytes_per_thread() const override;
+  void check(const Call& call) const override;
+  void run(const Call& call, int threads, Executor* executor,
+           std::span<std::byte> scratch) const override;
+
+ private:
+  WideWeights packed_;
+};
+
+std::size_t WidePlan::scratch_bytes_per_thread() const {
+  std::size_t tile = 0;
+  for (const Part& part : packed_.layout.parts) {
+    if (part.channels % part.block_channels() == 0) continue;
+    tile = static_cast<std::size_t>(kTablePixels * part.block_channels()) *
+           size_of(packed_.layout.dtype);
+  }
+  return (4 * Scratch::kTableBytes + tile + 63) / 64 * 64;
 }
 
-void check_tap_reach(const Call& call, const std::string& label) {
-  Index reach = call.packed->layout.input_size;
+void WidePlan::check(const Call& call) const {
+  Index reach = packed_.layout.input_size;
   for (int axis = 0; axis < 3; ++axis) {
     const AxisPhases& phases = *call.axes[axis].phases;
     // Taps that reach an input lie within the input, and within a phase.
@@ -314,29 +340,17 @@ void check_tap_reach(const Call& call, const std::string& label) {
   }
   if (reach > kLargestOffset) {
     throw Error(ErrorKind::kLimitExceeded,
-                label + ": the taps of one output reach over " + std::to_string(reach) +
-                    " input elements; at most " + std::to_string(kLargestOffset) +
-                    " are supported");
+                packed_.layout.label + ": the taps of one output reach over " +
+                    std::to_string(reach) + " input elements; at most " +
+                    std::to_string(kLargestOffset) + " are supported");
   }
 }
 
-std::size_t scratch_bytes_per_thread(const PackedLayout& layout) {
-  std::size_t tile = 0;
-  for (const Part& part : layout.parts) {
-    if (part.channels % part.block_channels() == 0) continue;
-    tile = static_cast<std::size_t>(kTablePixels * part.block_channels()) * size_of(layout.dtype);
-  }
-  const std::size_t bytes = 4 * Scratch::kTableBytes + tile;
-  return (bytes + 63) / 64 * 64;
-}
-
-void run(const Call& call, int threads, Executor* executor, std::span<std::byte> scratch) {
-  for (const CallAxis& axis : call.axes) {
-    if (axis.window.output == 0) return;
-  }
-  if (call.batch_count() == 0) return;
-  const Runner runner(call);
-  const std::size_t share = scratch_bytes_per_thread(call.packed->layout);
+void WidePlan::run(const Call& call, int threads, Executor* executor,
+                   std::span<std::byte> scratch) const {
+  if (call.is_empty()) return;
+  const Runner runner(call, packed_);
+  const std::size_t share = scratch_bytes_per_thread();
   if (threads > 1) {
     threads = static_cast<int>(
         std::clamp(runner.multiply_adds() / kThreadWork, 1.0, static_cast<double>(threads)));
@@ -357,6 +371,25 @@ void run(const Call& call, int threads, Executor* executor, std::span<std::byte>
                   return true;
                 });
   });
+}
+
+}  // namespace
+
+std::optional<double> wide_cost(const LayerFacts& facts) {
+  const std::vector<Part> parts = choose_parts(facts.output_size, facts.dtype, facts.isa);
+  if (parts.empty()) return std::nullopt;
+  double cost = 0;
+  for (const Part& part : parts) cost += static_cast<double>(part.blocks) * part.tiles[0].cost;
+  return cost;
+}
+
+const char* wide_kernel(const LayerFacts& facts) {
+  return choose_parts(facts.output_size, facts.dtype, facts.isa).front().tiles.front().name;
+}
+
+std::shared_ptr<const Plan> wide_pack(const LayerFacts& facts, const Tensor& kernel,
+                                      const Tensor* bias) {
+  return std::make_shared<WidePlan>(pack_wide(facts, kernel, bias));
 }
 
 }  // namespace upconv::internal

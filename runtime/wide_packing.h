@@ -1,4 +1,4 @@
-// Packed weights: the kernel in the order in which the register tiles walk it.
+// The wide strategy's packed weights: the kernel in the order in which the register tiles walk it.
 //
 // Output channels are cut into parts, each served by one tile shape of the wide strategy; a part is a
 // run of blocks of `vectors * lanes` channels, zero padded at the end of the last one:
@@ -10,13 +10,11 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "kernel_table.h"
-#include "phases.h"
+#include "strategy.h"
 #include "upconv/tensor.h"
 
 namespace upconv::internal {
@@ -37,35 +35,26 @@ struct Part {
 /// least. @return parts with offset 0; empty when this build has no kernel for the ISA.
 std::vector<Part> choose_parts(Index output_size, DType dtype, Isa isa);
 
-/// What a layer's options fix of the packed format.
-struct PackedLayout {
-  AxisPhases axes[3];  ///< d, h, w
-  Index taps = 1;      ///< of all axes multiplied
-  Index input_size = 0;
-  Index output_size = 0;
-  DType dtype = DType::kFloat32;
-  Isa isa = Isa::kSse41;
+/// The packed format of one layer and ISA.
+struct WideLayout : LayerFacts {
   std::vector<Part> parts;
 
   /// Rows (tap, ci) of one block.
-  Index rows() const { return taps * input_size; }
+  Index rows() const { return taps() * input_size; }
 };
 
-/// Packed weights and padded bias of one ISA. Immutable once made, so calls share it.
-struct Packed {
-  PackedLayout layout;
+/// Packed weights and padded bias.
+struct WideWeights {
+  WideLayout layout;
   Tensor weights;  ///< flat
   Tensor bias;     ///< one entry per padded channel of every part, in order
-  std::size_t bytes() const;
 };
 
 /// @throws Error kLimitExceeded when the weights of one block are more than the kernels' 32-bit
-///         offsets reach; the message starts with `label`.
-PackedLayout make_layout(const AxisPhases (&axes)[3], Index input_size, Index output_size,
-                         DType dtype, Isa isa, const std::string& label);
+///         offsets reach.
+WideLayout wide_layout(const LayerFacts& facts);
 
-/// Packs a C-order kernel `filter_shape ++ [input_size, output_size]` and a bias (zero when absent).
-std::shared_ptr<const Packed> pack(const PackedLayout& layout, const Tensor& kernel,
-                                   const Tensor* bias);
+/// Packs a C-order kernel `filter_shape ++ [input_size, output_size]` and a bias (null: zero).
+WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias);
 
 }  // namespace upconv::internal

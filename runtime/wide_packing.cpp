@@ -1,5 +1,7 @@
-#include "packing.h"
+#include "wide_packing.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -28,7 +30,7 @@ std::vector<std::span<const WideKernel>> tile_families(DType dtype, Isa isa) {
 }
 
 template <Element T>
-void pack_part(const PackedLayout& layout, const Part& part, const T* kernel, T* packed) {
+void pack_part(const WideLayout& layout, const Part& part, const T* kernel, T* packed) {
   const Index block_channels = part.block_channels();
   const Index filter_h = layout.axes[1].filter(), filter_w = layout.axes[2].filter();
   for (Index block = 0; block < part.blocks; ++block) {
@@ -63,7 +65,7 @@ void pack_part(const PackedLayout& layout, const Part& part, const T* kernel, T*
 }
 
 template <Element T>
-void pack_all(Packed& packed, const Tensor& kernel, const Tensor* bias) {
+void pack_all(WideWeights& packed, const Tensor& kernel, const Tensor* bias) {
   T* to = packed.weights.values<T>().data();
   T* to_bias = packed.bias.values<T>().data();
   for (const Part& part : packed.layout.parts) {
@@ -119,50 +121,38 @@ std::vector<Part> choose_parts(Index output_size, DType dtype, Isa isa) {
   return parts;
 }
 
-std::size_t Packed::bytes() const {
-  return static_cast<std::size_t>(weights.size() + bias.size()) * size_of(layout.dtype);
-}
-
-PackedLayout make_layout(const AxisPhases (&axes)[3], Index input_size, Index output_size,
-                         DType dtype, Isa isa, const std::string& label) {
-  PackedLayout layout{.axes = {axes[0], axes[1], axes[2]},
-                      .input_size = input_size,
-                      .output_size = output_size,
-                      .dtype = dtype,
-                      .isa = isa,
-                      .parts = choose_parts(output_size, dtype, isa)};
-  for (const AxisPhases& axis : axes) layout.taps *= axis.filter();
+WideLayout wide_layout(const LayerFacts& facts) {
+  WideLayout layout{facts, choose_parts(facts.output_size, facts.dtype, facts.isa)};
   std::size_t offset = 0;
   for (Part& part : layout.parts) {
     part.offset = offset;
     const Index block = layout.rows() * part.block_channels();
     if (block > std::numeric_limits<std::int32_t>::max()) {
       throw Error(ErrorKind::kLimitExceeded,
-                  label + ": a kernel of " + std::to_string(layout.taps) + " taps and " +
-                      std::to_string(input_size) + " input channels packs to " +
+                  facts.label + ": a kernel of " + std::to_string(facts.taps()) + " taps and " +
+                      std::to_string(facts.input_size) + " input channels packs to " +
                       std::to_string(block) + " elements per block of " +
                       std::to_string(part.block_channels()) +
                       " output channels; at most 2147483647 are supported");
     }
-    offset += static_cast<std::size_t>(part.blocks * layout.rows() * part.block_channels());
+    offset += static_cast<std::size_t>(part.blocks * block);
   }
   return layout;
 }
 
-std::shared_ptr<const Packed> pack(const PackedLayout& layout, const Tensor& kernel,
-                                   const Tensor* bias) {
+WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias) {
+  WideWeights packed{.layout = wide_layout(facts), .weights = {}, .bias = {}};
   Index weights = 0, padded = 0;
-  for (const Part& part : layout.parts) {
-    weights += part.blocks * layout.rows() * part.block_channels();
+  for (const Part& part : packed.layout.parts) {
+    weights += part.blocks * packed.layout.rows() * part.block_channels();
     padded += part.blocks * part.block_channels();
   }
-  auto packed = std::make_shared<Packed>(Packed{.layout = layout,
-                                                .weights = Tensor(layout.dtype, {weights}),
-                                                .bias = Tensor(layout.dtype, {padded})});
-  if (layout.dtype == DType::kFloat32) {
-    pack_all<float>(*packed, kernel, bias);
+  packed.weights = Tensor(facts.dtype, {weights});
+  packed.bias = Tensor(facts.dtype, {padded});
+  if (facts.dtype == DType::kFloat32) {
+    pack_all<float>(packed, kernel, bias);
   } else {
-    pack_all<double>(*packed, kernel, bias);
+    pack_all<double>(packed, kernel, bias);
   }
   return packed;
 }

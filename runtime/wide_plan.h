@@ -1,0 +1,13 @@
+// The wide strategy's row: register tiles of pixels x output channels (schedules/wide.h).
+#pragma once
+
+#include "strategy.h"
+
+namespace upconv::internal {
+
+std::optional<double> wide_cost(const LayerFacts& facts);
+const char* wide_kernel(const LayerFacts& facts);
+std::shared_ptr<const Plan> wide_pack(const LayerFacts& facts, const Tensor& kernel,
+                                      const Tensor* bias);
+
+}  // namespace upconv::internal

@@ -1,0 +1,223 @@
+// Packed weights against a naive walk, and the cut of the output channels into parts.
+#include "wide_packing.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "chunk.h"
+#include "expect_error.h"
+#include "layers.h"
+
+namespace upconv::internal {
+namespace {
+
+using test::Random;
+using testing::ElementsAre;
+using testing::Pair;
+
+/// (vectors of a block, number of blocks) of every part.
+std::vector<std::pair<int, Index>> widths(const std::vector<Part>& parts) {
+  std::vector<std::pair<int, Index>> list;
+  for (const Part& part : parts) list.emplace_back(part.tiles[0].vectors, part.blocks);
+  return list;
+}
+
+bool is_built(Isa isa) {
+  return std::find(built_isas().begin(), built_isas().end(), isa) != built_isas().end();
+}
+
+TEST(ChooseParts, OnAvx2CutsChannelsAtTheLeastCost) {
+  if (!is_built(Isa::kAvx2)) GTEST_SKIP() << "no kernels for avx2 in this build";
+  const auto f32 = [](Index n) { return widths(choose_parts(n, DType::kFloat32, Isa::kAvx2)); };
+  EXPECT_THAT(f32(1), ElementsAre(Pair(1, 1)));
+  EXPECT_THAT(f32(8), ElementsAre(Pair(1, 1)));
+  EXPECT_THAT(f32(9), ElementsAre(Pair(2, 1)));
+  EXPECT_THAT(f32(16), ElementsAre(Pair(2, 1)));
+  EXPECT_THAT(f32(17), ElementsAre(Pair(3, 1)));
+  EXPECT_THAT(f32(21), ElementsAre(Pair(3, 1)));
+  EXPECT_THAT(f32(24), ElementsAre(Pair(3, 1)));
+  EXPECT_THAT(f32(32), ElementsAre(Pair(2, 2)));
+  EXPECT_THAT(f32(40), ElementsAre(Pair(3, 1), Pair(2, 1)));
+  EXPECT_THAT(f32(48), ElementsAre(Pair(3, 2)));
+  EXPECT_THAT(f32(56), ElementsAre(Pair(3, 1), Pair(2, 2)));
+  EXPECT_THAT(f32(64), ElementsAre(Pair(3, 2), Pair(2, 1)));
+  EXPECT_THAT(f32(128), ElementsAre(Pair(3, 4), Pair(2, 2)));
+  EXPECT_THAT(f32(256), ElementsAre(Pair(3, 10), Pair(2, 1)));
+  const auto f64 = [](Index n) { return widths(choose_parts(n, DType::kFloat64, Isa::kAvx2)); };
+  EXPECT_THAT(f64(4), ElementsAre(Pair(1, 1)));
+  EXPECT_THAT(f64(12), ElementsAre(Pair(3, 1)));
+  EXPECT_THAT(f64(32), ElementsAre(Pair(3, 2), Pair(2, 1)));
+}
+
+TEST(ChooseParts, NoOtherCutIsCheaper) {
+  for (const Isa isa : built_isas()) {
+    for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+      std::vector<double> cost(4, std::numeric_limits<double>::infinity());
+      int lanes = 0;
+      for (const WideKernel& row : wide_kernels()) {
+        if (row.isa != isa || row.dtype != dtype) continue;
+        lanes = row.lanes;
+        ASSERT_LT(row.vectors, 4);
+        cost[static_cast<std::size_t>(row.vectors)] = row.cost;
+      }
+      for (Index channels = 1; channels <= 60 * lanes; channels += lanes > 4 ? 3 : 1) {
+        const Index vectors = (channels + lanes - 1) / lanes;
+        double least = std::numeric_limits<double>::infinity();
+        for (Index three = 0; 3 * three <= vectors + 2; ++three) {
+          for (Index two = 0; 3 * three + 2 * two <= vectors + 2; ++two) {
+            const Index one = std::max<Index>(0, vectors - 3 * three - 2 * two);
+            least = std::min(least, static_cast<double>(three) * cost[3] +
+                                        static_cast<double>(two) * cost[2] +
+                                        static_cast<double>(one) * cost[1]);
+          }
+        }
+        double chosen = 0;
+        for (const Part& part : choose_parts(channels, dtype, isa)) {
+          chosen += static_cast<double>(part.blocks) * part.tiles[0].cost;
+        }
+        EXPECT_NEAR(chosen, least, 1e-9)
+            << channels << " channels, " << to_string(dtype) << ", " << to_string(isa);
+      }
+    }
+  }
+}
+
+TEST(ChooseParts, PartsFollowOneAnotherAndOnlyTheLastBlockIsPadded) {
+  for (const Isa isa : built_isas()) {
+    for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+      for (Index channels = 1; channels <= 300; ++channels) {
+        const std::vector<Part> parts = choose_parts(channels, dtype, isa);
+        const std::string what = std::to_string(channels) + " channels, " +
+                                 std::string(to_string(dtype)) + ", " +
+                                 std::string(to_string(isa));
+        ASSERT_FALSE(parts.empty()) << what;
+        Index next = 0;
+        for (const Part& part : parts) {
+          EXPECT_EQ(part.first_channel, next) << what;
+          const Index padded = part.blocks * part.block_channels();
+          const bool is_last = &part == &parts.back();
+          EXPECT_GT(part.channels, is_last ? padded - part.block_channels() : padded - 1) << what;
+          EXPECT_LE(part.channels, padded) << what;
+          next += part.channels;
+          EXPECT_EQ(part.tiles.back().pixels, 1) << what;
+          for (const WideKernel& tile : part.tiles) {
+            EXPECT_EQ(kChunkPixels % tile.pixels, 0) << tile.name;
+            EXPECT_LE(kChunkPixels + tile.pixels, kTablePixels) << tile.name;
+          }
+        }
+        EXPECT_EQ(next, channels) << what;
+      }
+    }
+  }
+}
+
+/// The packed order written down once more: every tap by its residues, smallest first, then its
+/// place in the filter; the weights that do not exist are zero.
+std::vector<double> naive_weights(const WideLayout& layout, const std::vector<Index> (&filter)[3],
+                                  const std::vector<double>& kernel) {
+  struct Tap {
+    Index residue[3], at[3];
+  };
+  std::vector<Tap> taps;  // filter holds, per axis: length, stride, dilation
+  for (Index d = 0; d < filter[0][0]; ++d) {
+    for (Index h = 0; h < filter[1][0]; ++h) {
+      for (Index w = 0; w < filter[2][0]; ++w) {
+        Tap tap{{}, {d, h, w}};
+        for (int a = 0; a < 3; ++a) tap.residue[a] = tap.at[a] * filter[a][2] % filter[a][1];
+        taps.push_back(tap);
+      }
+    }
+  }
+  std::stable_sort(taps.begin(), taps.end(), [](const Tap& a, const Tap& b) {
+    return std::lexicographical_compare(a.residue, a.residue + 3, b.residue, b.residue + 3);
+  });
+  std::vector<double> weights;
+  for (const Part& part : layout.parts) {
+    for (Index block = 0; block < part.blocks; ++block) {
+      for (const Tap& tap : taps) {
+        for (Index ci = 0; ci < layout.input_size; ++ci) {
+          for (Index c = 0; c < part.block_channels(); ++c) {
+            const Index co = part.first_channel + block * part.block_channels() + c;
+            const Index t = (tap.at[0] * filter[1][0] + tap.at[1]) * filter[2][0] + tap.at[2];
+            const Index from = (t * layout.input_size + ci) * layout.output_size + co;
+            weights.push_back(co < layout.output_size ? kernel[static_cast<std::size_t>(from)] : 0);
+          }
+        }
+      }
+    }
+  }
+  return weights;
+}
+
+LayerFacts facts_of(const AxisPhases (&axes)[3], Index input_size, Index output_size, DType dtype,
+                    Isa isa) {
+  return {{axes[0], axes[1], axes[2]}, input_size, output_size, dtype, isa, "layer"};
+}
+
+TEST(Packing, IsTheOrderOfPhasesTapsAndBlocks) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    Random random(seed);
+    std::vector<Index> filter[3];
+    AxisPhases axes[3];
+    for (int a = 0; a < 3; ++a) {
+      filter[a] = {test::draw(random, 1, a == 0 ? 3 : 5), test::draw(random, 1, 4),
+                   test::draw(random, 1, 4)};
+      axes[a] = AxisPhases(filter[a][0], filter[a][1], filter[a][2]);
+    }
+    const Index input_size = test::draw(random, 1, 4), output_size = test::draw(random, 1, 90);
+    const Index taps = filter[0][0] * filter[1][0] * filter[2][0];
+    std::vector<double> kernel, bias;
+    for (Index i = 0; i < taps * input_size * output_size; ++i) {
+      kernel.push_back(static_cast<double>(i + 1));
+    }
+    for (Index i = 0; i < output_size; ++i) bias.push_back(static_cast<double>(-i - 1));
+    for (const Isa isa : built_isas()) {
+      for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+        const WideLayout layout =
+            wide_layout(facts_of(axes, input_size, output_size, dtype, isa));
+        EXPECT_EQ(layout.taps(), taps);
+        EXPECT_EQ(layout.rows(), taps * input_size);
+        const Tensor plain = test::tensor_of(
+            dtype, {filter[0][0], filter[1][0], filter[2][0], input_size, output_size}, kernel);
+        const Tensor plain_bias = test::tensor_of(dtype, {output_size}, bias);
+        const WideWeights packed = pack_wide(layout, plain, &plain_bias);
+        EXPECT_EQ(test::values_of(packed.weights), naive_weights(layout, filter, kernel))
+            << "seed " << seed << ", " << to_string(isa) << ", " << to_string(dtype);
+        std::vector<double> padded = bias;
+        padded.resize(static_cast<std::size_t>(packed.bias.size()), 0);
+        EXPECT_EQ(test::values_of(packed.bias), padded) << "seed " << seed;
+      }
+    }
+  }
+}
+
+TEST(Packing, WithoutABiasHasZeros) {
+  const AxisPhases axes[3] = {AxisPhases(1, 1, 1), AxisPhases(1, 1, 1), AxisPhases(2, 1, 1)};
+  const WideWeights packed =
+      pack_wide(facts_of(axes, 1, 5, DType::kFloat32, built_isas().front()),
+                Tensor::zeros(DType::kFloat32, {2, 1, 5}), nullptr);
+  for (const double value : test::values_of(packed.bias)) EXPECT_EQ(value, 0);
+}
+
+TEST(Packing, RefusesABlockBeyondTheKernels32BitOffsets) {
+  const AxisPhases axes[3] = {AxisPhases(1, 1, 1), AxisPhases(1 << 14, 1, 1),
+                              AxisPhases(1 << 14, 1, 1)};
+  for (const Isa isa : built_isas()) {
+    const Part part = choose_parts(100, DType::kFloat32, isa)[0];
+    expect_error(ErrorKind::kLimitExceeded,
+                 {"layer: a kernel of 268435456 taps and 3 input channels packs to " +
+                  std::to_string((Index{3} << 28) * part.block_channels()) +
+                  " elements per block of " + std::to_string(part.block_channels()) +
+                  " output channels; at most 2147483647 are supported"},
+                 [&] { wide_layout(facts_of(axes, 3, 100, DType::kFloat32, isa)); });
+  }
+}
+
+}  // namespace
+}  // namespace upconv::internal
