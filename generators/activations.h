@@ -122,16 +122,20 @@ inline Sum square(const Expr& x) {
 }
 
 /// c + x for x >= 0 and a positive constant c that has half of the digits.
-inline Sum sum(const Expr& c, const Sum& x) {
+inline Sum exact_sum(const Expr& c, const Sum& x) {
   const Expr high = c + x.high;
   return {high, add(x.high - (high - c), x.low)};
 }
 
-/// 1 / x, by a step of Newton's.
-inline Sum reciprocal(const Sum& x) {
-  const Expr estimate = 1 / x.high;
-  const Sum one = product({estimate}, x);
-  return {estimate, estimate * ((1 - one.high) - one.low)};
+/// 1 / (c + x) for x >= 0 and a positive constant c: two steps of Newton's from an estimate that is
+/// rounded to half of the digits, which makes the products exact.
+inline Sum reciprocal_of_sum(const Expr& c, const Expr& x) {
+  const Expr rounded = c + x;
+  const Expr high = split(rounded).high;
+  const Expr low = x - (high - c);
+  const Expr estimate = split(1 / rounded).high;
+  const Expr rest = (1 - estimate * high) - estimate * low;
+  return {estimate, estimate * (rest + rest * rest)};
 }
 
 /// c[0] + c[1] x + c[2] x^2 ...
@@ -139,18 +143,23 @@ struct Coefficients {
   std::initializer_list<double> float32, float64;
 };
 
-/// Even and odd terms are summed apart, each by Horner's rule in x^2: two chains of half the
-/// length.
-inline Expr polynomial(const Expr& x, const Coefficients& coefficients) {
+/// The first `leading` terms are added last, by Horner's rule, which is the most accurate. The even
+/// and odd ones of the rest are summed apart, in x^2: two chains of half the length.
+inline Expr polynomial(const Expr& x, const Coefficients& coefficients, int leading = 0) {
   const auto& c = x.type().bits() == 32 ? coefficients.float32 : coefficients.float64;
+  const int count = static_cast<int>(c.size());
+  const auto term = [&](int i) { return number(x, c.begin()[i]); };
   const Expr square = x * x;
-  Expr sums[2];
-  for (size_t i = c.size(); i-- > 0;) {
-    Expr& sum = sums[i % 2];
-    const Expr term = number(x, c.begin()[i]);
-    sum = sum.defined() ? sum * square + term : term;
+  Expr first = term(count - 1), second = term(count - 2);
+  for (int i = count - 3; i >= leading; --i) {
+    const Expr next = first * square + term(i);
+    first = second;
+    second = next;
   }
-  return sums[0] + x * sums[1];
+  // second holds the power of `leading`, first that of leading + 1.
+  Expr result = second + x * first;
+  for (int i = leading - 1; i >= 0; --i) result = result * x + term(i);
+  return result;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -270,12 +279,12 @@ inline Expr gelu_tanh(const Expr& v) {
   const Expr limit = number(v, 11, 22);  // where |u| is near exp_limit
   const Sum minus_v = {minus_magnitude(v, limit)};
   const Sum cubic = product(a, square(minus_v.high));
-  const Sum minus_u = product(minus_v, sum(c_high, {cubic.high, cubic.low + c_low}));
+  const Sum minus_u = product(minus_v, exact_sum(c_high, {cubic.high, cubic.low + c_low}));
   return times_sigmoid(at_least(-limit, v), v < 0, minus_u);
 }
 
-/// v/2 (1 + erf(v / sqrt(2))): v Q(-v), with Q(y) = erfc(y / sqrt(2)) / 2 the tail of the normal
-/// distribution.
+/// v/2 (1 + erf(v / sqrt(2))) = max(v, 0) - y Q(y), y = |v|, with Q(y) = erfc(y / sqrt(2)) / 2 the
+/// tail of the normal distribution.
 ///
 /// Q(y) = exp(-y^2 / 2) w G(1 - 8w) with w = 1 / (y + 4), for y >= 0. An error in w is multiplied
 /// by 3 at y = 0, and an error in y^2 by 100 (760) at the far end: hence the sums.
@@ -283,7 +292,7 @@ inline Expr gelu(const Expr& v) {
   const Expr limit = number(v, 15, 39);  // where y^2 / 2 is near exp_limit
   const Expr y = magnitude(minus_magnitude(v, limit));
   const Sum y_squared = square(y);
-  const Sum w = reciprocal(sum(number(v, 4), {y}));
+  const Sum w = reciprocal_of_sum(number(v, 4), y);
   // Relative error 2^-25.7, 2^-54.9.
   const Expr g = polynomial(
       (1 - 8 * w.high) - 8 * w.low,
@@ -298,11 +307,14 @@ inline Expr gelu(const Expr& v) {
                    0x1.80d9f8dbc4287p-21,  -0x1.8d4a72f143699p-18, -0x1.52449a0aab55ap-21,
                    0x1.122bc59948d8fp-20,  0x1.2469aaeafe4d5p-22,  -0x1.4c2a57b8615c2p-23,
                    -0x1.70cca4845b58bp-24, 0x1.bee5f4c40cc85p-27,  0x1.54f6898217fe0p-26,
-                   0x1.1bb7e7f836191p-29,  -0x1.6144a8fc557a1p-29, -0x1.a16cc3e2d5416p-31}});
+                   0x1.1bb7e7f836191p-29,  -0x1.6144a8fc557a1p-29, -0x1.a16cc3e2d5416p-31}},
+      2);
+  // y w, rounded once.
+  const Sum y_parts = split(y);
+  const Expr yw = y_parts.high * w.high + (y_parts.low * w.high + y * w.low);
   const Expr minus_half = number(v, -0.5);
-  const Expr tail =
-      scaled_exp({minus_half * y_squared.high, minus_half * y_squared.low}, g * (w.high + w.low));
-  return select(v < 0, negated(y * tail) * unscale(v), v * (1 - tail * unscale(v)));
+  const Sum exponent = {minus_half * y_squared.high, minus_half * y_squared.low};
+  return select(v > 0, v, number(v, 0)) - scaled_exp(exponent, yw * g) * unscale(v);
 }
 
 /// tanh(|v|) = -m / (2 + m) with m = exp(-2|v|) - 1, which is small where v is.

@@ -122,14 +122,14 @@ def log_tail(number, degree):
     show("log", number, degree, l, lambda z: mpf("0.01") + z, 0, mpf(1) / 9)
 
 
-def normal_tail(number, degree, k, largest):
-    """G in erfc(y / sqrt(2)) / 2 = exp(-y^2 / 2) G(s) w, w = 1 / (y + k), s = 1 - 2kw."""
+def normal_tail(number, degree, largest):
+    """G in erfc(y / sqrt(2)) / 2 = exp(-y^2 / 2) w G(s), w = 1 / (y + 4), s = 1 - 8w."""
 
     def g(s):
-        y = k * (1 + s) / (1 - s)
-        return erfc(y / sqrt(mpf(2))) / 2 * exp(y * y / 2) * (y + k)
+        y = 8 / (1 - s) - 4
+        return erfc(y / sqrt(mpf(2))) / 2 * exp(y * y / 2) * (y + 4)
 
-    end = (mpf(largest) - k) / (mpf(largest) + k)
+    end = 1 - mpf(8) / (largest + 4)
     show("normal tail", number, degree, g, lambda s: 1 / g(s), -1, end)
 
 
@@ -138,5 +138,5 @@ if __name__ == "__main__":
     exp_tail(float, 10, 0.001)
     log_tail(float32, 4)
     log_tail(float, 9)
-    normal_tail(float32, 10, 4, 15)
-    normal_tail(float, 23, 4, 39)
+    normal_tail(float32, 10, 15)
+    normal_tail(float, 23, 39)

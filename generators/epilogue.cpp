@@ -62,9 +62,8 @@ class Epilogue : public Halide::Generator<Epilogue> {
 
     for (auto* buffer : {&in, &residual}) buffer->dim(0).set_min(0);
     for (auto* buffer : {&pixel_in, &pixel_residual, &pixel_out}) buffer->dim(0).set_min(0);
-    upconv::schedules::schedule_epilogue(out, r.x, r.y, {first_in, first_residual, first_out},
-                                         lanes);
-    out.update().specialize(has_residual == 0);
+    upconv::schedules::schedule_epilogue(out, channels, has_residual, r.x, r.y,
+                                         {first_in, first_residual, first_out}, lanes);
     out.dim(0).set_min(0);
   }
 };

@@ -53,11 +53,17 @@ void require_runnable(const std::string& what, Isa isa) {
                                            "; this machine runs " + list);
 }
 
+/// The stride of an axis, or 0 where nothing is a step away: such a stride may be any number, too
+/// large for arithmetic.
+Index used_stride(const ConstTensorView& view, std::size_t axis) {
+  return view.shape()[axis] > 1 && element_count(view.shape()) > 0 ? view.strides()[axis] : 0;
+}
+
 /// Strides of a view's spatial axes, in the slots of a call (d, h, w).
 void spatial_strides(const ConstTensorView& view, std::size_t rank, Index (&out)[3]) {
   const std::size_t first = view.shape().size() - rank - 1;
   for (std::size_t axis = 0; axis < rank; ++axis) {
-    out[3 - rank + axis] = view.strides()[first + axis];
+    out[3 - rank + axis] = used_stride(view, first + axis);
   }
 }
 
@@ -67,8 +73,8 @@ void batch_axes(Call& call, const ConstTensorView& x, const ConstTensorView& y,
   for (std::size_t axis = 0; axis < count; ++axis) {
     const Index extent = x.shape()[axis];
     if (extent == 1) continue;
-    const internal::BatchAxis next{extent, x.strides()[axis], y.strides()[axis],
-                                   residual != nullptr ? residual->strides()[axis] : 0};
+    const internal::BatchAxis next{extent, used_stride(x, axis), used_stride(y, axis),
+                                   residual != nullptr ? used_stride(*residual, axis) : 0};
     if (call.batch_axes > 0) {
       internal::BatchAxis& last = call.batch[call.batch_axes - 1];
       if (last.x == next.x * extent && last.y == next.y * extent &&
@@ -94,8 +100,17 @@ class OwnThreads final : public Executor {
 KernelBias make_kernel_bias(const Dims& kernel_shape, const std::optional<Dims>& bias_shape,
                             const Initializer& init_kernel_fn, const Initializer& init_bias_fn,
                             DType dtype) {
+  const auto require_callable = [](const Initializer& function, const char* name) {
+    if (function) return;
+    throw Error(ErrorKind::kInvalidArgument,
+                std::string(name) + " is an empty function; it must be callable");
+  };
+  require_callable(init_kernel_fn, "init_kernel_fn");
   KernelBias made{.kernel = init_kernel_fn(kernel_shape, dtype), .bias = {}};
-  if (bias_shape) made.bias = init_bias_fn(*bias_shape, dtype);
+  if (bias_shape) {
+    require_callable(init_bias_fn, "init_bias_fn");
+    made.bias = init_bias_fn(*bias_shape, dtype);
+  }
   return made;
 }
 
@@ -165,6 +180,11 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
   if (checked.expected_input_shape) {
     internal::check_input_shape(state.checked, *checked.expected_input_shape);
   }
+  if (!checked.make_kernel_bias_fn) {
+    throw Error(ErrorKind::kInvalidArgument,
+                state.checked.label +
+                    ": make_kernel_bias_fn is an empty function; it must be callable");
+  }
   const LayerFacts facts = facts_for(state.checked, isa);
   internal::choose_strategy(facts);  // refuse before the initialisers run
 
@@ -199,6 +219,7 @@ ConvolutionTranspose& ConvolutionTranspose::operator=(const ConvolutionTranspose
 
 ConvolutionTranspose::ConvolutionTranspose(ConvolutionTranspose&& other) noexcept
     : Layer(std::move(other)), state_(std::move(other.state_)) {
+  if (state_ == nullptr) return;  // `other` was moved from before
   for (Variable& variable : state_->variables) adopt(variable);
 }
 
@@ -206,6 +227,7 @@ ConvolutionTranspose& ConvolutionTranspose::operator=(ConvolutionTranspose&& oth
   if (this == &other) return *this;
   Layer::operator=(std::move(other));
   state_ = std::move(other.state_);
+  if (state_ == nullptr) return *this;  // `other` was moved from before
   for (Variable& variable : state_->variables) adopt(variable);
   return *this;
 }
@@ -259,8 +281,9 @@ void ConvolutionTranspose::drop_kernel() {
 }
 
 std::vector<Variable*> ConvolutionTranspose::own_variables() {
+  // TFP's order, which its files have: the bias first.
   std::vector<Variable*> own;
-  for (Variable& variable : state().variables) own.push_back(&variable);
+  for (Variable& variable : state().variables) own.insert(own.begin(), &variable);
   return own;
 }
 
@@ -399,8 +422,13 @@ void ConvolutionTranspose::load(const std::filesystem::path& path) {
   variables.emplace_back("kernel", std::move(read.kernel));
   if (read.bias) variables.emplace_back("bias", std::move(*read.bias));
   // Nothing below throws: the layer changes as a whole or not at all.
-  for (Variable& variable : variables) adopt(variable);
-  state.variables = std::move(variables);
+  if (state.variables.size() == variables.size()) {
+    // Into the variables that are there: references to them stay valid.
+    std::move(variables.begin(), variables.end(), state.variables.begin());
+  } else {
+    state.variables = std::move(variables);
+  }
+  for (Variable& variable : state.variables) adopt(variable);
   state.kernel_dropped = false;
   state.packed = std::move(packed);
   const std::lock_guard guard(state.other_lock);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
+#include "files.h"
 #include "upconv/error.h"
 
 namespace upconv::internal {
@@ -13,6 +15,10 @@ namespace {
 /// Filters, strides and dilations are bounded so that no product of two overflows 62 bits, and a
 /// dilated filter's length fits the kernels' 32-bit steps.
 constexpr Index kLargest = std::numeric_limits<std::int32_t>::max();
+
+/// Most rows (tap, input channel) of a kernel: those of one block of output channels, up to 63 wide,
+/// fit the kernels' 32-bit offsets on every ISA. Known before anything is allocated for the taps.
+constexpr Index kMostRows = Index{1} << 25;
 
 [[noreturn]] void invalid(const std::string& message) {
   throw Error(ErrorKind::kInvalidArgument, message);
@@ -54,6 +60,15 @@ void check_output_padding(const std::string& label, const Axis& axis, int index)
           (axis.padding == Padding::Kind::kSame ? "SAME" : "VALID") + " padding");
 }
 
+/// @throws Error kLimitExceeded, starting with `what`, when the elements are too many to count.
+void require_countable(const std::string& what, const Dims& shape) {
+  try {
+    element_count(shape);
+  } catch (const Error& error) {
+    throw Error(error.kind(), what + error.what());
+  }
+}
+
 /// First and one past the last byte of a view that has elements.
 std::pair<std::uintptr_t, std::uintptr_t> byte_range(const ConstTensorView& view) {
   const auto size = static_cast<std::intptr_t>(size_of(view.dtype()));
@@ -69,7 +84,9 @@ std::pair<std::uintptr_t, std::uintptr_t> byte_range(const ConstTensorView& view
 
 }  // namespace
 
-std::string label(const std::string& name) { return "ConvolutionTranspose \"" + name + "\""; }
+std::string label(const std::string& name) {
+  return "ConvolutionTranspose \"" + printable(std::string_view(name)) + "\"";
+}
 
 CheckedOptions check_options(ConvolutionTransposeOptions options) {
   const std::string what = label(options.name);
@@ -139,6 +156,16 @@ CheckedOptions check_options(ConvolutionTransposeOptions options) {
                                                to_string(checked.kernel_shape) +
                                                " is larger than any memory");
   }
+  Index rows = 1;
+  for (std::size_t a = 0; a <= static_cast<std::size_t>(rank); ++a) {
+    rows *= checked.kernel_shape[a];
+    if (rows > kMostRows) {
+      throw Error(ErrorKind::kLimitExceeded,
+                  what + ": kernel has shape " + to_string(checked.kernel_shape) +
+                      "; the product of filter_shape and input_size must be at most " +
+                      std::to_string(kMostRows));
+    }
+  }
   checked.options.filter_shape = filter;
   checked.options.strides = strides;
   checked.options.dilations = dilations;
@@ -161,6 +188,7 @@ CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_sha
   for (const Index extent : input_shape) {
     if (extent < 0) mismatch("extents must be at least 0");
   }
+  require_countable(checked.label + ": input ", input_shape);
   if (input_shape.back() != channels) {
     const std::size_t first = batch_axes;
     const bool channels_first = input_shape[first] == channels;
@@ -181,7 +209,7 @@ CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_sha
     shape.output.push_back(shape.windows[slot].output);
   }
   shape.output.push_back(checked.options.output_size);
-  element_count(shape.output);
+  require_countable(checked.label + ": output ", shape.output);
   return shape;
 }
 

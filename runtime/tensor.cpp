@@ -116,13 +116,14 @@ Index element_count(const Dims& shape) {
 }
 
 Dims c_order_strides(const Dims& shape) {
-  // An empty array has no element to step to, and its other extents may be too large to multiply.
-  const bool empty = element_count(shape) == 0;
+  element_count(shape);
   Dims strides(shape);
   Index step = 1;
   for (std::size_t axis = shape.size(); axis-- > 0;) {
     strides[axis] = step;
-    if (!empty) step *= shape[axis];
+    // Of an empty array the other extents may be too large to multiply; it has nothing to step to.
+    Index next = 0;
+    if (!__builtin_mul_overflow(step, std::max<Index>(shape[axis], 1), &next)) step = next;
   }
   return strides;
 }

@@ -29,39 +29,47 @@ std::vector<std::span<const WideKernel>> tile_families(DType dtype, Isa isa) {
   return families;
 }
 
-template <Element T>
-void pack_part(const WideLayout& layout, const Part& part, const T* kernel, T* packed) {
-  const Index block_channels = part.block_channels();
-  const Index filter_h = layout.axes[1].filter(), filter_w = layout.axes[2].filter();
-  for (Index block = 0; block < part.blocks; ++block) {
-    const Index first = part.first_channel + block * block_channels;
-    const Index count = std::min(block_channels, layout.output_size - first);
-    const auto pack_tap = [&](Index tap) {
-      const T* from = kernel + tap * layout.input_size * layout.output_size + first;
-      for (Index ci = 0; ci < layout.input_size; ++ci) {
-        std::memcpy(packed, from, static_cast<std::size_t>(count) * sizeof(T));
-        std::fill(packed + count, packed + block_channels, T{0});
-        packed += block_channels;
-        from += layout.output_size;
-      }
-    };
-    for (const Phase& d : layout.axes[0].with_taps()) {
-      for (const Phase& h : layout.axes[1].with_taps()) {
-        for (const Phase& w : layout.axes[2].with_taps()) {
-          for (Index jd = 0; jd < d.taps; ++jd) {
-            const Index td = d.first_tap + jd * layout.axes[0].tap_step();
-            for (Index jh = 0; jh < h.taps; ++jh) {
-              const Index th = h.first_tap + jh * layout.axes[1].tap_step();
-              for (Index jw = 0; jw < w.taps; ++jw) {
-                const Index tw = w.first_tap + jw * layout.axes[2].tap_step();
-                pack_tap((td * filter_h + th) * filter_w + tw);
-              }
+/// Calls visit(tap) for every filter tap, as an index of the C-order filter, in packed order: phases
+/// row by row, and the taps of each row by row.
+template <typename Visit>
+void for_each_tap(const AxisPhases (&axes)[3], Visit visit) {
+  for (const Phase& d : axes[0].with_taps()) {
+    for (const Phase& h : axes[1].with_taps()) {
+      for (const Phase& w : axes[2].with_taps()) {
+        for (Index jd = 0; jd < d.taps; ++jd) {
+          const Index td = d.first_tap + jd * axes[0].tap_step();
+          for (Index jh = 0; jh < h.taps; ++jh) {
+            const Index th = h.first_tap + jh * axes[1].tap_step();
+            for (Index jw = 0; jw < w.taps; ++jw) {
+              const Index tw = w.first_tap + jw * axes[2].tap_step();
+              visit((td * axes[1].filter() + th) * axes[2].filter() + tw);
             }
           }
         }
       }
     }
   }
+}
+
+/// Rows are read once, from start to end, and dealt out to the blocks.
+template <Element T>
+void pack_part(const WideLayout& layout, const Part& part, const T* kernel, T* packed) {
+  const Index block_channels = part.block_channels();
+  const Index block_step = layout.rows() * block_channels;
+  for_each_tap(layout.axes, [&](Index tap) {
+    const T* from = kernel + tap * layout.input_size * layout.output_size + part.first_channel;
+    for (Index ci = 0; ci < layout.input_size; ++ci) {
+      for (Index block = 0; block < part.blocks; ++block) {
+        const Index first = block * block_channels;
+        const Index count = std::min(block_channels, part.channels - first);
+        T* to = packed + block * block_step;
+        std::memcpy(to, from + first, static_cast<std::size_t>(count) * sizeof(T));
+        std::fill(to + count, to + block_channels, T{0});
+      }
+      packed += block_channels;
+      from += layout.output_size;
+    }
+  });
 }
 
 template <Element T>

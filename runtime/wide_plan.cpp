@@ -313,12 +313,15 @@ class WidePlan final : public Plan {
 };
 
 std::size_t WidePlan::scratch_bytes_per_thread() const {
-  std::size_t tile = 0;
-  for (const Part& part : packed_.layout.parts) {
-    if (part.channels % part.block_channels() == 0) continue;
-    tile = static_cast<std::size_t>(kTablePixels * part.block_channels()) *
-           size_of(packed_.layout.dtype);
+  // For the widest block of any ISA: a call that names another than the layer's needs no more.
+  Index channels = 0;
+  for (const WideKernel& row : wide_kernels()) {
+    if (row.dtype == packed_.layout.dtype) {
+      channels = std::max(channels, Index{row.lanes} * row.vectors);
+    }
   }
+  const std::size_t tile =
+      static_cast<std::size_t>(kTablePixels * channels) * size_of(packed_.layout.dtype);
   return (4 * Scratch::kTableBytes + tile + 63) / 64 * 64;
 }
 

@@ -69,7 +69,10 @@ void print(const Measurement& of, const Dims& input_shape) {
        milliseconds(of.min_ms) + " ms at best, " + milliseconds(of.median_ms) + " ms median");
   line("rate", fixed(of.gflops, 1) + " GFLOP/s, " + percent(of.fraction_of_peak) + " of the " +
                    fixed(of.peak_gflops, 1) + " measured here");
-  line("bound", std::string(to_string(of.bound)) + ", " + percent(of.fraction_of_bound) + " of it");
+  line("bound", of.bound == Bound::kOverhead
+                    ? "overhead: the fixed costs of a call"
+                    : std::string(to_string(of.bound)) + ", " + percent(of.fraction_of_bound) +
+                          " of what it allows");
   line("weights", milliseconds(of.pack_ms) + " ms to set, " + std::to_string(of.packed_bytes) +
                       " bytes packed");
   line("scratch", std::to_string(of.scratch_bytes) + " bytes");

@@ -136,11 +136,10 @@ Measurement measure(const LayerConfig& config, const Dims& input_shape,
   const double compute_time = operations.in_window / result.peak_gflops / 1e9;
   const double memory_time = static_cast<double>(read_bytes + write_bytes) / bandwidth / 1e9;
   const double bound_time = std::max(compute_time, memory_time);
-  const double fixed_time = options.threads == 1 ? 2e-6 : 20e-6;  // as kBoundRule says
-  result.bound = bound_time < fixed_time       ? Bound::kOverhead
-                 : compute_time >= memory_time ? Bound::kCompute
-                                               : Bound::kMemory;
   result.fraction_of_bound = bound_time / times.min;
+  result.bound = compute_time >= memory_time ? Bound::kCompute : Bound::kMemory;
+  const double short_call = options.threads == 1 ? 10e-6 : 50e-6;  // as kBoundRule says
+  if (times.min < short_call && result.fraction_of_bound < 0.5) result.bound = Bound::kOverhead;
   return result;
 }
 

@@ -15,7 +15,7 @@ namespace upconv::tools {
 enum class Bound {
   kCompute,   ///< multiply-adds
   kMemory,    ///< reading input and weights, writing the output
-  kOverhead,  ///< neither: the call is so short that its fixed costs show
+  kOverhead,  ///< neither: the call is so short that its fixed costs are most of it
 };
 
 /// "compute", "memory", "overhead".
@@ -26,8 +26,8 @@ inline constexpr const char* kBoundRule =
     "compute time: operations that reach the output / measured multiply-add peak.\n"
     "memory time: bytes of input, weights and output / measured rate of reading and writing\n"
     "buffers of the same sizes. The longer of both is the bound, and its share of the measured\n"
-    "time is fraction_of_bound. Below 2 us with one thread, or 20 us with more, the bound is\n"
-    "\"overhead\": a call has fixed costs of that order.";
+    "time is fraction_of_bound. When that is below a half and the call takes less than 10 us, or\n"
+    "50 us on several threads, the bound is \"overhead\" instead: the fixed costs of a call.";
 
 struct Measurement {
   double min_ms = 0;

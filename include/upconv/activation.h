@@ -12,21 +12,27 @@
 namespace upconv {
 
 /// The fused activations. Their names in files are the enumerators in snake_case.
+///
+/// "n ulp" is the largest distance of a kernel's result from the correctly rounded value of the
+/// formula at the kernel's input, in units of the last place, for float32 and float64 alike; below
+/// the normal numbers, in units of the least of them. It holds for every input, also where the
+/// formula as written would cancel or overflow. An activation's result has the same bits on every
+/// instruction set. Infinities give the limit.
 enum class ActivationKind {
-  kLinear,     ///< v
-  kRelu,       ///< max(v, 0)
-  kRelu6,      ///< min(max(v, 0), 6)
-  kClamp,      ///< min(max(v, min), max)
-  kLeakyRelu,  ///< v > 0 ? v : alpha * v
-  kElu,        ///< v > 0 ? v : exp(v) - 1
-  kSelu,       ///< 1.0507009873554805 * (v > 0 ? v : 1.6732632423543772 * (exp(v) - 1))
-  kGelu,       ///< v/2 * (1 + erf(v / sqrt(2)))
-  kGeluTanh,   ///< v/2 * (1 + tanh(sqrt(2/pi) * (v + 0.044715 v^3)))
-  kSigmoid,    ///< 1 / (1 + exp(-v))
-  kTanh,       ///< tanh(v)
-  kSoftplus,   ///< log(1 + exp(v))
-  kSilu,       ///< v / (1 + exp(-v))
-  kHardSwish,  ///< v * min(max(v + 3, 0), 6) / 6
+  kLinear,     ///< v; exact
+  kRelu,       ///< max(v, 0); exact
+  kRelu6,      ///< min(max(v, 0), 6); exact
+  kClamp,      ///< min(max(v, min), max); exact, with the bounds rounded to the dtype
+  kLeakyRelu,  ///< v > 0 ? v : alpha * v; 1 ulp
+  kElu,        ///< v > 0 ? v : exp(v) - 1; 1 ulp
+  kSelu,       ///< 1.0507009873554805 * (v > 0 ? v : 1.6732632423543772 * (exp(v) - 1)); 2 ulp
+  kGelu,       ///< v/2 * (1 + erf(v / sqrt(2))); 4 ulp
+  kGeluTanh,   ///< v/2 * (1 + tanh(sqrt(2/pi) * (v + 0.044715 v^3))); 3 ulp
+  kSigmoid,    ///< 1 / (1 + exp(-v)); 3 ulp
+  kTanh,       ///< tanh(v); 3 ulp
+  kSoftplus,   ///< log(1 + exp(v)); 3 ulp
+  kSilu,       ///< v / (1 + exp(-v)); 3 ulp
+  kHardSwish,  ///< v * min(max(v + 3, 0), 6) / 6; 2 ulp
   kCallable,   ///< a function of the caller's, applied to the whole output
 };
 

@@ -6,7 +6,8 @@
 - Blocks marked `run` are run, in the order of the document and in one empty folder per document, in
   which `build`, `schedules` and `bench` are this project's; ```json file=NAME writes that file first.
   A ```text output block is what the block before it printed.
-- docs/cli.md lists every option of the tool and no other.
+- docs/cli.md lists every option of the tool and no other; docs/activations.md has the errors that
+  the header states.
 - docs/conventions.md: the rules for each peer give the windows of the stored golden cases."""
 
 import ast
@@ -91,6 +92,15 @@ class DocsTest(unittest.TestCase):
             real = set(re.findall(r"(--[a-z-]+)", help_of(command).partition("Options:")[2]
                                   .partition("\n\n")[0])) - {"--help"}
             self.assertEqual(set(re.findall(r"^\| `(--[a-z-]+)", section, re.M)), real, command)
+
+    def test_the_errors_of_activations_are_those_of_the_header(self):
+        header = (ROOT / "include" / "upconv" / "activation.h").read_text(encoding="utf-8")
+        names = [(re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower(), error) for name, error in
+                 re.findall(r"^  k(\w+),\s+///<.*; (\d) ulp$", header, re.MULTILINE)]
+        table = re.findall(r"^\| `(\w+)` \| .* \| (\d) \|$",
+                           (ROOT / "docs" / "activations.md").read_text(encoding="utf-8"), re.M)
+        self.assertEqual(sorted(table), sorted(names))
+        self.assertEqual(len(table), 10)
 
 
 # The rules of docs/conventions.md: (output length, offset) on one axis.

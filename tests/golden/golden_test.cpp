@@ -91,8 +91,8 @@ TEST_P(Golden, EveryCaseHasThePeersValues) {
     }
     ASSERT_EQ(to_string(y.shape()), to_string(expected.shape()));
     const ConvolutionTransposeOptions& options = layer->options();
-    const std::vector<double> size = reference_magnitude(problem_of(options, x.shape()),
-                                                         values_of(x), values_of(kernel), bias);
+    const std::vector<double> size =
+        reference_magnitude(problem_of(options, x.shape()), values_of(x), values_of(kernel), bias);
     const double eps = options.dtype == DType::kFloat32 ? std::numeric_limits<float>::epsilon()
                                                         : std::numeric_limits<double>::epsilon();
     const double terms = static_cast<double>(kernel.size() / options.output_size + 16);
@@ -103,15 +103,16 @@ TEST_P(Golden, EveryCaseHasThePeersValues) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Peers, Golden,
-    testing::Combine(testing::Values(Peer{"keras", 85}, Peer{"keras_jax", 46},
-                                     Peer{"tensorflow", 57}, Peer{"torch", 99},
-                                     Peer{"onnxruntime", 83}, Peer{"onnx", 42}, Peer{"tfp", 26}),
-                     testing::ValuesIn(isas())),
-    [](const auto& test) {
-      return std::get<0>(test.param).name + "_" + std::string(to_string(std::get<1>(test.param)));
-    });
+INSTANTIATE_TEST_SUITE_P(Peers, Golden,
+                         testing::Combine(testing::Values(Peer{"keras", 85}, Peer{"keras_jax", 46},
+                                                          Peer{"tensorflow", 57}, Peer{"torch", 99},
+                                                          Peer{"onnxruntime", 83}, Peer{"onnx", 42},
+                                                          Peer{"tfp", 26}),
+                                          testing::ValuesIn(isas())),
+                         [](const auto& test) {
+                           return std::get<0>(test.param).name + "_" +
+                                  std::string(to_string(std::get<1>(test.param)));
+                         });
 
 class TfpFiles : public testing::TestWithParam<Isa> {
  protected:
@@ -138,8 +139,8 @@ TEST_P(TfpFiles, WeightsOfASequentialLoadAndGiveItsValues) {
 TEST_P(TfpFiles, SavedAsTfpDoesHoldsTheSameArrays) {
   const auto layer = model("tfp_weights.npz");
   layer->load(golden("tfp_weights.npz"));
-  const fs::path path = fs::path(testing::TempDir()) /
-                        ("upconv_tfp_" + std::string(to_string(GetParam())) + ".npz");
+  const fs::path path =
+      fs::path(testing::TempDir()) / ("upconv_tfp_" + std::string(to_string(GetParam())) + ".npz");
   dynamic_cast<ConvolutionTranspose&>(*layer).save(path, /*kernel_2d=*/true);
   const std::vector<NamedTensor> ours = read_npz(path), tfps = read_npz(golden("tfp_weights.npz"));
   fs::remove(path);
@@ -150,9 +151,8 @@ TEST_P(TfpFiles, SavedAsTfpDoesHoldsTheSameArrays) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, TfpFiles, testing::ValuesIn(isas()), [](const auto& test) {
-  return std::string(to_string(test.param));
-});
+INSTANTIATE_TEST_SUITE_P(AllIsas, TfpFiles, testing::ValuesIn(isas()),
+                         [](const auto& test) { return std::string(to_string(test.param)); });
 
 /// What numpy_files.json says of an array: its shape, its first values and the sum of all.
 void check_array(const Json& described, const ConstTensorView& array) {
@@ -181,10 +181,8 @@ void check_file(const Json& entry, const fs::path& path) {
     return;
   }
   const bool use_bias = entry.at("expect") != "accept_without_bias";
-  ConvolutionTranspose layer({.input_size = 2,
-                              .output_size = 3,
-                              .filter_shape = {3, 2},
-                              .use_bias = use_bias});
+  ConvolutionTranspose layer(
+      {.input_size = 2, .output_size = 3, .filter_shape = {3, 2}, .use_bias = use_bias});
   layer.load(path);
   for (const Json& described : arrays) {
     Json shaped = described;

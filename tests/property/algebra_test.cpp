@@ -85,9 +85,8 @@ TEST_P(Algebra, AnImpulseLeavesTheKernelAtItsPlace) {
       }
       for (Index co = 0; co < problem.output_size; ++co) {
         expected[static_cast<std::size_t>(to * problem.output_size + co)] =
-            c.kernel[static_cast<std::size_t>((tap * problem.input_size + channel) *
-                                                  problem.output_size +
-                                              co)];
+            c.kernel[static_cast<std::size_t>(
+                (tap * problem.input_size + channel) * problem.output_size + co)];
       }
     }
     EXPECT_EQ(values_of(y), expected) << "impulse " << at << ", " << named(seed, problem);
@@ -167,9 +166,8 @@ TEST_P(Algebra, ShiftingTheInputShiftsTheOutputByTheStride) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, Algebra, testing::ValuesIn(isas()), [](const auto& test) {
-  return std::string(to_string(test.param));
-});
+INSTANTIATE_TEST_SUITE_P(AllIsas, Algebra, testing::ValuesIn(isas()),
+                         [](const auto& test) { return std::string(to_string(test.param)); });
 
 }  // namespace
 }  // namespace upconv::test

@@ -90,8 +90,8 @@ TEST_P(Determinism, EveryNumberOfThreadsAndExecutorGivesTheSameBits) {
         }
       }
       const ConstTensorView added = serial;
-      EXPECT_TRUE(same_bits(layer(x, {.threads = 4, .residual = &added}),
-                            layer(x, {.residual = &added})));
+      EXPECT_TRUE(
+          same_bits(layer(x, {.threads = 4, .residual = &added}), layer(x, {.residual = &added})));
     }
   }
   EXPECT_EQ(backwards.most_tasks, 4) << "the problems are too small to be cut into four tasks";
@@ -158,8 +158,7 @@ TEST_P(Determinism, AWindowHasTheBitsOfTheFullResult) {
       cropped.problem.pairs[axis] = {begin, end};
       expected = slice(expected, at, begin, length - begin - end);
     }
-    EXPECT_TRUE(
-        same_bits(layer_of(cropped, GetParam(), "softplus")(cropped.input()), expected))
+    EXPECT_TRUE(same_bits(layer_of(cropped, GetParam(), "softplus")(cropped.input()), expected))
         << "seed " << 2 * kSeed + n << ", " << cropped.problem.text();
   }
 }
@@ -183,9 +182,8 @@ TEST_P(Determinism, TheBatchMayBeAnyNumberOfAxes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, Determinism, testing::ValuesIn(isas()), [](const auto& test) {
-  return std::string(to_string(test.param));
-});
+INSTANTIATE_TEST_SUITE_P(AllIsas, Determinism, testing::ValuesIn(isas()),
+                         [](const auto& test) { return std::string(to_string(test.param)); });
 
 }  // namespace
 }  // namespace upconv::test

@@ -137,14 +137,13 @@ TEST_P(Fused, ACallableSeesTheWholeOutputOnceAfterTheResidual) {
   EXPECT_EQ(calls, 1);
   EXPECT_EQ(to_string(shape), "[1, 3, 3]");
   EXPECT_EQ(to_string(strides), "[21, 7, 1]");
-  EXPECT_EQ(values_of(wide), (std::vector<double>{0, 0, 1, 1, 1, 0, 0,    //
-                                                  0, 0, 1, 1, 1, 0, 0,    //
+  EXPECT_EQ(values_of(wide), (std::vector<double>{0, 0, 1, 1, 1, 0, 0,  //
+                                                  0, 0, 1, 1, 1, 0, 0,  //
                                                   0, 0, 0, 0, 0, 0, 0}));
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, Fused, testing::ValuesIn(isas()), [](const auto& test) {
-  return std::string(to_string(test.param));
-});
+INSTANTIATE_TEST_SUITE_P(AllIsas, Fused, testing::ValuesIn(isas()),
+                         [](const auto& test) { return std::string(to_string(test.param)); });
 
 }  // namespace
 }  // namespace upconv::test

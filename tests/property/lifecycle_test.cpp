@@ -264,9 +264,8 @@ TEST_P(Lifecycle, ALoadThatFailsChangesNothing) {
   EXPECT_TRUE(same_bits(layer(first.input()), layer_of(first, GetParam())(first.input())));
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, Lifecycle, testing::ValuesIn(isas()), [](const auto& test) {
-  return std::string(to_string(test.param));
-});
+INSTANTIATE_TEST_SUITE_P(AllIsas, Lifecycle, testing::ValuesIn(isas()),
+                         [](const auto& test) { return std::string(to_string(test.param)); });
 
 }  // namespace
 }  // namespace upconv::test

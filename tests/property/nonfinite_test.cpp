@@ -133,8 +133,8 @@ TEST_P(NonFinite, NaNPassesThroughEveryActivation) {
                                   .init_kernel_fn = initializers::ones(),
                                   .activation_fn = name,
                                   .isa = GetParam()});
-      const std::vector<double> y = values_of(
-          layer(tensor_of(DType::kFloat32, {3, 1}, {1, kNaN, 1})));
+      const std::vector<double> y =
+          values_of(layer(tensor_of(DType::kFloat32, {3, 1}, {1, kNaN, 1})));
       for (std::size_t i = 0; i < y.size(); ++i) {
         const std::size_t pixel = i / static_cast<std::size_t>(channels);
         EXPECT_EQ(std::isnan(y[i]), pixel == 1 || pixel == 2) << name << ", element " << i;
@@ -143,9 +143,8 @@ TEST_P(NonFinite, NaNPassesThroughEveryActivation) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, NonFinite, testing::ValuesIn(isas()), [](const auto& test) {
-  return std::string(to_string(test.param));
-});
+INSTANTIATE_TEST_SUITE_P(AllIsas, NonFinite, testing::ValuesIn(isas()),
+                         [](const auto& test) { return std::string(to_string(test.param)); });
 
 }  // namespace
 }  // namespace upconv::test

@@ -23,9 +23,7 @@ class Guarded {
     std::memset(memory_.data(), 0x5A, static_cast<std::size_t>(memory_.size()) * 8);
     std::memset(bytes().data(), fill, size);
   }
-  std::span<std::byte> bytes() {
-    return {static_cast<std::byte*>(memory_.data()) + kGuard, size_};
-  }
+  std::span<std::byte> bytes() { return {static_cast<std::byte*>(memory_.data()) + kGuard, size_}; }
   bool guards_are_whole() {
     const auto* first = static_cast<const unsigned char*>(memory_.data());
     const auto* last = first + static_cast<std::size_t>(memory_.size()) * 8;
@@ -48,7 +46,8 @@ TEST_P(ScratchMemory, OfExactlyTheStatedSizeIsEnoughWhateverItHolds) {
     const Case c = make_case(random_problem(random), dtype, Values::kNormal, random);
     const ConvolutionTranspose layer = layer_of(c, GetParam(), seed % 2 == 0 ? "linear" : "tanh");
     const Tensor x = c.input(), y = layer(x);
-    for (const unsigned char fill : {static_cast<unsigned char>(0), static_cast<unsigned char>(0xFF)}) {
+    for (const unsigned char fill :
+         {static_cast<unsigned char>(0), static_cast<unsigned char>(0xFF)}) {
       Guarded scratch(layer.scratch_bytes(x.shape()), fill);
       EXPECT_TRUE(same_bits(layer(x, {.scratch = scratch.bytes()}), y))
           << "seed " << seed << ", " << c.problem.text();
@@ -85,8 +84,8 @@ TEST_P(ScratchMemory, IsEnoughForEveryIsa) {
   const Tensor x = c.input();
   for (const Isa other : isas()) {
     Guarded scratch(layer.scratch_bytes(x.shape()), 0xFF);
-    EXPECT_TRUE(same_bits(layer(x, {.scratch = scratch.bytes(), .isa = other}),
-                          layer_of(c, other)(x)));
+    EXPECT_TRUE(
+        same_bits(layer(x, {.scratch = scratch.bytes(), .isa = other}), layer_of(c, other)(x)));
     EXPECT_TRUE(scratch.guards_are_whole()) << to_string(other);
   }
 }
@@ -107,9 +106,8 @@ TEST_P(ScratchMemory, DoesNotGrowWithExtentsOrTaps) {
   EXPECT_LE(bytes(3, 9, 1), 64U * 1024);
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, ScratchMemory, testing::ValuesIn(isas()), [](const auto& test) {
-  return std::string(to_string(test.param));
-});
+INSTANTIATE_TEST_SUITE_P(AllIsas, ScratchMemory, testing::ValuesIn(isas()),
+                         [](const auto& test) { return std::string(to_string(test.param)); });
 
 }  // namespace
 }  // namespace upconv::test

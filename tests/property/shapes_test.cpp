@@ -213,9 +213,8 @@ TEST_P(Shapes, TheLayersShapeIsTheResults) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, Shapes, testing::ValuesIn(isas()), [](const auto& test) {
-  return std::string(to_string(test.param));
-});
+INSTANTIATE_TEST_SUITE_P(AllIsas, Shapes, testing::ValuesIn(isas()),
+                         [](const auto& test) { return std::string(to_string(test.param)); });
 
 }  // namespace
 }  // namespace upconv::test

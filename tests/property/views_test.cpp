@@ -41,9 +41,9 @@ class Strided {
       step = step * std::max<Index>(shape[axis], 1) + draw(random, 0, 3);
     }
     memory_ = Tensor::zeros(dtype, {step + first + 2 * guard});
-    view_ = TensorView(static_cast<std::byte*>(memory_.data()) +
-                           static_cast<std::size_t>(first) * size_of(dtype),
-                       dtype, shape, strides_);
+    view_ = TensorView(
+        static_cast<std::byte*>(memory_.data()) + static_cast<std::size_t>(first) * size_of(dtype),
+        dtype, shape, strides_);
   }
 
   const TensorView& view() const { return view_; }
@@ -51,7 +51,8 @@ class Strided {
   /// Copies C-order data into the view.
   void assign(const Tensor& data) {
     for_each_element([&](std::byte* at, Index n, std::size_t size) {
-      std::memcpy(at, static_cast<const std::byte*>(data.data()) + static_cast<std::size_t>(n) * size,
+      std::memcpy(at,
+                  static_cast<const std::byte*>(data.data()) + static_cast<std::size_t>(n) * size,
                   size);
     });
   }
@@ -65,9 +66,9 @@ class Strided {
   bool untouched_outside(unsigned char byte) {
     for_each_element([&](std::byte* at, Index, std::size_t size) { std::memset(at, byte, size); });
     const auto* bytes = static_cast<const unsigned char*>(memory_.data());
-    return std::all_of(
-        bytes, bytes + static_cast<std::size_t>(memory_.size()) * size_of(memory_.dtype()),
-        [byte](unsigned char b) { return b == byte; });
+    return std::all_of(bytes,
+                       bytes + static_cast<std::size_t>(memory_.size()) * size_of(memory_.dtype()),
+                       [byte](unsigned char b) { return b == byte; });
   }
 
  private:
@@ -112,14 +113,14 @@ TEST_P(Views, OfAnInputMayHaveAnyStrides) {
       if (channel_stride < 0) {  // channels backwards: the same values, reversed in memory
         Dims strides = x.view().strides();
         strides[strides.size() - 1] = -1;
-        turned = Tensor::copy_of(ConstTensorView(
-            static_cast<const std::byte*>(x.data()) +
-                static_cast<std::size_t>(x.shape().back() - 1) * size_of(c.dtype),
-            c.dtype, x.shape(), strides));
-        view = ConstTensorView(static_cast<const std::byte*>(turned.data()) +
-                                   static_cast<std::size_t>(x.shape().back() - 1) *
-                                       size_of(c.dtype),
-                               c.dtype, x.shape(), strides);
+        turned = Tensor::copy_of(
+            ConstTensorView(static_cast<const std::byte*>(x.data()) +
+                                static_cast<std::size_t>(x.shape().back() - 1) * size_of(c.dtype),
+                            c.dtype, x.shape(), strides));
+        view =
+            ConstTensorView(static_cast<const std::byte*>(turned.data()) +
+                                static_cast<std::size_t>(x.shape().back() - 1) * size_of(c.dtype),
+                            c.dtype, x.shape(), strides);
       }
       EXPECT_TRUE(same_bits(layer(view), layer(x)))
           << "seed " << seed << ", strides " << to_string(view.strides()) << ", "
@@ -169,7 +170,8 @@ TEST_P(Views, OfAnOutputAreFilledAndNothingElseIsWritten) {
     const Tensor x = c.input(), y = layer(x);
     Strided out(random, c.dtype, y.shape(), 1, false);
     // An element that is left out keeps at least one of the two.
-    for (const unsigned char poison : {static_cast<unsigned char>(0xA5), static_cast<unsigned char>(0xFF)}) {
+    for (const unsigned char poison :
+         {static_cast<unsigned char>(0xA5), static_cast<unsigned char>(0xFF)}) {
       out.fill(poison);
       layer(x, out.view());
       EXPECT_TRUE(same_bits(out.view(), y))
@@ -192,8 +194,7 @@ TEST_P(Views, OfAResidualMayHaveAnyStrides) {
     strided.assign(residual);
     const ConstTensorView in_c_order = residual, view = strided.view();
     EXPECT_TRUE(same_bits(layer(x, {.residual = &view}), layer(x, {.residual = &in_c_order})))
-        << "seed " << seed << ", strides " << to_string(view.strides()) << ", "
-        << c.problem.text();
+        << "seed " << seed << ", strides " << to_string(view.strides()) << ", " << c.problem.text();
   }
 }
 
@@ -283,9 +284,8 @@ TEST_P(Views, MayHaveAnyStrideOnAnAxisOfExtent1) {
   EXPECT_EQ(layer(empty).size(), 2 * 3 * 3 * 5 * 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, Views, testing::ValuesIn(isas()), [](const auto& test) {
-  return std::string(to_string(test.param));
-});
+INSTANTIATE_TEST_SUITE_P(AllIsas, Views, testing::ValuesIn(isas()),
+                         [](const auto& test) { return std::string(to_string(test.param)); });
 
 }  // namespace
 }  // namespace upconv::test

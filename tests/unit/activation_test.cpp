@@ -113,15 +113,17 @@ Limits limits(ActivationKind kind, double p0, double p1) {
   }
 }
 
-/// The distance of `result` from `exact` in units of the last place of T there.
+/// The distance of `result` from the correctly rounded value of `exact`, in units of the last place
+/// of T there; below the normal numbers, of the least of them.
 template <typename T>
 double ulps(T result, Real exact) {
   using Numbers = std::numeric_limits<T>;
-  if (static_cast<T>(exact) == result) return 0;  // infinities too
-  const int exponent =
-      exact == 0 ? Numbers::min_exponent : std::max(std::ilogb(exact), Numbers::min_exponent - 1);
+  const T rounded = static_cast<T>(exact);
+  if (rounded == result) return 0;  // infinities too
+  const int exponent = exact == 0 ? Numbers::min_exponent - 1
+                                  : std::max(std::ilogb(exact), Numbers::min_exponent - 1);
   const Real unit = std::ldexp(Real(1), exponent - (Numbers::digits - 1));
-  return static_cast<double>(std::fabs(static_cast<Real>(result) - exact) / unit);
+  return static_cast<double>(std::fabs(Real(result) - Real(rounded)) / unit);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -356,16 +358,17 @@ std::vector<Parameters> parameters(ActivationKind kind) {
 double bound(ActivationKind kind) {
   switch (kind) {
     case ActivationKind::kClamp:
-      return 0.5;  // the rounding of the bounds
+      return 0;
     case ActivationKind::kLeakyRelu:
-      return 1.5;
     case ActivationKind::kElu:
+      return 1;
+    case ActivationKind::kSelu:
     case ActivationKind::kHardSwish:
       return 2;
-    case ActivationKind::kSelu:
-      return 3;
-    default:
+    case ActivationKind::kGelu:
       return 4;
+    default:
+      return 3;
   }
 }
 
@@ -444,6 +447,7 @@ TEST_P(EpilogueKernelTest, IsWithinTheDocumentedErrorOfTheReference) {
   with_type([]<typename T>() {
     const EpilogueKernel& kernel = GetParam();
     const std::vector<T> in = sweep<T>();
+    double worst_of_all = 0;
     for (const auto& [p0, p1] : parameters(kernel.activation)) {
       const std::vector<T> out = apply(kernel, in, p0, p1);
       double worst = 0;
@@ -457,8 +461,9 @@ TEST_P(EpilogueKernelTest, IsWithinTheDocumentedErrorOfTheReference) {
       }
       EXPECT_LE(worst, bound(kernel.activation))
           << "f(" << in[at] << ") = " << out[at] << ", p0 = " << p0 << ", p1 = " << p1;
-      RecordProperty("max_ulp", std::to_string(worst));
+      worst_of_all = std::max(worst_of_all, worst);
     }
+    RecordProperty("max_ulp", std::to_string(worst_of_all));
   });
 }
 

@@ -122,11 +122,8 @@ TEST(KernelChoice, IsARunnableKernelOfTheTableForEveryNumberOfChannels) {
   for (const KernelInfo& info : kernel_infos()) infos.emplace(info.name, info);
   for (Index channels = 1; channels <= 130; ++channels) {
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
-      const ConvolutionTranspose layer({.input_size = 1,
-                                        .output_size = channels,
-                                        .filter_shape = 2,
-                                        .rank = 1,
-                                        .dtype = dtype});
+      const ConvolutionTranspose layer(
+          {.input_size = 1, .output_size = channels, .filter_shape = 2, .rank = 1, .dtype = dtype});
       for (const Isa isa : runnable_isas()) {
         const KernelChoice choice = layer.kernel_choice({5, 1}, isa);
         ASSERT_TRUE(infos.count(choice.kernel)) << choice.kernel;
@@ -187,7 +184,8 @@ TEST(KernelTable, IsInTheSameOrderForEveryIsa) {
       std::vector<std::string> activations;
       for (const internal::EpilogueKernel& row : internal::epilogue_kernels()) {
         if (row.isa != isa || row.dtype != dtype) continue;
-        activations.push_back(std::string(row.name).substr(0, std::string(row.name).find("_float")));
+        activations.push_back(
+            std::string(row.name).substr(0, std::string(row.name).find("_float")));
       }
       EXPECT_FALSE(activations.empty());
       epilogues[std::string(to_string(isa)) + std::string(to_string(dtype))] = activations;

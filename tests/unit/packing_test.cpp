@@ -1,6 +1,4 @@
 // Packed weights against a naive walk, and the cut of the output channels into parts.
-#include "wide_packing.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,6 +11,7 @@
 #include "chunk.h"
 #include "expect_error.h"
 #include "layers.h"
+#include "wide_packing.h"
 
 namespace upconv::internal {
 namespace {
@@ -94,8 +93,7 @@ TEST(ChooseParts, PartsFollowOneAnotherAndOnlyTheLastBlockIsPadded) {
       for (Index channels = 1; channels <= 300; ++channels) {
         const std::vector<Part> parts = choose_parts(channels, dtype, isa);
         const std::string what = std::to_string(channels) + " channels, " +
-                                 std::string(to_string(dtype)) + ", " +
-                                 std::string(to_string(isa));
+                                 std::string(to_string(dtype)) + ", " + std::string(to_string(isa));
         ASSERT_FALSE(parts.empty()) << what;
         Index next = 0;
         for (const Part& part : parts) {
@@ -179,8 +177,7 @@ TEST(Packing, IsTheOrderOfPhasesTapsAndBlocks) {
     for (Index i = 0; i < output_size; ++i) bias.push_back(static_cast<double>(-i - 1));
     for (const Isa isa : built_isas()) {
       for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
-        const WideLayout layout =
-            wide_layout(facts_of(axes, input_size, output_size, dtype, isa));
+        const WideLayout layout = wide_layout(facts_of(axes, input_size, output_size, dtype, isa));
         EXPECT_EQ(layout.taps(), taps);
         EXPECT_EQ(layout.rows(), taps * input_size);
         const Tensor plain = test::tensor_of(
@@ -199,9 +196,8 @@ TEST(Packing, IsTheOrderOfPhasesTapsAndBlocks) {
 
 TEST(Packing, WithoutABiasHasZeros) {
   const AxisPhases axes[3] = {AxisPhases(1, 1, 1), AxisPhases(1, 1, 1), AxisPhases(2, 1, 1)};
-  const WideWeights packed =
-      pack_wide(facts_of(axes, 1, 5, DType::kFloat32, built_isas().front()),
-                Tensor::zeros(DType::kFloat32, {2, 1, 5}), nullptr);
+  const WideWeights packed = pack_wide(facts_of(axes, 1, 5, DType::kFloat32, built_isas().front()),
+                                       Tensor::zeros(DType::kFloat32, {2, 1, 5}), nullptr);
   for (const double value : test::values_of(packed.bias)) EXPECT_EQ(value, 0);
 }
 

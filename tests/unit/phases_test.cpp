@@ -89,8 +89,8 @@ TEST(Phases, AreVisitedOnceForEveryResidueInTheWindow) {
         expected.erase(std::unique(expected.begin(), expected.end()), expected.end());
         axis.for_each_phase([&](const Phase& phase) { visited.push_back(phase.residue); });
         std::sort(visited.begin(), visited.end());
-        EXPECT_EQ(visited, expected) << "stride " << s << ", offset " << offset << ", output "
-                                     << output;
+        EXPECT_EQ(visited, expected)
+            << "stride " << s << ", offset " << offset << ", output " << output;
       }
     }
   }

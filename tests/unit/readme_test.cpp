@@ -1,4 +1,4 @@
-// The C++ of README.md, as it stands there: extract_snippets.py writes each ```cpp block into a file,
+// The C++ of README.md, as it stands there: extract_snippets.py writes each block into a file,
 // which is included below.
 #include <gtest/gtest.h>
 
