@@ -5,16 +5,17 @@
 // reassociated, contracted to a fused multiply-add or assumed to be finite. That buys four things:
 //   - splitting an argument into a high and a low part (Cody-Waite, Dekker) means what it says;
 //   - NaN and infinities are handled by the comparisons that are written;
-//   - a vector lane and a scalar tail give the same bits;
+//   - every lane gives the same bits, in whole vectors and in tails;
 //   - all instruction sets give the same bits, so that what is proved on one holds on all.
-// It costs the fused multiply-adds: about a third of the speed of a pass that runs once per output
-// element. There is no call to a mathematical library, and no table.
+// It costs the fused multiply-adds, in a pass that runs once per output element. There is no call
+// to a mathematical library, no table and no branch; a float becomes an integer by its bits only,
+// which NaN has too.
 //
 // Polynomials: minimax by activations_fit.py, which prints the arrays below.
 // Errors, found by sweeping, are in include/upconv/activation.h.
 #pragma once
 
-#include <cmath>
+#include <cstdint>
 #include <initializer_list>
 #include <map>
 #include <string>
@@ -23,7 +24,6 @@
 
 namespace upconv::activations {
 
-using Halide::cast;
 using Halide::Expr;
 using Halide::reinterpret;
 using Halide::select;
@@ -81,18 +81,16 @@ inline Expr from_bits(const Expr& x, const Expr& pattern) { return reinterpret(x
 
 inline Expr sign_bit(const Expr& x) { return bit_pattern(x, uint64_t{1} << 31, uint64_t{1} << 63); }
 inline Expr magnitude(const Expr& x) { return from_bits(x, bits(x) & ~sign_bit(x)); }
-inline Expr negated(const Expr& x) { return from_bits(x, bits(x) ^ sign_bit(x)); }
-/// `value`, which is not negative, with the sign of `x`.
 inline Expr with_sign_of(const Expr& x, const Expr& value) {
-  return from_bits(x, bits(value) | (bits(x) & sign_bit(x)));
+  return from_bits(x, (bits(value) & ~sign_bit(x)) | (bits(x) & sign_bit(x)));
 }
-
 /// The larger and the smaller of x and a bound. A NaN in x comes through.
+/// (Never by >= or <=: Halide 21 compiles those, on x86 vectors, to a < that NaN makes true.)
 inline Expr at_least(const Expr& bound, const Expr& x) { return select(x < bound, bound, x); }
 inline Expr at_most(const Expr& bound, const Expr& x) { return select(x > bound, bound, x); }
 
-/// A number with half as many digits again as its type, or more, as the unevaluated sum of two;
-/// without a low part where it is exact.
+/// The unevaluated sum of two numbers, which has more digits than their type; without a low part
+/// where the high one is exact.
 struct Sum {
   Expr high, low = {};
 };
@@ -208,10 +206,7 @@ inline Expr scaled_exp(const Sum& x, const Expr& factor) {
   const Exponential e = exponential(x);
   return (factor + factor * e.q) * e.power_of_two(x.high.type().bits() == 32 ? 64 : 512);
 }
-inline Expr scaled_exp(const Sum& x) {
-  const Exponential e = exponential(x);
-  return (1 + e.q) * e.power_of_two(x.high.type().bits() == 32 ? 64 : 512);
-}
+inline Expr scaled_exp(const Sum& x) { return scaled_exp(x, number(x.high, 1)); }
 
 /// For x below minus this, exp(x) times anything that it is multiplied by here is less than half
 /// the least subnormal number.
@@ -320,8 +315,7 @@ inline Expr gelu(const Expr& v) {
 /// tanh(|v|) = -m / (2 + m) with m = exp(-2|v|) - 1, which is small where v is.
 inline Expr tanh(const Expr& v) {
   const Expr m = expm1_of_nonpositive(2 * minus_magnitude(v, number(v, 15, 25)));
-  const Expr result = m / (2 + m);
-  return from_bits(v, (bits(result) & ~sign_bit(v)) | (bits(v) & sign_bit(v)));
+  return with_sign_of(v, m / (2 + m));
 }
 
 /// log(1 + exp(v)) = max(v, 0) + log(1 + t), t = exp(-|v|).

@@ -58,6 +58,7 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
         .block_channels = block,
         .tile_pixels = tile.pixels,
         .type = dtype,
+        .fused = get_target().arch != Target::X86 || get_target().has_feature(Target::FMA),
     };
     upconv::generators::Phase phase(in);
 

@@ -34,6 +34,7 @@ struct PhaseInputs {
   int block_channels;                ///< channels per block
   int tile_pixels;                   ///< pixels per tile; the lists are padded to whole tiles
   Halide::Type type;                 ///< of x, w, bias and y
+  bool fused;                        ///< the target has a fused multiply-add
 };
 
 /// The Funcs and Vars a schedule may name.
@@ -58,9 +59,13 @@ struct Phase {
     Expr ci = r[0], j_w = r[1], j_h = r[2], j_d = r[3];
     Expr tap_x = j_d * in.tap_x[0] + j_h * in.tap_x[1] + j_w * in.tap_x[2];
     Expr k = j_d * in.tap_k[0] + j_h * in.tap_k[1] + j_w * in.tap_k[2] + ci;
+    Expr x = in.x(unsafe_promise_clamped(in.pixel_x(p) + tap_x + ci, 0, in.x_extent - 1));
+    Expr w = in.w(c, unsafe_promise_clamped(k, 0, in.w_rows - 1), b);
     sum(c, p, b) = in.bias(b * in.block_channels + c);
-    sum(c, p, b) += in.x(unsafe_promise_clamped(in.pixel_x(p) + tap_x + ci, 0, in.x_extent - 1)) *
-                    in.w(c, unsafe_promise_clamped(k, 0, in.w_rows - 1), b);
+    // A chain of fused operations keeps its order; separate products and sums would be reassociated
+    // by Halide's default float rules. (strict_float everywhere would forbid to fuse them.)
+    Expr next = sum(c, p, b) + x * w;
+    sum(c, p, b) = in.fused ? next : strict_float(next);
 
     // Comparisons, not min and max: a NaN must come out as NaN.
     Expr pixel = t[2] * in.tile_pixels + t[1];

@@ -74,11 +74,10 @@ Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most,
   // Taps walk x downwards; offsets must not be negative, so the base is at the last tap.
   Index lowest_tap = 0;
   for (int axis = 0; axis < 3; ++axis) {
+    if (chunk.taps[axis] < 2) continue;
     const Index step = -call.axes[axis].phases->input_step() * call.x_strides[axis];
-    if (chunk.taps[axis] > 1) {
-      chunk.tap_x[axis] = static_cast<std::int32_t>(step);
-      lowest_tap += std::min<Index>(0, (chunk.taps[axis] - 1) * step);
-    }
+    chunk.tap_x[axis] = static_cast<std::int32_t>(step);
+    lowest_tap += std::min<Index>(0, (chunk.taps[axis] - 1) * step);
   }
 
   const Index extents[3] = {box.segment[0].end - box.segment[0].begin,
@@ -88,8 +87,10 @@ Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most,
                  first % extents[2]};
   Index n = box.batch_begin + first / extents[2] / extents[1] / extents[0];
   const Index step_x = chunk.taps[2] > 0 ? call.x_strides[2] : 0;
-  const Index step_y = call.y_strides[2] * call.axes[2].phases->stride();
-  const Index step_r = call.residual_strides[2] * call.axes[2].phases->stride();
+  // With one pixel per row there is no step, and the product may not fit.
+  const Index stride_w = extents[2] > 1 ? call.axes[2].phases->stride() : 0;
+  const Index step_y = call.y_strides[2] * stride_w;
+  const Index step_r = call.residual_strides[2] * stride_w;
 
   Place base;
   Index lowest_x = 0;

@@ -87,6 +87,9 @@ void batch_axes(Call& call, const ConstTensorView& x, const ConstTensorView& y,
   }
 }
 
+/// More threads than this would only wait for each other.
+constexpr int kMostThreads = 256;
+
 /// Threads for one call only: started and joined by it.
 class OwnThreads final : public Executor {
  public:
@@ -118,8 +121,8 @@ KernelBias make_kernel_bias(const Dims& kernel_shape, const std::optional<Dims>&
 /// those it started with, and a copy of the layer starts with the same.
 struct ConvolutionTranspose::State {
   CheckedOptions checked;
-  std::vector<Variable> variables;  // kernel (unless dropped), then bias (if any)
-  bool kernel_dropped = false;
+  std::optional<Variable> kernel_variable;  // none once dropped
+  std::optional<Variable> bias_variable;    // none for a layer without bias
   std::shared_ptr<const Plan> packed;  // for the layer's own ISA
 
   // At most one more format, for calls that name another ISA.
@@ -129,16 +132,16 @@ struct ConvolutionTranspose::State {
   State() = default;
   State(const State& from)
       : checked(from.checked),
-        variables(from.variables),
-        kernel_dropped(from.kernel_dropped),
+        kernel_variable(from.kernel_variable),
+        bias_variable(from.bias_variable),
         packed(from.packed) {
     const std::lock_guard guard(from.other_lock);
     other = from.other;
   }
 
   bool has_bias() const { return checked.options.use_bias; }
-  const Tensor* kernel() const { return kernel_dropped ? nullptr : &variables.front().value(); }
-  const Tensor* bias() const { return has_bias() ? &variables.back().value() : nullptr; }
+  const Tensor* kernel() const { return kernel_variable ? &kernel_variable->value() : nullptr; }
+  const Tensor* bias() const { return bias_variable ? &bias_variable->value() : nullptr; }
 
   std::shared_ptr<const Plan> packed_for(std::optional<Isa> isa) const {
     if (!isa || *isa == packed->facts().isa) return packed;
@@ -175,7 +178,7 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
   State& state = *state_;
   state.checked = internal::check_options(std::move(options));
   const ConvolutionTransposeOptions& checked = state.checked.options;
-  const Isa isa = checked.isa.value_or(default_isa());
+  const Isa isa = checked.isa ? *checked.isa : default_isa();
   require_runnable(state.checked.label, isa);
   if (checked.expected_input_shape) {
     internal::check_input_shape(state.checked, *checked.expected_input_shape);
@@ -195,22 +198,28 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
                                                 checked.dtype);
   const std::string& what = state.checked.label;
   require_shape(what + ": initial kernel", made.kernel, state.checked.kernel_shape, checked.dtype);
-  state.variables.emplace_back("kernel", std::move(made.kernel));
+  state.kernel_variable.emplace("kernel", std::move(made.kernel));
   if (checked.use_bias) {
     if (!made.bias) {
       throw Error(ErrorKind::kShapeMismatch,
                   what + ": make_kernel_bias_fn made no bias; use_bias is true");
     }
     require_shape(what + ": initial bias", *made.bias, state.checked.bias_shape, checked.dtype);
-    state.variables.emplace_back("bias", std::move(*made.bias));
+    state.bias_variable.emplace("bias", std::move(*made.bias));
   }
   state.packed = pack(facts, *state.kernel(), state.bias());
-  for (Variable& variable : state.variables) adopt(variable);
+  adopt_variables();
+}
+
+void ConvolutionTranspose::adopt_variables() {
+  for (std::optional<Variable>* variable : {&state_->kernel_variable, &state_->bias_variable}) {
+    if (*variable) adopt(**variable);
+  }
 }
 
 ConvolutionTranspose::ConvolutionTranspose(const ConvolutionTranspose& other)
     : Layer(other), state_(std::make_unique<State>(other.state())) {
-  for (Variable& variable : state_->variables) adopt(variable);
+  adopt_variables();
 }
 
 ConvolutionTranspose& ConvolutionTranspose::operator=(const ConvolutionTranspose& other) {
@@ -220,7 +229,7 @@ ConvolutionTranspose& ConvolutionTranspose::operator=(const ConvolutionTranspose
 ConvolutionTranspose::ConvolutionTranspose(ConvolutionTranspose&& other) noexcept
     : Layer(std::move(other)), state_(std::move(other.state_)) {
   if (state_ == nullptr) return;  // `other` was moved from before
-  for (Variable& variable : state_->variables) adopt(variable);
+  adopt_variables();
 }
 
 ConvolutionTranspose& ConvolutionTranspose::operator=(ConvolutionTranspose&& other) noexcept {
@@ -228,7 +237,7 @@ ConvolutionTranspose& ConvolutionTranspose::operator=(ConvolutionTranspose&& oth
   Layer::operator=(std::move(other));
   state_ = std::move(other.state_);
   if (state_ == nullptr) return *this;  // `other` was moved from before
-  for (Variable& variable : state_->variables) adopt(variable);
+  adopt_variables();
   return *this;
 }
 
@@ -247,11 +256,11 @@ const ConvolutionTransposeOptions& ConvolutionTranspose::options() const {
 }
 
 const Variable& ConvolutionTranspose::kernel() const {
-  if (state().kernel_dropped) {
+  if (!state().kernel_variable) {
     throw Error(ErrorKind::kUnsupported,
                 state().checked.label + ": the kernel was dropped; only packed weights are left");
   }
-  return state().variables.front();
+  return *state().kernel_variable;
 }
 
 Variable& ConvolutionTranspose::kernel() {
@@ -263,7 +272,7 @@ const Variable& ConvolutionTranspose::bias() const {
     throw Error(ErrorKind::kUnsupported,
                 state().checked.label + ": the layer has no bias; use_bias is false");
   }
-  return state().variables.back();
+  return *state().bias_variable;
 }
 
 Variable& ConvolutionTranspose::bias() {
@@ -273,28 +282,28 @@ Variable& ConvolutionTranspose::bias() {
 bool ConvolutionTranspose::has_bias() const { return state().has_bias(); }
 
 void ConvolutionTranspose::drop_kernel() {
-  State& state = this->state();
-  if (state.kernel_dropped) return;
-  state.variables.erase(state.variables.begin());
-  state.kernel_dropped = true;
-  for (Variable& variable : state.variables) adopt(variable);
+  state().kernel_variable.reset();
 }
 
 std::vector<Variable*> ConvolutionTranspose::own_variables() {
   // TFP's order, which its files have: the bias first.
   std::vector<Variable*> own;
-  for (Variable& variable : state().variables) own.insert(own.begin(), &variable);
+  for (std::optional<Variable>* variable : {&state().bias_variable, &state().kernel_variable}) {
+    if (*variable) own.push_back(&**variable);
+  }
   return own;
 }
 
+void ConvolutionTranspose::before_save() const { kernel(); }
+
 void ConvolutionTranspose::before_assign(const Variable& variable, const Tensor& value) {
   State& state = this->state();
-  if (state.kernel_dropped) {
+  if (!state.kernel_variable) {
     throw Error(ErrorKind::kUnsupported,
                 state.checked.label + ": " + variable.name() +
                     " cannot be assigned; the kernel was dropped and cannot be packed again");
   }
-  const bool is_kernel = &variable == &state.variables.front();
+  const bool is_kernel = &variable == &*state.kernel_variable;
   state.packed = pack(state.packed->facts(), is_kernel ? value : *state.kernel(),
                                 is_kernel ? state.bias() : &value);
   const std::lock_guard guard(state.other_lock);
@@ -366,8 +375,9 @@ void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView
   }
   packed->check(call);
 
+  const int threads = std::min(options.threads, kMostThreads);
   const std::size_t wanted =
-      packed->scratch_bytes_per_thread() * static_cast<std::size_t>(options.threads);
+      packed->scratch_bytes_per_thread() * static_cast<std::size_t>(threads);
   std::span<std::byte> scratch = options.scratch;
   Tensor own_scratch;
   if (scratch.empty()) {
@@ -379,7 +389,7 @@ void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView
                     " bytes; it must be " + std::to_string(wanted) + " or more, 64-byte aligned");
   }
   OwnThreads own_threads;
-  packed->run(call, options.threads, options.executor ? options.executor : &own_threads, scratch);
+  packed->run(call, threads, options.executor ? options.executor : &own_threads, scratch);
   if (callable && element_count(shape.output) > 0) checked.options.activation_fn.function()(y);
 }
 
@@ -389,7 +399,8 @@ Dims ConvolutionTranspose::output_shape(const Dims& input_shape) const {
 
 std::size_t ConvolutionTranspose::scratch_bytes(const Dims& input_shape, int threads) const {
   internal::check_input_shape(state().checked, input_shape);
-  return state().packed->scratch_bytes_per_thread() * static_cast<std::size_t>(std::max(threads, 1));
+  return state().packed->scratch_bytes_per_thread() *
+         static_cast<std::size_t>(std::clamp(threads, 1, kMostThreads));
 }
 
 std::size_t ConvolutionTranspose::packed_bytes() const {
@@ -418,18 +429,11 @@ void ConvolutionTranspose::load(const std::filesystem::path& path) {
   KernelBias read = internal::load_kernel_bias(path, state.checked.kernel_shape, has_bias(),
                                                dtype(), state.checked.label);
   auto packed = pack(state.packed->facts(), read.kernel, read.bias ? &*read.bias : nullptr);
-  std::vector<Variable> variables;
-  variables.emplace_back("kernel", std::move(read.kernel));
-  if (read.bias) variables.emplace_back("bias", std::move(*read.bias));
-  // Nothing below throws: the layer changes as a whole or not at all.
-  if (state.variables.size() == variables.size()) {
-    // Into the variables that are there: references to them stay valid.
-    std::move(variables.begin(), variables.end(), state.variables.begin());
-  } else {
-    state.variables = std::move(variables);
-  }
-  for (Variable& variable : state.variables) adopt(variable);
-  state.kernel_dropped = false;
+  // Nothing below throws: the layer changes as a whole or not at all. The variables stay where they
+  // are, so that references to them stay valid.
+  state.kernel_variable.emplace("kernel", std::move(read.kernel));
+  if (read.bias) state.bias_variable.emplace("bias", std::move(*read.bias));
+  adopt_variables();
   state.packed = std::move(packed);
   const std::lock_guard guard(state.other_lock);
   state.other.reset();
@@ -437,6 +441,15 @@ void ConvolutionTranspose::load(const std::filesystem::path& path) {
 
 std::unique_ptr<Layer> ConvolutionTranspose::clone() const {
   return std::make_unique<ConvolutionTranspose>(*this);
+}
+std::unique_ptr<Layer> ConvolutionTranspose1D::clone() const {
+  return std::make_unique<ConvolutionTranspose1D>(*this);
+}
+std::unique_ptr<Layer> ConvolutionTranspose2D::clone() const {
+  return std::make_unique<ConvolutionTranspose2D>(*this);
+}
+std::unique_ptr<Layer> ConvolutionTranspose3D::clone() const {
+  return std::make_unique<ConvolutionTranspose3D>(*this);
 }
 
 namespace {

@@ -1,10 +1,11 @@
 #include "upconv/executor.h"
 
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <string>
-#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "upconv/error.h"
@@ -14,6 +15,9 @@ namespace upconv {
 /// One job at a time: run() publishes it under `lock`, the workers and the caller take task numbers
 /// from it until none is left, and run() waits for the last to finish.
 struct ThreadPool::State {
+  /// The pool whose task this thread is in, if any.
+  static thread_local const State* current;
+
   std::mutex turn;  // held by the one caller whose job is running
   std::mutex lock;  // guards what follows
   std::condition_variable wake, done;
@@ -21,6 +25,7 @@ struct ThreadPool::State {
   int next = 0;
   int count = 0;
   int running = 0;
+  std::exception_ptr error;  // the first that a task threw
   bool stopping = false;
   std::vector<std::thread> workers;
 
@@ -31,8 +36,16 @@ struct ThreadPool::State {
       const std::function<void(int)>& run = *task;
       ++running;
       guard.unlock();
-      run(mine);
+      std::exception_ptr thrown;
+      const State* outer = std::exchange(current, this);
+      try {
+        run(mine);
+      } catch (...) {
+        thrown = std::current_exception();
+      }
+      current = outer;
       guard.lock();
+      if (thrown && !error) error = thrown;
       if (--running == 0 && next >= count) done.notify_all();
     }
   }
@@ -56,6 +69,8 @@ struct ThreadPool::State {
   }
 };
 
+thread_local const ThreadPool::State* ThreadPool::State::current = nullptr;
+
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   if (threads < 1) {
     throw Error(ErrorKind::kInvalidArgument,
@@ -63,7 +78,7 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   }
   try {
     for (int n = 1; n < threads; ++n) state_->workers.emplace_back([this] { state_->work(); });
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {
     state_->stop();
     throw Error(ErrorKind::kOutOfMemory,
                 "ThreadPool: the system refused one of " + std::to_string(threads) +
@@ -76,6 +91,11 @@ ThreadPool::~ThreadPool() { state_->stop(); }
 int ThreadPool::threads() const noexcept { return static_cast<int>(state_->workers.size()) + 1; }
 
 void ThreadPool::run(int count, const std::function<void(int)>& task) {
+  if (State::current == state_.get()) {
+    // A task of this pool that uses the pool: waiting for a turn would wait for itself.
+    for (int n = 0; n < count; ++n) task(n);
+    return;
+  }
   const std::lock_guard turn(state_->turn);
   std::unique_lock guard(state_->lock);
   state_->task = &task;
@@ -85,6 +105,7 @@ void ThreadPool::run(int count, const std::function<void(int)>& task) {
   state_->help(guard);
   state_->done.wait(guard, [&] { return state_->running == 0; });
   state_->task = nullptr;
+  if (state_->error) std::rethrow_exception(std::exchange(state_->error, nullptr));
 }
 
 }  // namespace upconv

@@ -191,6 +191,8 @@ std::string Layer::summary() const {
 }
 
 void Layer::save(const std::filesystem::path& path) const {
+  before_save();
+  for (const Module* module : submodules()) module->before_save();
   std::vector<NamedView> arrays;
   for (const Variable* variable : variables()) {
     arrays.push_back({"arr_" + std::to_string(arrays.size()), variable->value()});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <string_view>
 
 #include "files.h"
@@ -80,6 +81,31 @@ std::pair<std::uintptr_t, std::uintptr_t> byte_range(const ConstTensorView& view
   const auto base = reinterpret_cast<std::uintptr_t>(view.data());
   return {base + static_cast<std::uintptr_t>(low * size),
           base + static_cast<std::uintptr_t>((high + 1) * size)};
+}
+
+/// True when two views are disjoint ranges of channels of one bigger channels-last tensor: same
+/// strides, which are whole pixels of that tensor, and channels within one pixel.
+bool different_slices(const ConstTensorView& a, const ConstTensorView& b) {
+  if (a.shape().size() != b.shape().size() || a.shape().empty()) return false;
+  const std::size_t channel = a.shape().size() - 1;
+  const auto contiguous = [&](const ConstTensorView& view) {
+    return view.shape()[channel] == 1 || view.strides()[channel] == 1;
+  };
+  if (!contiguous(a) || !contiguous(b)) return false;
+  Index pixel = 0;  // the greatest step that all steps between pixels are multiples of
+  for (std::size_t axis = 0; axis < channel; ++axis) {
+    for (const ConstTensorView* view : {&a, &b}) {
+      if (view->shape()[axis] > 1) pixel = std::gcd(pixel, view->strides()[axis]);
+    }
+  }
+  if (pixel == 0) return false;
+  const auto size = static_cast<std::intptr_t>(size_of(a.dtype()));
+  const std::intptr_t apart = reinterpret_cast<std::intptr_t>(b.data()) -
+                              reinterpret_cast<std::intptr_t>(a.data());
+  if (apart % size != 0) return false;
+  // Channels of b start `from` elements into the pixels of a, and end before the next pixel.
+  const Index from = ((apart / size) % pixel + pixel) % pixel;
+  return from >= a.shape()[channel] && from + b.shape()[channel] <= pixel;
 }
 
 }  // namespace
@@ -281,10 +307,11 @@ void check_no_overlap(const std::string& label, const ConstTensorView& a, const 
   if (element_count(a.shape()) == 0 || element_count(b.shape()) == 0) return;
   const auto [a_begin, a_end] = byte_range(a);
   const auto [b_begin, b_end] = byte_range(b);
-  if (a_begin < b_end && b_begin < a_end) {
-    invalid(label + ": " + a_name + " and " + b_name +
-            " share memory; they must not overlap");
-  }
+  if (a_begin >= b_end || b_begin >= a_end) return;
+  if (different_slices(a, b)) return;
+  invalid(label + ": " + a_name + " and " + b_name +
+          " lie in the same range of memory; they must not overlap, other than as slices of the "
+          "channels of one tensor");
 }
 
 }  // namespace upconv::internal

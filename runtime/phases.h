@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "upconv/shape.h"
@@ -40,21 +42,23 @@ class AxisPhases {
       : filter_(filter), stride_(stride), dilation_(dilation), gcd_(std::gcd(stride, dilation)) {
     // Tap t < tap_step() is the first of its phase: t*d and (t + s/g)*d are equal modulo s.
     const Index count = std::min(filter, tap_step());
-    with_taps_.reserve(static_cast<std::size_t>(count));
+    std::vector<Phase> list;
+    list.reserve(static_cast<std::size_t>(count));
     for (Index tap = 0; tap < count; ++tap) {
       const Index residue = tap * dilation % stride;
-      with_taps_.push_back({.residue = residue,
+      list.push_back({.residue = residue,
                             .taps = (filter - tap + tap_step() - 1) / tap_step(),
                             .first_tap = tap,
                             .origin = (tap * dilation - residue) / stride});
     }
-    std::sort(with_taps_.begin(), with_taps_.end(),
+    std::sort(list.begin(), list.end(),
               [](const Phase& a, const Phase& b) { return a.residue < b.residue; });
     Index taps = 0;
-    for (Phase& phase : with_taps_) {
+    for (Phase& phase : list) {
       phase.taps_before = taps;
       taps += phase.taps;
     }
+    with_taps_ = std::make_shared<const std::vector<Phase>>(std::move(list));
   }
 
   Index filter() const { return filter_; }
@@ -65,20 +69,20 @@ class AxisPhases {
   Index input_step() const { return dilation_ / gcd_; }
 
   /// The phases that have taps, smallest residue first.
-  const std::vector<Phase>& with_taps() const { return with_taps_; }
+  const std::vector<Phase>& with_taps() const { return *with_taps_; }
 
   /// The phase of a residue, 0 <= residue < stride.
   Phase phase(Index residue) const {
     const auto at = std::lower_bound(
-        with_taps_.begin(), with_taps_.end(), residue,
+        with_taps_->begin(), with_taps_->end(), residue,
         [](const Phase& phase, Index wanted) { return phase.residue < wanted; });
-    if (at != with_taps_.end() && at->residue == residue) return *at;
+    if (at != with_taps_->end() && at->residue == residue) return *at;
     return {.residue = residue};
   }
 
  private:
   Index filter_, stride_, dilation_, gcd_;
-  std::vector<Phase> with_taps_;
+  std::shared_ptr<const std::vector<Phase>> with_taps_;  // shared by all copies
 };
 
 /// One axis of a call: the phases, the input and the window onto the full result.

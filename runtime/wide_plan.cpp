@@ -78,8 +78,14 @@ class Runner {
   double multiply_adds() const {
     double total = static_cast<double>(call_.batch_count()) * static_cast<double>(layout_.rows()) *
                    static_cast<double>(layout_.output_size);
-    for (const CallAxis& axis : call_.axes) total *= static_cast<double>(axis.input);
-    return total;
+    double outputs = static_cast<double>(call_.batch_count()) *
+                     static_cast<double>(layout_.output_size);
+    for (const CallAxis& axis : call_.axes) {
+      total *= static_cast<double>(axis.input);
+      outputs *= static_cast<double>(axis.window.output);
+    }
+    // An output that sees no tap costs about as much as a few multiply-adds to write.
+    return std::max(total, 8 * outputs);
   }
 
   /// Chunk length for a number of threads: enough units for all, never below a few tiles.
@@ -198,13 +204,15 @@ void Runner::run_unit(const Box& box, const Group& group, const Chunk& chunk,
   const Index channels = std::min((group.end - group.begin) * block,
                                   part.first_channel + part.channels - first_channel);
   const Index whole_blocks = channels / block;
-  if (whole_blocks > 0) {
-    Group whole = group;
-    whole.end = group.begin + whole_blocks;
-    std::byte* y = chunk.y + first_channel * size_;
+  // With an epilogue block by block: what the tiles wrote is still in the first-level cache.
+  const Index step = epilogue_ != nullptr ? 1 : std::max<Index>(1, whole_blocks);
+  for (Index at = 0; at < whole_blocks; at += step) {
+    const Group whole{group.part, group.begin + at, group.begin + at + step};
+    const Index channel = first_channel + at * block;
+    std::byte* y = chunk.y + channel * size_;
     run_tiles(box, whole, chunk, scratch, y, scratch.pixel_y);
     if (epilogue_ != nullptr) {
-      finish(*epilogue_, chunk, scratch, y, scratch.pixel_y, first_channel, whole_blocks * block);
+      finish(*epilogue_, chunk, scratch, y, scratch.pixel_y, channel, block);
     }
   }
   const Index rest = channels - whole_blocks * block;

@@ -1,7 +1,7 @@
 // The epilogue's schedule: pixel by pixel, a block of channels at a time.
 //
-// An activation is one long chain of dependent operations, so a block is two vectors, which run side
-// by side; where the channels fit one vector, it is one. The last, partial block of a pixel is
+// An activation is one long chain of dependent operations, so a block is two vectors, which run
+// side by side; where the channels fit one vector, it is one. The last, partial block of a pixel is
 // predicated: its lanes past the end are neither read nor written. Loop partitioning keeps the
 // predicate out of the other blocks.
 #pragma once

@@ -1,5 +1,6 @@
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -27,10 +28,9 @@ bool parse(std::string_view text, T& value) {
 }  // namespace
 
 int parse_threads(const std::string& text) {
-  constexpr int kMost = 1024;
   int threads = 0;
-  if (!parse(text, threads) || threads < 1 || threads > kMost) {
-    fail("--threads", text, "an integer from 1 to " + std::to_string(kMost));
+  if (!parse(text, threads) || threads < 1) {
+    fail("--threads", text, "an integer from 1 to " + std::to_string(std::numeric_limits<int>::max()));
   }
   return threads;
 }

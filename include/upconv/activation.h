@@ -1,10 +1,14 @@
 // Activations: what is applied to every output element after the bias.
 #pragma once
 
+#include <concepts>
+#include <cstddef>
 #include <functional>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "upconv/tensor.h"
@@ -56,6 +60,14 @@ class Activation {
   Activation(const char* name) : Activation(std::string_view(name)) {}
   Activation(const std::string& name) : Activation(std::string_view(name)) {}
   Activation(Function function);
+  /// Any other callable that a Function holds.
+  template <std::invocable<const TensorView&> Callable>
+    requires(!std::convertible_to<Callable, std::string_view> &&
+             !std::same_as<std::remove_cvref_t<Callable>, Function> &&
+             !std::same_as<std::remove_cvref_t<Callable>, Activation>)
+  Activation(Callable&& callable) : Activation(Function(std::forward<Callable>(callable))) {}
+  /// Linear, as Python's None.
+  Activation(std::nullptr_t) {}
 
   static Activation linear() { return {}; }
   static Activation relu() { return Activation(ActivationKind::kRelu); }

@@ -65,7 +65,8 @@ struct ConvolutionTransposeOptions {
   bool use_bias = true;
   /// The instruction set to pack for; absent: default_isa().
   std::optional<Isa> isa = {};
-  /// An input shape to expect; only a hint for the choice of kernel.
+  /// An input shape to expect: checked at once, and a hint for the choice among strategies. (With
+  /// the strategies of this version the choice does not depend on it.)
   std::optional<Dims> expected_input_shape = {};
 };
 
@@ -121,8 +122,8 @@ class ConvolutionTranspose : public Layer {
                   const CallOptions& options = {}) const;
 
   Dims output_shape(const Dims& input_shape) const override;
-  /// Bytes of CallOptions::scratch for such a call on the layer's own instruction set: some tens of
-  /// KiB per thread, whatever the extents and taps.
+  /// Bytes of CallOptions::scratch for such a call, on any instruction set: some tens of KiB per
+  /// thread, whatever the extents and taps.
   std::size_t scratch_bytes(const Dims& input_shape, int threads = 1) const;
   /// Bytes of packed weights held now.
   std::size_t packed_bytes() const;
@@ -143,25 +144,32 @@ class ConvolutionTranspose : public Layer {
   std::vector<Variable*> own_variables() override;
   void before_assign(const Variable& variable, const Tensor& value) override;
 
+  void before_save() const override;
+
  private:
   struct State;
+  void adopt_variables();
   /// @throws Error kUnsupported when the layer was moved from.
   State& state() const;
   std::unique_ptr<State> state_;
 };
 
-/// The layer with its rank fixed; any other `rank` in the options is an error.
+/// The layer with its rank fixed. `rank` in the options may be left at its default; any other value
+/// than that and the layer's own is an error.
 class ConvolutionTranspose1D : public ConvolutionTranspose {
  public:
   explicit ConvolutionTranspose1D(ConvolutionTransposeOptions options);
+  std::unique_ptr<Layer> clone() const override;
 };
 class ConvolutionTranspose2D : public ConvolutionTranspose {
  public:
   explicit ConvolutionTranspose2D(ConvolutionTransposeOptions options);
+  std::unique_ptr<Layer> clone() const override;
 };
 class ConvolutionTranspose3D : public ConvolutionTranspose {
  public:
   explicit ConvolutionTranspose3D(ConvolutionTransposeOptions options);
+  std::unique_ptr<Layer> clone() const override;
 };
 
 }  // namespace upconv

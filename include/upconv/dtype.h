@@ -19,11 +19,25 @@ template <Element T>
 inline constexpr DType kDTypeOf = std::same_as<T, float> ? DType::kFloat32 : DType::kFloat64;
 
 /// Bytes of one element.
-constexpr std::size_t size_of(DType dtype) { return dtype == DType::kFloat32 ? 4 : 8; }
+constexpr std::size_t size_of(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return 4;
+    case DType::kFloat64:
+      return 8;
+  }
+  return 0;
+}
 
 /// "float32" or "float64".
 constexpr std::string_view to_string(DType dtype) {
-  return dtype == DType::kFloat32 ? "float32" : "float64";
+  switch (dtype) {
+    case DType::kFloat32:
+      return "float32";
+    case DType::kFloat64:
+      return "float64";
+  }
+  return "";
 }
 
 /// The DType of that name ("float32" or "float64").

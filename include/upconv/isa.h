@@ -11,7 +11,7 @@ namespace upconv {
 /// Instruction-set families, worst to best within an architecture.
 enum class Isa {
   kSse41,   ///< x86-64 with SSE4.1: 4 float lanes, no fused multiply-add
-  kAvx2,    ///< x86-64 with AVX2, FMA and F16C: 8 lanes
+  kAvx2,    ///< x86-64 with AVX2, FMA, F16C, BMI1 and 2, LZCNT, MOVBE (Haswell and later): 8 lanes
   kAvx512,  ///< x86-64 with AVX-512 F, CD, VL, DQ and BW (Skylake-X and later): 16 lanes
   kNeon,    ///< AArch64: 4 lanes
 };

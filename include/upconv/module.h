@@ -27,6 +27,21 @@ class Variable {
   Variable(std::string name, Tensor value, bool trainable = true)
       : name_(std::move(name)), value_(std::move(value)), trainable_(trainable) {}
 
+  /// A copy of the name and the value; it belongs to no module, and assigning it packs nothing.
+  Variable(const Variable& other)
+      : name_(other.name_), value_(other.value_), trainable_(other.trainable_) {}
+  Variable(Variable&& other) noexcept
+      : name_(std::move(other.name_)),
+        value_(std::move(other.value_)),
+        trainable_(other.trainable_) {}
+  /// As assign(): takes the value, keeps the name and the module.
+  Variable& operator=(const Variable& other) { return *this = other.value_.view(); }
+  Variable& operator=(const ConstTensorView& value) {
+    assign(value);
+    return *this;
+  }
+  ~Variable() = default;
+
   const std::string& name() const noexcept { return name_; }
   const Tensor& value() const noexcept { return value_; }
   const Dims& shape() const noexcept { return value_.shape(); }
@@ -49,13 +64,16 @@ class Variable {
 
 /// How one call runs.
 struct CallOptions {
-  /// Threads to use, at least 1; results do not depend on it. 1 is truly serial.
+  /// Most threads to use, at least 1; results do not depend on it. 1 is truly serial; more than 256
+  /// count as 256, and a call too small to gain from them takes fewer.
   int threads = 1;
   /// Who provides the threads; null: the call starts and joins its own.
   Executor* executor = nullptr;
   /// Added to the result before the activation; shaped like the output, of the layer's dtype.
   const ConstTensorView* residual = nullptr;
-  /// Memory for the call, at least scratch_bytes() and 64-byte aligned; empty: the call allocates.
+  /// Memory for the call, at least scratch_bytes() and 64-byte aligned, apart from all tensors;
+  /// empty: the call allocates. (A view whose channels are not contiguous is copied, which also
+  /// allocates.)
   std::span<std::byte> scratch = {};
   /// The instruction set to use instead of the layer's own.
   std::optional<Isa> isa = {};
@@ -105,6 +123,9 @@ class Module {
   /// Called by Variable::assign of an own variable with the value it is about to take; what this
   /// throws leaves the variable unchanged.
   virtual void before_assign(const Variable& variable, const Tensor& value);
+  /// Called by Layer::save on every layer below, before anything is written.
+  /// @throws Error when some of this module's own variables cannot be saved.
+  virtual void before_save() const {}
   /// Makes this module the owner of the variable (after construction, copy or move).
   void adopt(Variable& variable) { variable.owner_ = this; }
 

@@ -9,6 +9,8 @@
 // `offset` and nothing else; everything after this header knows only windows.
 #pragma once
 
+#include <concepts>
+#include <cstddef>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -23,10 +25,11 @@ namespace upconv {
 /// One number for every spatial axis, or one number per axis.
 class PerAxis {
  public:
-  PerAxis(Index value) : values_{value} {}
-  PerAxis(int value) : values_{value} {}
+  template <std::integral Integer>
+  PerAxis(Integer value) : values_{static_cast<Index>(value)} {}
   PerAxis(std::initializer_list<Index> values) : values_(values) {}
   PerAxis(std::vector<Index> values) : values_(std::move(values)) {}
+  PerAxis(const std::vector<int>& values) : values_(values.begin(), values.end()) {}
 
   const std::vector<Index>& values() const noexcept { return values_; }
   /// `rank` values. @throws Error kInvalidArgument unless there are 1 or `rank` of them;
@@ -47,6 +50,7 @@ class Padding {
   Padding(std::string_view name);
   Padding(const char* name) : Padding(std::string_view(name)) {}
   Padding(const std::string& name) : Padding(std::string_view(name)) {}
+  Padding(std::nullptr_t) = delete;
   /// How many elements are cropped from the begin and the end of each axis, as PyTorch's and ONNX's
   /// padding; negative numbers extend the output by elements that only see the bias.
   Padding(Pairs pairs) : kind_(Kind::kExplicit), pairs_(std::move(pairs)) {}

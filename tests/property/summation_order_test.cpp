@@ -1,0 +1,77 @@
+// The order of summation is part of the contract: bias, then taps in row-major order, then input
+// channels, one fused multiply-add each (a product and a sum where the ISA has no fused one).
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "layers.h"
+
+namespace upconv::test {
+namespace {
+
+class SummationOrder : public testing::TestWithParam<Isa> {};
+
+/// Rank 2, SAME or VALID, one output after the other, in T and in the documented order.
+template <typename T>
+std::vector<double> in_order(const Case& c, bool fused) {
+  const Problem& p = c.problem;
+  const ReferenceWindow window = reference_window(p);
+  std::vector<double> y;
+  for (Index oh = 0; oh < window.output[0]; ++oh) {
+    for (Index ow = 0; ow < window.output[1]; ++ow) {
+      for (Index co = 0; co < p.output_size; ++co) {
+        T sum = c.bias.empty() ? T{0} : static_cast<T>(c.bias[static_cast<std::size_t>(co)]);
+        for (Index th = 0; th < p.filter[0]; ++th) {
+          for (Index tw = 0; tw < p.filter[1]; ++tw) {
+            const Index zh = oh + window.offset[0] - th * p.dilations[0];
+            const Index zw = ow + window.offset[1] - tw * p.dilations[1];
+            if (zh < 0 || zw < 0 || zh % p.strides[0] != 0 || zw % p.strides[1] != 0) continue;
+            const Index h = zh / p.strides[0], w = zw / p.strides[1];
+            if (h >= p.input[0] || w >= p.input[1]) continue;
+            for (Index ci = 0; ci < p.input_size; ++ci) {
+              const auto at = static_cast<std::size_t>((h * p.input[1] + w) * p.input_size + ci);
+              const auto from = static_cast<std::size_t>(
+                  ((th * p.filter[1] + tw) * p.input_size + ci) * p.output_size + co);
+              const T a = static_cast<T>(c.x[at]), b = static_cast<T>(c.kernel[from]);
+              sum = fused ? std::fma(a, b, sum) : static_cast<T>(sum + static_cast<T>(a * b));
+            }
+          }
+        }
+        y.push_back(static_cast<double>(sum));
+      }
+    }
+  }
+  return y;
+}
+
+TEST_P(SummationOrder, IsBiasTapsInputChannelsBitForBit) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    Random random(seed);
+    Problem problem{.batch = {},
+                    .input = {draw(random, 1, 6), draw(random, 1, 9)},
+                    .input_size = draw(random, 1, 19),
+                    .output_size = draw(random, 1, 60),
+                    .filter = {draw(random, 1, 5), draw(random, 1, 5)},
+                    .strides = {draw(random, 1, 3), draw(random, 1, 3)},
+                    .dilations = {draw(random, 1, 2), draw(random, 1, 3)},
+                    .padding = seed % 2 ? "SAME" : "VALID",
+                    .pairs = {},
+                    .output_padding = {}};
+    for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+      const Case c = make_case(problem, dtype, Values::kNormal, random);
+      ConvolutionTransposeOptions options = c.options();
+      options.isa = GetParam();
+      const Tensor y = ConvolutionTranspose(options)(c.input());
+      const bool fused = GetParam() != Isa::kSse41;
+      const std::vector<double> expected =
+          dtype == DType::kFloat32 ? in_order<float>(c, fused) : in_order<double>(c, fused);
+      ASSERT_EQ(values_of(y), expected) << "seed " << seed << " " << problem.text();
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(AllIsas, SummationOrder, testing::ValuesIn(isas()),
+                         [](const auto& info) { return std::string(to_string(info.param)); });
+
+}  // namespace
+}  // namespace upconv::test

@@ -1,0 +1,68 @@
+// ThreadPool: every task once, nested and concurrent use, and tasks that throw.
+#include "upconv/executor.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "expect_error.h"
+
+namespace upconv {
+namespace {
+
+TEST(ThreadPool, RunsEveryTaskOnce) {
+  for (const int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    EXPECT_EQ(pool.threads(), threads);
+    for (const int count : {0, 1, 2, 100}) {
+      std::vector<std::atomic<int>> runs(static_cast<std::size_t>(count));
+      pool.run(count, [&](int n) { ++runs[static_cast<std::size_t>(n)]; });
+      for (const std::atomic<int>& n : runs) EXPECT_EQ(n, 1);
+    }
+  }
+}
+
+TEST(ThreadPool, ATaskMayUseItsOwnPool) {
+  ThreadPool pool(3);
+  std::atomic<int> inner = 0;
+  pool.run(4, [&](int) { pool.run(5, [&](int) { ++inner; }); });
+  EXPECT_EQ(inner, 20);
+}
+
+TEST(ThreadPool, CallsFromSeveralThreadsTakeTurns) {
+  ThreadPool pool(2);
+  std::atomic<int> total = 0;
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([&] {
+      for (int n = 0; n < 50; ++n) pool.run(3, [&](int) { ++total; });
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(total, 4 * 50 * 3);
+}
+
+TEST(ThreadPool, WhatATaskThrowsComesOutAndThePoolGoesOn) {
+  ThreadPool pool(3);
+  std::atomic<int> runs = 0;
+  const auto throwing = [&](int n) {
+    ++runs;
+    if (n % 2 == 0) throw std::runtime_error("task");
+  };
+  EXPECT_THROW(pool.run(10, throwing), std::runtime_error);
+  EXPECT_EQ(runs, 10);
+  runs = 0;
+  pool.run(7, [&](int) { ++runs; });
+  EXPECT_EQ(runs, 7);
+}
+
+TEST(ThreadPool, RefusesFewerThanOneThread) {
+  expect_error(ErrorKind::kInvalidArgument,
+               {"ThreadPool: threads is 0; it must be at least 1"}, [] { ThreadPool pool(0); });
+}
+
+}  // namespace
+}  // namespace upconv
