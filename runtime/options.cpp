@@ -310,8 +310,7 @@ void check_no_overlap(const std::string& label, const ConstTensorView& a, const 
   if (a_begin >= b_end || b_begin >= a_end) return;
   if (different_slices(a, b)) return;
   invalid(label + ": " + a_name + " and " + b_name +
-          " lie in the same range of memory; they must not overlap, other than as slices of the "
-          "channels of one tensor");
+          " lie in the same range of memory; they must not overlap");
 }
 
 }  // namespace upconv::internal
