@@ -18,30 +18,30 @@ namespace upconv::generators {
 
 /// Run-time values of one call. Extents and steps in row-major order d, h, w.
 struct PhaseInputs {
-  Halide::Func y;        ///< (i): output elements; the algorithm defines it
-  Halide::Func x;        ///< (i): input elements
-  Halide::Func w;        ///< (c, k, b): packed weights, block of channels b, row k = (tap, ci)
-  Halide::Func bias;     ///< (co), padded to whole blocks
-  Halide::Func pixel_x;  ///< (p): offset in x of what the first tap of pixel p reads
-  Halide::Func pixel_y;  ///< (p): offset in y of channel 0 of pixel p
-  Halide::Expr input_size;           ///< input channels
-  Halide::Expr taps[3];              ///< taps per axis
-  Halide::Expr tap_x[3];             ///< step in x from tap to tap
-  Halide::Expr tap_k[3];             ///< step in k from tap to tap
-  Halide::Expr min, max;             ///< the clamp
+  Halide::Func y;           ///< (i): output elements; the algorithm defines it
+  Halide::Func x;           ///< (i): input elements
+  Halide::Func w;           ///< (c, k, b): packed weights, block of channels b, row k = (tap, ci)
+  Halide::Func bias;        ///< (co), padded to whole blocks
+  Halide::Func pixel_x;     ///< (p): offset in x of what the first tap of pixel p reads
+  Halide::Func pixel_y;     ///< (p): offset in y of channel 0 of pixel p
+  Halide::Expr input_size;  ///< input channels
+  Halide::Expr taps[3];     ///< taps per axis
+  Halide::Expr tap_x[3];    ///< step in x from tap to tap
+  Halide::Expr tap_k[3];    ///< step in k from tap to tap
+  Halide::Expr min, max;    ///< the clamp
   Halide::Expr x_extent, w_rows, y_extent;  ///< bounds for what Halide cannot infer from tables
-  Halide::Expr tiles, blocks;        ///< pixels / tile_pixels, blocks of channels
-  int block_channels;                ///< channels per block
-  int tile_pixels;                   ///< pixels per tile; the lists are padded to whole tiles
-  Halide::Type type;                 ///< of x, w, bias and y
-  bool fused;                        ///< the target has a fused multiply-add
+  Halide::Expr tiles, blocks;               ///< pixels / tile_pixels, blocks of channels
+  int block_channels;                       ///< channels per block
+  int tile_pixels;    ///< pixels per tile; the lists are padded to whole tiles
+  Halide::Type type;  ///< of x, w, bias and y
+  bool fused;         ///< the target has a fused multiply-add
 };
 
 /// The Funcs and Vars a schedule may name.
 struct Phase {
   Halide::Var c{"c"}, p{"p"}, b{"b"}, i{"i"};
-  Halide::RDom r;    ///< (ci, j_w, j_h, j_d): the reduction, input channels innermost
-  Halide::RDom t;    ///< (c, p, tile, block): the outputs, tile by tile
+  Halide::RDom r;           ///< (ci, j_w, j_h, j_d): the reduction, input channels innermost
+  Halide::RDom t;           ///< (c, p, tile, block): the outputs, tile by tile
   Halide::Func sum{"sum"};  ///< (c, p, b): the accumulators
   Halide::Func y;           ///< (i): output elements
 
@@ -71,8 +71,8 @@ struct Phase {
     Expr pixel = t[2] * in.tile_pixels + t[1];
     Expr value = sum(t[0], pixel, t[3]);
     Expr low = cast(in.type, in.min), high = cast(in.type, in.max);
-    Expr clamped = select(strict_float(value > high), high,
-                          select(strict_float(value < low), low, value));
+    Expr clamped =
+        select(strict_float(value > high), high, select(strict_float(value < low), low, value));
     Expr co = t[3] * in.block_channels + t[0];
     y(i) = Halide::undef(in.type);
     y(unsafe_promise_clamped(in.pixel_y(pixel) + co, 0, in.y_extent - 1)) = clamped;

@@ -1,4 +1,5 @@
-// One call of a layer, as the kernels see it: strided views, windows and the activation, no options.
+// One call of a layer, as the kernels see it: strided views, windows and the activation, no
+// options.
 #pragma once
 
 #include <cstddef>

@@ -9,8 +9,8 @@
 
 namespace upconv::internal {
 
-/// Most pixels in a chunk: a multiple of every tile's height; x, y and the tables of a chunk fit the
-/// second-level cache with a panel of weights.
+/// Most pixels in a chunk: a multiple of every tile's height; x, y and the tables of a chunk fit
+/// the second-level cache with a panel of weights.
 inline constexpr Index kChunkPixels = 240;
 /// Room that the tables keep for padding to a whole tile.
 inline constexpr Index kTablePixels = kChunkPixels + 24;
@@ -46,8 +46,8 @@ struct Scratch {
 struct Chunk {
   Index count = 0;
   Index taps[3] = {};
-  std::int32_t tap_x[3] = {};  ///< step in x from tap to tap
-  const std::byte* x = nullptr;         ///< what the tables' offsets are relative to
+  std::int32_t tap_x[3] = {};    ///< step in x from tap to tap
+  const std::byte* x = nullptr;  ///< what the tables' offsets are relative to
   const std::byte* residual = nullptr;
   std::byte* y = nullptr;
 };

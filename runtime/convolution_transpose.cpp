@@ -49,8 +49,8 @@ void require_runnable(const std::string& what, Isa isa) {
   for (const Isa other : runnable) {
     list += (list.empty() ? "" : ", ") + std::string(to_string(other));
   }
-  throw Error(ErrorKind::kUnsupported, what + ": isa is " + std::string(to_string(isa)) +
-                                           "; this machine runs " + list);
+  throw Error(ErrorKind::kUnsupported,
+              what + ": isa is " + std::string(to_string(isa)) + "; this machine runs " + list);
 }
 
 /// The stride of an axis, or 0 where nothing is a step away: such a stride may be any number, too
@@ -123,7 +123,7 @@ struct ConvolutionTranspose::State {
   CheckedOptions checked;
   std::optional<Variable> kernel_variable;  // none once dropped
   std::optional<Variable> bias_variable;    // none for a layer without bias
-  std::shared_ptr<const Plan> packed;  // for the layer's own ISA
+  std::shared_ptr<const Plan> packed;       // for the layer's own ISA
 
   // At most one more format, for calls that name another ISA.
   mutable std::mutex other_lock;
@@ -151,8 +151,7 @@ struct ConvolutionTranspose::State {
       if (kernel() == nullptr) {
         throw Error(ErrorKind::kUnsupported,
                     checked.label + ": isa is " + std::string(to_string(*isa)) +
-                        "; the layer is packed for " +
-                        std::string(to_string(packed->facts().isa)) +
+                        "; the layer is packed for " + std::string(to_string(packed->facts().isa)) +
                         " and its kernel was dropped");
       }
       other = pack(facts_for(checked, *isa), *kernel(), bias());
@@ -165,10 +164,10 @@ namespace {
 
 void require_shape(const std::string& what, const Tensor& value, const Dims& shape, DType dtype) {
   if (value.shape() == shape && value.dtype() == dtype) return;
-  throw Error(ErrorKind::kShapeMismatch,
-              what + " is " + std::string(to_string(value.dtype())) + " of shape " +
-                  to_string(value.shape()) + "; it must be " + std::string(to_string(dtype)) +
-                  " of shape " + to_string(shape));
+  throw Error(ErrorKind::kShapeMismatch, what + " is " + std::string(to_string(value.dtype())) +
+                                             " of shape " + to_string(value.shape()) +
+                                             "; it must be " + std::string(to_string(dtype)) +
+                                             " of shape " + to_string(shape));
 }
 
 }  // namespace
@@ -184,18 +183,18 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
     internal::check_input_shape(state.checked, *checked.expected_input_shape);
   }
   if (!checked.make_kernel_bias_fn) {
-    throw Error(ErrorKind::kInvalidArgument,
-                state.checked.label +
-                    ": make_kernel_bias_fn is an empty function; it must be callable");
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        state.checked.label + ": make_kernel_bias_fn is an empty function; it must be callable");
   }
   const LayerFacts facts = facts_for(state.checked, isa);
   internal::choose_strategy(facts);  // refuse before the initialisers run
 
   std::optional<Dims> bias_shape;
   if (checked.use_bias) bias_shape = state.checked.bias_shape;
-  KernelBias made = checked.make_kernel_bias_fn(state.checked.kernel_shape, bias_shape,
-                                                checked.init_kernel_fn, checked.init_bias_fn,
-                                                checked.dtype);
+  KernelBias made =
+      checked.make_kernel_bias_fn(state.checked.kernel_shape, bias_shape, checked.init_kernel_fn,
+                                  checked.init_bias_fn, checked.dtype);
   const std::string& what = state.checked.label;
   require_shape(what + ": initial kernel", made.kernel, state.checked.kernel_shape, checked.dtype);
   state.kernel_variable.emplace("kernel", std::move(made.kernel));
@@ -281,9 +280,7 @@ Variable& ConvolutionTranspose::bias() {
 
 bool ConvolutionTranspose::has_bias() const { return state().has_bias(); }
 
-void ConvolutionTranspose::drop_kernel() {
-  state().kernel_variable.reset();
-}
+void ConvolutionTranspose::drop_kernel() { state().kernel_variable.reset(); }
 
 std::vector<Variable*> ConvolutionTranspose::own_variables() {
   // TFP's order, which its files have: the bias first.
@@ -305,7 +302,7 @@ void ConvolutionTranspose::before_assign(const Variable& variable, const Tensor&
   }
   const bool is_kernel = &variable == &*state.kernel_variable;
   state.packed = pack(state.packed->facts(), is_kernel ? value : *state.kernel(),
-                                is_kernel ? state.bias() : &value);
+                      is_kernel ? state.bias() : &value);
   const std::lock_guard guard(state.other_lock);
   state.other.reset();
 }
@@ -331,10 +328,9 @@ void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView
   }
   if (options.residual != nullptr) {
     if (!(options.residual->shape() == shape.output)) {
-      throw Error(ErrorKind::kShapeMismatch, checked.label + ": residual has shape " +
-                                                 to_string(options.residual->shape()) +
-                                                 "; it must be the output's, " +
-                                                 to_string(shape.output));
+      throw Error(ErrorKind::kShapeMismatch,
+                  checked.label + ": residual has shape " + to_string(options.residual->shape()) +
+                      "; it must be the output's, " + to_string(shape.output));
     }
     internal::check_tensor(checked, *options.residual, "residual");
     internal::check_no_overlap(checked.label, y, "output", *options.residual, "residual");
@@ -376,8 +372,7 @@ void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView
   packed->check(call);
 
   const int threads = std::min(options.threads, kMostThreads);
-  const std::size_t wanted =
-      packed->scratch_bytes_per_thread() * static_cast<std::size_t>(threads);
+  const std::size_t wanted = packed->scratch_bytes_per_thread() * static_cast<std::size_t>(threads);
   std::span<std::byte> scratch = options.scratch;
   Tensor own_scratch;
   if (scratch.empty()) {
@@ -412,8 +407,7 @@ std::size_t ConvolutionTranspose::packed_bytes() const {
 KernelChoice ConvolutionTranspose::kernel_choice(const Dims& input_shape,
                                                  std::optional<Isa> isa) const {
   internal::check_input_shape(state().checked, input_shape);
-  const LayerFacts facts =
-      facts_for(state().checked, isa.value_or(state().packed->facts().isa));
+  const LayerFacts facts = facts_for(state().checked, isa.value_or(state().packed->facts().isa));
   const internal::Strategy& strategy = internal::choose_strategy(facts);
   return {strategy.kernel(facts), strategy.name, facts.isa};
 }
@@ -457,10 +451,10 @@ namespace {
 ConvolutionTransposeOptions with_rank(ConvolutionTransposeOptions options, int rank) {
   constexpr int kDefault = 2;  // what an absent `rank` reads as
   if (options.rank != rank && options.rank != kDefault) {
-    throw Error(ErrorKind::kInvalidArgument,
-                internal::label(options.name) + ": rank is " + std::to_string(options.rank) +
-                    "; ConvolutionTranspose" + std::to_string(rank) + "D has rank " +
-                    std::to_string(rank));
+    throw Error(ErrorKind::kInvalidArgument, internal::label(options.name) + ": rank is " +
+                                                 std::to_string(options.rank) +
+                                                 "; ConvolutionTranspose" + std::to_string(rank) +
+                                                 "D has rank " + std::to_string(rank));
   }
   options.rank = rank;
   return options;

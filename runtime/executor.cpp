@@ -80,9 +80,8 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
     for (int n = 1; n < threads; ++n) state_->workers.emplace_back([this] { state_->work(); });
   } catch (const std::exception& error) {
     state_->stop();
-    throw Error(ErrorKind::kOutOfMemory,
-                "ThreadPool: the system refused one of " + std::to_string(threads) +
-                    " threads: " + error.what());
+    throw Error(ErrorKind::kOutOfMemory, "ThreadPool: the system refused one of " +
+                                             std::to_string(threads) + " threads: " + error.what());
   }
 }
 

@@ -29,15 +29,16 @@ CpuFeatures detect() {
   if (!__get_cpuid(1, &a, &b, &c, &d)) return has;
   const auto bit = [](unsigned word, int n) { return (word >> n & 1u) != 0; };
   has.sse41 = bit(c, 19);
-  // The kernels are compiled for Haswell and Skylake-X, whose scalar code uses BMI, LZCNT and MOVBE.
+  // The kernels are compiled for Haswell and Skylake-X, whose scalar code uses BMI, LZCNT and
+  // MOVBE.
   const bool avx_fma_f16c = bit(c, 28) && bit(c, 12) && bit(c, 29) && bit(c, 22);
   unsigned xcr0 = 0;
   if (bit(c, 27)) {  // OSXSAVE: xgetbv exists
     unsigned high = 0;
     __asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
   }
-  constexpr unsigned kYmm = 0x6;    // XMM and YMM state
-  constexpr unsigned kZmm = 0xe6;   // and opmask, upper ZMM, ZMM16-31
+  constexpr unsigned kYmm = 0x6;   // XMM and YMM state
+  constexpr unsigned kZmm = 0xe6;  // and opmask, upper ZMM, ZMM16-31
   if (!__get_cpuid(0x80000001, &a, &b, &c, &d)) return has;
   const bool lzcnt = bit(c, 5);
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return has;

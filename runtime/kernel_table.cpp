@@ -8,12 +8,12 @@
 
 // The generated objects' functions.
 extern "C" {
-#define UPCONV_WIDE_KERNEL(NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST)                       \
-  int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*,      \
-                    halide_buffer_t*, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t,      \
+#define UPCONV_WIDE_KERNEL(NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST)                  \
+  int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
+                    halide_buffer_t*, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, \
                     int32_t, int32_t, int32_t, int32_t, double, double, halide_buffer_t*);
-#define UPCONV_EPILOGUE_KERNEL(NAME, ACTIVATION, DTYPE, ISA)                                     \
-  int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*,      \
+#define UPCONV_EPILOGUE_KERNEL(NAME, ACTIVATION, DTYPE, ISA)                                \
+  int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
                     halide_buffer_t*, int32_t, int32_t, double, double, halide_buffer_t*);
 #include UPCONV_KERNEL_TABLE
 #undef UPCONV_WIDE_KERNEL

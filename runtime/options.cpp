@@ -17,8 +17,9 @@ namespace {
 /// dilated filter's length fits the kernels' 32-bit steps.
 constexpr Index kLargest = std::numeric_limits<std::int32_t>::max();
 
-/// Most rows (tap, input channel) of a kernel: those of one block of output channels, up to 63 wide,
-/// fit the kernels' 32-bit offsets on every ISA. Known before anything is allocated for the taps.
+/// Most rows (tap, input channel) of a kernel: those of one block of output channels, up to 63
+/// wide, fit the kernels' 32-bit offsets on every ISA. Known before anything is allocated for the
+/// taps.
 constexpr Index kMostRows = Index{1} << 25;
 
 [[noreturn]] void invalid(const std::string& message) {
@@ -49,8 +50,8 @@ void check_output_padding(const std::string& label, const Axis& axis, int index)
   const Index value = *axis.output_padding;
   const bool is_explicit = axis.padding == Padding::Kind::kExplicit;
   const Index limit = is_explicit ? std::max(axis.stride, axis.dilation) : axis.stride;
-  const std::string what = label + ": " + at("output_padding", index) + " is " +
-                           std::to_string(value) + "; it must be ";
+  const std::string what =
+      label + ": " + at("output_padding", index) + " is " + std::to_string(value) + "; it must be ";
   if (value < 0) invalid(what + "at least 0");
   if (value < limit) return;
   if (is_explicit) {
@@ -100,8 +101,8 @@ bool different_slices(const ConstTensorView& a, const ConstTensorView& b) {
   }
   if (pixel == 0) return false;
   const auto size = static_cast<std::intptr_t>(size_of(a.dtype()));
-  const std::intptr_t apart = reinterpret_cast<std::intptr_t>(b.data()) -
-                              reinterpret_cast<std::intptr_t>(a.data());
+  const std::intptr_t apart =
+      reinterpret_cast<std::intptr_t>(b.data()) - reinterpret_cast<std::intptr_t>(a.data());
   if (apart % size != 0) return false;
   // Channels of b start `from` elements into the pixels of a, and end before the next pixel.
   const Index from = ((apart / size) % pixel + pixel) % pixel;
@@ -203,8 +204,8 @@ CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_sha
   const auto rank = static_cast<std::size_t>(checked.options.rank);
   const Index channels = checked.options.input_size;
   const auto mismatch = [&](const std::string& rule) {
-    throw Error(ErrorKind::kShapeMismatch, checked.label + ": input has shape " +
-                                               to_string(input_shape) + "; " + rule);
+    throw Error(ErrorKind::kShapeMismatch,
+                checked.label + ": input has shape " + to_string(input_shape) + "; " + rule);
   };
   if (input_shape.size() < rank + 1) {
     mismatch("it must be [batch..., spatial..., channels] with " + std::to_string(rank) +
@@ -229,9 +230,8 @@ CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_sha
   for (std::size_t axis = 0; axis < rank; ++axis) {
     const std::size_t slot = 3 - rank + axis;
     shape.inputs[slot] = input_shape[batch_axes + axis];
-    shape.windows[slot] =
-        infer_window(checked.axes[axis], shape.inputs[slot],
-                     checked.label + ": axis " + std::to_string(axis));
+    shape.windows[slot] = infer_window(checked.axes[axis], shape.inputs[slot],
+                                       checked.label + ": axis " + std::to_string(axis));
     shape.output.push_back(shape.windows[slot].output);
   }
   shape.output.push_back(checked.options.output_size);
@@ -241,10 +241,10 @@ CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_sha
 
 void check_tensor(const CheckedOptions& checked, const ConstTensorView& view, const char* name) {
   if (view.dtype() != checked.options.dtype) {
-    throw Error(ErrorKind::kShapeMismatch,
-                checked.label + ": " + name + " is " + std::string(to_string(view.dtype())) +
-                    "; it must be the layer's dtype, " +
-                    std::string(to_string(checked.options.dtype)));
+    throw Error(ErrorKind::kShapeMismatch, checked.label + ": " + name + " is " +
+                                               std::string(to_string(view.dtype())) +
+                                               "; it must be the layer's dtype, " +
+                                               std::string(to_string(checked.options.dtype)));
   }
   if (element_count(view.shape()) == 0) return;
   if (view.data() == nullptr) {

@@ -15,9 +15,9 @@ std::string label(const std::string& name);
 struct CheckedOptions {
   ConvolutionTransposeOptions options;  ///< filter_shape, strides ... expanded to rank values
   std::string label;
-  Axis axes[3];        ///< of the rank's axes only, slowest first
-  Dims kernel_shape;   ///< filter_shape ++ [input_size, output_size]
-  Dims bias_shape;     ///< [output_size]
+  Axis axes[3];       ///< of the rank's axes only, slowest first
+  Dims kernel_shape;  ///< filter_shape ++ [input_size, output_size]
+  Dims bias_shape;    ///< [output_size]
 };
 
 /// @throws Error kInvalidArgument or kLimitExceeded naming the option, its value and the rule.

@@ -33,8 +33,8 @@ struct Segment {
   Index tap_end = 0;
 };
 
-/// The phases of one axis. Those that have taps are listed; the others (where the stride exceeds the
-/// filter, or shares a factor with the dilation) only see the bias.
+/// The phases of one axis. Those that have taps are listed; the others (where the stride exceeds
+/// the filter, or shares a factor with the dilation) only see the bias.
 class AxisPhases {
  public:
   AxisPhases() : AxisPhases(1, 1, 1) {}
@@ -47,9 +47,9 @@ class AxisPhases {
     for (Index tap = 0; tap < count; ++tap) {
       const Index residue = tap * dilation % stride;
       list.push_back({.residue = residue,
-                            .taps = (filter - tap + tap_step() - 1) / tap_step(),
-                            .first_tap = tap,
-                            .origin = (tap * dilation - residue) / stride});
+                      .taps = (filter - tap + tap_step() - 1) / tap_step(),
+                      .first_tap = tap,
+                      .origin = (tap * dilation - residue) / stride});
     }
     std::sort(list.begin(), list.end(),
               [](const Phase& a, const Phase& b) { return a.residue < b.residue; });
@@ -73,9 +73,9 @@ class AxisPhases {
 
   /// The phase of a residue, 0 <= residue < stride.
   Phase phase(Index residue) const {
-    const auto at = std::lower_bound(
-        with_taps_->begin(), with_taps_->end(), residue,
-        [](const Phase& phase, Index wanted) { return phase.residue < wanted; });
+    const auto at =
+        std::lower_bound(with_taps_->begin(), with_taps_->end(), residue,
+                         [](const Phase& phase, Index wanted) { return phase.residue < wanted; });
     if (at != with_taps_->end() && at->residue == residue) return *at;
     return {.residue = residue};
   }
@@ -101,9 +101,8 @@ struct CallAxis {
     // A window shorter than the stride holds only some residues; never walk the others.
     const Index stride = phases->stride();
     const Index count = std::min(stride, window.output);
-    const Index first = window.output < stride
-                            ? window.offset - floor_div(window.offset, stride) * stride
-                            : 0;
+    const Index first =
+        window.output < stride ? window.offset - floor_div(window.offset, stride) * stride : 0;
     for (Index n = 0; n < count; ++n) visit(phases->phase((first + n) % stride));
   }
 };

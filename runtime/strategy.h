@@ -31,8 +31,8 @@ struct LayerFacts {
   Index taps() const { return axes[0].filter() * axes[1].filter() * axes[2].filter(); }
 };
 
-/// A layer's weights, packed for one strategy and ISA, and how to run them. Immutable, so that calls
-/// on several threads and copies of a layer share it.
+/// A layer's weights, packed for one strategy and ISA, and how to run them. Immutable, so that
+/// calls on several threads and copies of a layer share it.
 class Plan {
  public:
   virtual ~Plan() = default;

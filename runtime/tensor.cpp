@@ -132,9 +132,9 @@ ConstTensorView::ConstTensorView(const void* data, DType dtype, const Dims& shap
                                  const Dims& strides)
     : data_(data), dtype_(dtype), shape_(shape), strides_(strides) {
   if (strides.size() != shape.size()) {
-    throw Error(ErrorKind::kInvalidArgument,
-                "view has strides " + to_string(strides) + " for shape " + to_string(shape) +
-                    "; it needs one stride per axis");
+    throw Error(ErrorKind::kInvalidArgument, "view has strides " + to_string(strides) +
+                                                 " for shape " + to_string(shape) +
+                                                 "; it needs one stride per axis");
   }
 }
 
@@ -174,9 +174,9 @@ Tensor::Tensor(DType dtype, const Dims& shape)
       (static_cast<std::size_t>(bytes) + kAlignment) / kAlignment * kAlignment;
   data_.reset(std::aligned_alloc(kAlignment, rounded));
   if (!data_) {
-    throw Error(ErrorKind::kOutOfMemory,
-                "tensor of shape " + to_string(shape) + " needs " + std::to_string(rounded) +
-                    " bytes; there is not that much memory");
+    throw Error(ErrorKind::kOutOfMemory, "tensor of shape " + to_string(shape) + " needs " +
+                                             std::to_string(rounded) +
+                                             " bytes; there is not that much memory");
   }
 }
 

@@ -29,8 +29,8 @@ std::vector<std::span<const WideKernel>> tile_families(DType dtype, Isa isa) {
   return families;
 }
 
-/// Calls visit(tap) for every filter tap, as an index of the C-order filter, in packed order: phases
-/// row by row, and the taps of each row by row.
+/// Calls visit(tap) for every filter tap, as an index of the C-order filter, in packed order:
+/// phases row by row, and the taps of each row by row.
 template <typename Visit>
 void for_each_tap(const AxisPhases (&axes)[3], Visit visit) {
   for (const Phase& d : axes[0].with_taps()) {
@@ -81,7 +81,8 @@ void pack_all(WideWeights& packed, const Tensor& kernel, const Tensor* bias) {
     const Index padded = part.blocks * part.block_channels();
     for (Index c = 0; c < padded; ++c) {
       const bool real = bias != nullptr && c < part.channels;
-      *to_bias++ = real ? bias->values<T>()[static_cast<std::size_t>(part.first_channel + c)] : T{0};
+      *to_bias++ =
+          real ? bias->values<T>()[static_cast<std::size_t>(part.first_channel + c)] : T{0};
     }
   }
 }

@@ -1,12 +1,12 @@
 // The wide strategy's packed weights: the kernel in the order in which the register tiles walk it.
 //
-// Output channels are cut into parts, each served by one tile shape of the wide strategy; a part is a
-// run of blocks of `vectors * lanes` channels, zero padded at the end of the last one:
+// Output channels are cut into parts, each served by one tile shape of the wide strategy; a part is
+// a run of blocks of `vectors * lanes` channels, zero padded at the end of the last one:
 //
 //   [block][phase][tap of the phase][ci][channel in block]
 //
-// Phases and taps come in row-major order (d, h, w). The format depends on the layer's options alone,
-// never on a call's shapes.
+// Phases and taps come in row-major order (d, h, w). The format depends on the layer's options
+// alone, never on a call's shapes.
 #pragma once
 
 #include <cstddef>

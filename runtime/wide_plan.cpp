@@ -1,5 +1,5 @@
-// Runs a call of the wide strategy: cuts it into boxes, chunks and groups of channels, and hands them
-// to the kernels.
+// Runs a call of the wide strategy: cuts it into boxes, chunks and groups of channels, and hands
+// them to the kernels.
 #include "wide_plan.h"
 
 #include <algorithm>
@@ -69,8 +69,8 @@ class Runner {
     copy_ = find_epilogue(ActivationKind::kClamp, layout_.dtype, layout_.isa);
   }
 
-  /// Walks all units and runs those that claim() says are this thread's. Every thread walks the same
-  /// units in the same order.
+  /// Walks all units and runs those that claim() says are this thread's. Every thread walks the
+  /// same units in the same order.
   template <typename Claim>
   void work(const Scratch& scratch, Index chunk_pixels, Claim claim) const;
 
@@ -78,8 +78,8 @@ class Runner {
   double multiply_adds() const {
     double total = static_cast<double>(call_.batch_count()) * static_cast<double>(layout_.rows()) *
                    static_cast<double>(layout_.output_size);
-    double outputs = static_cast<double>(call_.batch_count()) *
-                     static_cast<double>(layout_.output_size);
+    double outputs =
+        static_cast<double>(call_.batch_count()) * static_cast<double>(layout_.output_size);
     for (const CallAxis& axis : call_.axes) {
       total *= static_cast<double>(axis.input);
       outputs *= static_cast<double>(axis.window.output);
@@ -168,27 +168,38 @@ void Runner::work(const Scratch& scratch, Index chunk_pixels, Claim claim) const
         call_.axes[2].for_each_phase([&](const Phase& w) {
           Box box{{d, h, w}, {}, batch_begin, batch_end};
           for_each_group(d.taps * h.taps * w.taps, [&](const Group& group) {
-            range(0, [&](const Segment& sd) {
-              range(1, [&](const Segment& sh) {
-                range(2, [&](const Segment& sw) {
-                  box.segment[0] = sd;
-                  box.segment[1] = sh;
-                  box.segment[2] = sw;
-                  // A chunk may stop early (fill_chunk), so its length is only known when filled;
-                  // the claim is for a fixed range of pixels, whatever chunks it takes.
-                  const Index pixels = box.pixels();
-                  for (Index first = 0; first < pixels; first += chunk_pixels) {
-                    if (!claim()) continue;
-                    const Index last = std::min(first + chunk_pixels, pixels);
-                    for (Index at = first; at < last;) {
-                      const Chunk chunk = fill_chunk(call_, box, at, last - at, scratch);
-                      run_unit(box, group, chunk, scratch);
-                      at += chunk.count;
-                    }
-                  }
-                }, w);
-              }, h);
-            }, d);
+            range(
+                0,
+                [&](const Segment& sd) {
+                  range(
+                      1,
+                      [&](const Segment& sh) {
+                        range(
+                            2,
+                            [&](const Segment& sw) {
+                              box.segment[0] = sd;
+                              box.segment[1] = sh;
+                              box.segment[2] = sw;
+                              // A chunk may stop early (fill_chunk), so its length is only known
+                              // when filled; the claim is for a fixed range of pixels, whatever
+                              // chunks it takes.
+                              const Index pixels = box.pixels();
+                              for (Index first = 0; first < pixels; first += chunk_pixels) {
+                                if (!claim()) continue;
+                                const Index last = std::min(first + chunk_pixels, pixels);
+                                for (Index at = first; at < last;) {
+                                  const Chunk chunk =
+                                      fill_chunk(call_, box, at, last - at, scratch);
+                                  run_unit(box, group, chunk, scratch);
+                                  at += chunk.count;
+                                }
+                              }
+                            },
+                            w);
+                      },
+                      h);
+                },
+                d);
           });
         });
       });
@@ -238,16 +249,15 @@ void Runner::run_tiles(const Box& box, const Group& group, const Chunk& chunk,
 
   // Taps of all phases before this one, in packed order; then this box's first tap.
   const AxisPhases *axis_h = call_.axes[1].phases, *axis_w = call_.axes[2].phases;
-  const Index phase_tap =
-      d.taps_before * axis_h->filter() * axis_w->filter() +
-      d.taps * (h.taps_before * axis_w->filter() + h.taps * w.taps_before);
+  const Index phase_tap = d.taps_before * axis_h->filter() * axis_w->filter() +
+                          d.taps * (h.taps_before * axis_w->filter() + h.taps * w.taps_before);
   const Index first_tap = (box.segment[0].tap_begin * h.taps + box.segment[1].tap_begin) * w.taps +
                           box.segment[2].tap_begin;
   const bool any = chunk.taps[0] > 0;
   const Index first_row = any ? (phase_tap + first_tap) * input_size : 0;
   const std::byte* weights = static_cast<const std::byte*>(packed_.weights.data());
-  const Index weights_at = static_cast<Index>(part.offset) +
-                           (group.begin * layout_.rows() + first_row) * block;
+  const Index weights_at =
+      static_cast<Index>(part.offset) + (group.begin * layout_.rows() + first_row) * block;
   Index bias_at = part.first_channel + group.begin * block;
   const std::byte* bias = static_cast<const std::byte*>(packed_.bias.data());
 
@@ -350,10 +360,10 @@ void WidePlan::check(const Call& call) const {
     }
   }
   if (reach > kLargestOffset) {
-    throw Error(ErrorKind::kLimitExceeded,
-                packed_.layout.label + ": the taps of one output reach over " +
-                    std::to_string(reach) + " input elements; at most " +
-                    std::to_string(kLargestOffset) + " are supported");
+    throw Error(ErrorKind::kLimitExceeded, packed_.layout.label +
+                                               ": the taps of one output reach over " +
+                                               std::to_string(reach) + " input elements; at most " +
+                                               std::to_string(kLargestOffset) + " are supported");
   }
 }
 

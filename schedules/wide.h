@@ -2,8 +2,8 @@
 //
 // For layers whose output channels fill whole vectors. Each weight vector loaded from the packed
 // panel serves `pixels` multiply-adds and each broadcast input element serves `vectors`, so with
-// 4 x 3 a tile step is 7 loads for 12 multiply-adds. The panel of one block of channels is walked in
-// order by every tile, from the second-level cache.
+// 4 x 3 a tile step is 7 loads for 12 multiply-adds. The panel of one block of channels is walked
+// in order by every tile, from the second-level cache.
 #pragma once
 
 #include "conv_transpose.h"
@@ -24,8 +24,8 @@ inline void schedule_wide(generators::Phase& f, const WideTile& tile) {
   Var v{"v"}, l{"l"};
   RVar tv{"tv"}, tl{"tl"}, ci_o{"ci_o"}, ci_i{"ci_i"};
 
-  // Blocks outermost, so that a panel of weights stays in cache while all tiles pass over it. No two
-  // iterations race: pixels are distinct, or padding that repeats the last pixel's own values.
+  // Blocks outermost, so that a panel of weights stays in cache while all tiles pass over it. No
+  // two iterations race: pixels are distinct, or padding that repeats the last pixel's own values.
   f.y.update()
       .allow_race_conditions()
       .split(f.t[0], tv, tl, tile.lanes)

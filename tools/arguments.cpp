@@ -30,7 +30,8 @@ bool parse(std::string_view text, T& value) {
 int parse_threads(const std::string& text) {
   int threads = 0;
   if (!parse(text, threads) || threads < 1) {
-    fail("--threads", text, "an integer from 1 to " + std::to_string(std::numeric_limits<int>::max()));
+    fail("--threads", text,
+         "an integer from 1 to " + std::to_string(std::numeric_limits<int>::max()));
   }
   return threads;
 }

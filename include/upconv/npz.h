@@ -15,7 +15,7 @@ namespace upconv {
 
 /// Bounds that are checked before anything is allocated. The defaults suit weight files.
 struct FileLimits {
-  std::uint64_t header_bytes = 65536;              ///< of one .npy header
+  std::uint64_t header_bytes = 65536;                  ///< of one .npy header
   std::uint64_t array_bytes = std::uint64_t{1} << 34;  ///< of one array, uncompressed
   std::uint64_t total_bytes = std::uint64_t{1} << 35;  ///< of all arrays of one .npz
   std::uint64_t compression_ratio = 1100;              ///< deflate's own limit is about 1030

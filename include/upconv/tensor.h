@@ -72,8 +72,7 @@ class ConstTensorView {
   ConstTensorView(const void* data, DType dtype, const Dims& shape);
 
   template <Element T>
-  ConstTensorView(const T* data, const Dims& shape)
-      : ConstTensorView(data, kDTypeOf<T>, shape) {}
+  ConstTensorView(const T* data, const Dims& shape) : ConstTensorView(data, kDTypeOf<T>, shape) {}
   template <Element T>
   ConstTensorView(const T* data, const Dims& shape, const Dims& strides)
       : ConstTensorView(data, kDTypeOf<T>, shape, strides) {}
@@ -116,11 +115,10 @@ class TensorView : public ConstTensorView {
       : ConstTensorView(data, dtype, shape, strides) {}
   TensorView(void* data, DType dtype, const Dims& shape) : ConstTensorView(data, dtype, shape) {}
   template <Element T>
-    requires(!std::is_const_v<T>)
-  TensorView(T* data, const Dims& shape) : ConstTensorView(data, shape) {}
+  requires(!std::is_const_v<T>) TensorView(T* data, const Dims& shape)
+      : ConstTensorView(data, shape) {}
   template <Element T>
-    requires(!std::is_const_v<T>)
-  TensorView(T* data, const Dims& shape, const Dims& strides)
+  requires(!std::is_const_v<T>) TensorView(T* data, const Dims& shape, const Dims& strides)
       : ConstTensorView(data, shape, strides) {}
   template <Element T>
   TensorView(std::vector<T>& values, const Dims& shape) : ConstTensorView(values, shape) {}

@@ -190,12 +190,14 @@ TEST_F(CallErrors, OutputThatSharesMemory) {
   const ConstTensorView x(both.data() + 30, {1, 1, 3, 2});
   for (const Index at : {0, 10, 24}) {  // ends in x, around x, begins in x
     const auto [kind, text] = error_of([&] { layer_(x, TensorView(both.data() + at, shape_)); });
-    EXPECT_EQ(text, kUp + "output and input lie in the same range of memory; they must not overlap") << at;
+    EXPECT_EQ(text, kUp + "output and input lie in the same range of memory; they must not overlap")
+        << at;
     EXPECT_EQ(kind, kInvalid);
   }
   EXPECT_EQ(both, std::vector<float>(60));
   const ConstTensorView residual(y_.data() + 35, shape_);
-  expect_options(kInvalid, "output and residual lie in the same range of memory; they must not overlap",
+  expect_options(kInvalid,
+                 "output and residual lie in the same range of memory; they must not overlap",
                  {.residual = &residual});
 }
 

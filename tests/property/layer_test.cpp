@@ -27,8 +27,7 @@ TEST_P(LayerProperty, IntegerValuesMatchTheReferenceExactly) {
     ConvolutionTransposeOptions options = c.options();
     options.isa = isa();
     const ConvolutionTranspose layer(options);
-    ASSERT_TRUE(matches_reference(c, Values::kIntegers, layer(c.input())))
-        << "seed " << kSeed + n;
+    ASSERT_TRUE(matches_reference(c, Values::kIntegers, layer(c.input()))) << "seed " << kSeed + n;
   }
 }
 

@@ -57,14 +57,13 @@ TEST(Variables, ASequentialRefusesToSaveADroppedKernel) {
 }
 
 TEST(Variables, AnActivationIsAnyCallableOrNothing) {
-  const ConvolutionTranspose doubled({.input_size = 1,
-                                      .output_size = 1,
-                                      .filter_shape = 1,
-                                      .rank = 1,
-                                      .init_kernel_fn = initializers::ones(),
-                                      .activation_fn = [](const TensorView& y) {
-                                        *y.data_as<float>() *= 2;
-                                      }});
+  const ConvolutionTranspose doubled(
+      {.input_size = 1,
+       .output_size = 1,
+       .filter_shape = 1,
+       .rank = 1,
+       .init_kernel_fn = initializers::ones(),
+       .activation_fn = [](const TensorView& y) { *y.data_as<float>() *= 2; }});
   EXPECT_EQ(value_of(doubled), 2);
   EXPECT_EQ(Activation(nullptr).kind(), ActivationKind::kLinear);
 }

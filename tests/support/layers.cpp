@@ -40,7 +40,8 @@ Problem random_problem(Random& random) {
   for (Index axis = draw(random, 0, 2); axis-- > 0;) p.batch.push_back(draw(random, 1, 3));
   // Around every tile: 8 lanes x 3 vectors on AVX2, 16 x 3 on AVX-512, 4 x 3 on SSE and NEON.
   p.input_size = pick(random, {1, 2, 3, 4, 5, 8, 13, 21});
-  p.output_size = pick(random, {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 24, 25, 31, 33, 40, 48, 49, 72});
+  p.output_size =
+      pick(random, {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 24, 25, 31, 33, 40, 48, 49, 72});
   const int kind = static_cast<int>(draw(random, 0, 3));
   p.padding = kind == 0 ? "VALID" : kind == 1 ? "SAME" : "";
   const bool given = draw(random, 0, 2) == 0;
@@ -52,8 +53,7 @@ Problem random_problem(Random& random) {
     p.strides.push_back(pick(random, {1, 1, 2, 2, 3, 4, 5}));
     p.dilations.push_back(pick(random, {1, 1, 1, 2, 3, 4}));
     const std::size_t a = static_cast<std::size_t>(axis);
-    const Index limit =
-        p.padding.empty() ? std::max(p.strides[a], p.dilations[a]) : p.strides[a];
+    const Index limit = p.padding.empty() ? std::max(p.strides[a], p.dilations[a]) : p.strides[a];
     output_padding.push_back(draw(random, 0, limit - 1));
     if (p.padding.empty()) {
       const Index full = (p.input[a] - 1) * p.strides[a] + (p.filter[a] - 1) * p.dilations[a] + 1;
@@ -70,8 +70,7 @@ Case make_case(const Problem& problem, DType dtype, Values values, Random& rando
   const Index taps = product(problem.filter);
   c.x = draw_values(random, product(problem.batch) * product(problem.input) * problem.input_size,
                     values, dtype);
-  c.kernel =
-      draw_values(random, taps * problem.input_size * problem.output_size, values, dtype);
+  c.kernel = draw_values(random, taps * problem.input_size * problem.output_size, values, dtype);
   if (c.use_bias) c.bias = draw_values(random, problem.output_size, values, dtype);
   return c;
 }
@@ -117,8 +116,7 @@ Dims Case::input_shape() const {
 
 Tensor Case::input() const { return tensor_of(dtype, input_shape(), x); }
 
-testing::AssertionResult matches_reference(const Case& c, Values values,
-                                           const ConstTensorView& y) {
+testing::AssertionResult matches_reference(const Case& c, Values values, const ConstTensorView& y) {
   const std::vector<double> expected = reference(c.problem, c.x, c.kernel, c.bias);
   const std::vector<double> size = reference_magnitude(c.problem, c.x, c.kernel, c.bias);
   const std::vector<double> got = values_of(y);

@@ -12,8 +12,8 @@ using Index = std::int64_t;
 
 /// One layer and one input shape, in the plainest form.
 struct Problem {
-  std::vector<Index> batch;    ///< batch extents, any number
-  std::vector<Index> input;    ///< spatial extents; their number is the rank
+  std::vector<Index> batch;  ///< batch extents, any number
+  std::vector<Index> input;  ///< spatial extents; their number is the rank
   Index input_size = 1;
   Index output_size = 1;
   std::vector<Index> filter, strides, dilations;

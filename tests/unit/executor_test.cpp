@@ -60,8 +60,8 @@ TEST(ThreadPool, WhatATaskThrowsComesOutAndThePoolGoesOn) {
 }
 
 TEST(ThreadPool, RefusesFewerThanOneThread) {
-  expect_error(ErrorKind::kInvalidArgument,
-               {"ThreadPool: threads is 0; it must be at least 1"}, [] { ThreadPool pool(0); });
+  expect_error(ErrorKind::kInvalidArgument, {"ThreadPool: threads is 0; it must be at least 1"},
+               [] { ThreadPool pool(0); });
 }
 
 }  // namespace
