@@ -21,8 +21,9 @@ namespace {
 
 // Sizes that the walk blocks for, in bytes: together half of a second-level cache of 512 KiB.
 // They move work in time and never change a result.
-constexpr Index kSlabBytes = 128 * 1024;   // x of one slab, re-read for every phase and channel
-constexpr Index kPanelBytes = 128 * 1024;  // weights of one phase and group of channels
+constexpr Index kSlabBytes =
+    Index{128} * 1024;  // x of one slab, re-read for every phase and channel
+constexpr Index kPanelBytes = Index{128} * 1024;  // weights of one phase and group of channels
 
 /// A halide_buffer_t of one to three axes on the stack.
 template <int N>

@@ -7,7 +7,6 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -62,10 +61,9 @@ class Activation {
   Activation(Function function);
   /// Any other callable that a Function holds.
   template <std::invocable<const TensorView&> Callable>
-  requires(!std::convertible_to<Callable, std::string_view> &&
-           !std::same_as<std::remove_cvref_t<Callable>, Function> &&
-           !std::same_as<std::remove_cvref_t<Callable>, Activation>) Activation(Callable&& callable)
-      : Activation(Function(std::forward<Callable>(callable))) {}
+  requires(!std::convertible_to<Callable, std::string_view> && !std::same_as<Callable, Function>)
+      Activation(Callable callable)
+      : Activation(Function(std::move(callable))) {}
   /// Linear, as Python's None.
   Activation(std::nullptr_t) {}
 

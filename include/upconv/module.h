@@ -35,7 +35,10 @@ class Variable {
         value_(std::move(other.value_)),
         trainable_(other.trainable_) {}
   /// As assign(): takes the value, keeps the name and the module.
-  Variable& operator=(const Variable& other) { return *this = other.value_.view(); }
+  Variable& operator=(const Variable& other) {
+    if (this != &other) assign(other.value_.view());
+    return *this;
+  }
   Variable& operator=(const ConstTensorView& value) {
     assign(value);
     return *this;
