@@ -233,8 +233,8 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTranspose&& other) noexcep
 
 ConvolutionTranspose& ConvolutionTranspose::operator=(ConvolutionTranspose&& other) noexcept {
   if (this == &other) return *this;
-  Layer::operator=(std::move(other));
   state_ = std::move(other.state_);
+  Layer::operator=(std::move(other));
   if (state_ == nullptr) return *this;  // `other` was moved from before
   adopt_variables();
   return *this;
