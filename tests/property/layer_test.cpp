@@ -46,7 +46,7 @@ TEST_P(LayerProperty, NormalValuesMatchTheReferenceWithinTheSumsRoundingError) {
 }
 
 INSTANTIATE_TEST_SUITE_P(AllIsas, LayerProperty, testing::ValuesIn(isas()),
-                         [](const auto& info) { return std::string(to_string(info.param)); });
+                         [](const auto& isa) { return std::string(to_string(isa.param)); });
 
 }  // namespace
 }  // namespace upconv::test

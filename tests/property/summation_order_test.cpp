@@ -71,7 +71,7 @@ TEST_P(SummationOrder, IsBiasTapsInputChannelsBitForBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(AllIsas, SummationOrder, testing::ValuesIn(isas()),
-                         [](const auto& info) { return std::string(to_string(info.param)); });
+                         [](const auto& isa) { return std::string(to_string(isa.param)); });
 
 }  // namespace
 }  // namespace upconv::test
