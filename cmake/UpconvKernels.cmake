@@ -3,7 +3,8 @@
 #
 # upconv_add_kernels(<prefix> PROCESSOR <x86_64|aarch64>) sets in the caller:
 #   <prefix>_OBJECTS  object files
-#   <prefix>_TABLE    a file of UPCONV_WIDE_KERNEL(...) and UPCONV_EPILOGUE_KERNEL(...) rows
+#   <prefix>_TABLE    a folder of {wide,narrow,epilogue,target}_rows.inc, which hold
+#                     UPCONV_TILE_KERNEL(...), UPCONV_EPILOGUE_KERNEL(...) and UPCONV_TARGET(...)
 
 set(UPCONV_KERNEL_FEATURES
     ""
@@ -42,8 +43,13 @@ function(upconv_add_kernels prefix)
   )
   file(READ "${data}" json)
   file(MAKE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/kernels")
+  # The wide strategy reads packed weights as vectors; the narrow one rows of x, any distance apart.
+  set(packed_wide true)
+  set(packed_narrow false)
   set(objects "")
-  set(table "")
+  foreach(kind wide narrow epilogue target)
+    set(${kind}_rows "")
+  endforeach()
 
   string(JSON isa_count LENGTH "${json}" targets)
   math(EXPR isa_last "${isa_count} - 1")
@@ -54,28 +60,37 @@ function(upconv_add_kernels prefix)
       continue()
     endif()
     string(JSON target GET "${json}" targets ${isa} halide)
+    foreach(size slab_bytes panel_bytes strip_bytes thread_multiply_adds)
+      string(JSON ${size} GET "${json}" targets ${isa} sizes ${size})
+    endforeach()
+    string(APPEND target_rows
+           "UPCONV_TARGET(${isa}, ${slab_bytes}, ${panel_bytes}, ${strip_bytes}, "
+           "${thread_multiply_adds})\n"
+    )
     foreach(dtype float32 float64)
       string(JSON lanes GET "${json}" targets ${isa} lanes ${dtype})
 
-      string(JSON tile_count LENGTH "${json}" wide ${isa})
-      math(EXPR tile_last "${tile_count} - 1")
-      foreach(tile_index RANGE ${tile_last})
-        string(JSON vectors GET "${json}" wide ${isa} ${tile_index} vectors)
-        string(JSON unroll GET "${json}" wide ${isa} ${tile_index} unroll)
-        string(JSON cost GET "${json}" wide ${isa} ${tile_index} cost)
-        string(JSON height_count LENGTH "${json}" wide ${isa} ${tile_index} pixels)
-        math(EXPR height_last "${height_count} - 1")
-        foreach(height_index RANGE ${height_last})
-          string(JSON pixels GET "${json}" wide ${isa} ${tile_index} pixels ${height_index})
-          set(name "wide_${dtype}_${isa}_${pixels}x${vectors}")
-          _upconv_add_kernel(
-            upconv_${name} conv_transpose ${target} dtype=${dtype} lanes=${lanes}
-            vectors=${vectors} pixels=${pixels} unroll=${unroll}
-          )
-          list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
-          string(APPEND table "UPCONV_WIDE_KERNEL(${name}, ${dtype}, ${isa}, ${lanes}, ${vectors}, "
-                              "${pixels}, ${cost})\n"
-          )
+      foreach(strategy wide narrow)
+        string(JSON tile_count LENGTH "${json}" ${strategy} ${isa})
+        math(EXPR tile_last "${tile_count} - 1")
+        foreach(tile_index RANGE ${tile_last})
+          foreach(member vectors unroll cost)
+            string(JSON ${member} GET "${json}" ${strategy} ${isa} ${tile_index} ${member})
+          endforeach()
+          string(JSON height_count LENGTH "${json}" ${strategy} ${isa} ${tile_index} pixels)
+          math(EXPR height_last "${height_count} - 1")
+          foreach(height_index RANGE ${height_last})
+            string(JSON pixels GET "${json}" ${strategy} ${isa} ${tile_index} pixels ${height_index})
+            set(name "${strategy}_${dtype}_${isa}_${pixels}x${vectors}")
+            _upconv_add_kernel(
+              upconv_${name} conv_transpose ${target} dtype=${dtype} lanes=${lanes}
+              vectors=${vectors} pixels=${pixels} unroll=${unroll} packed=${packed_${strategy}}
+            )
+            list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
+            string(APPEND ${strategy}_rows "UPCONV_TILE_KERNEL(${name}, ${dtype}, ${isa}, ${lanes}, "
+                                           "${vectors}, ${pixels}, ${cost})\n"
+            )
+          endforeach()
         endforeach()
       endforeach()
 
@@ -88,13 +103,15 @@ function(upconv_add_kernels prefix)
           upconv_${name} epilogue ${target} dtype=${dtype} lanes=${lanes} activation=${activation}
         )
         list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
-        string(APPEND table "UPCONV_EPILOGUE_KERNEL(${name}, ${activation}, ${dtype}, ${isa})\n")
+        string(APPEND epilogue_rows "UPCONV_EPILOGUE_KERNEL(${name}, ${activation}, ${dtype}, ${isa})\n")
       endforeach()
     endforeach()
   endforeach()
 
-  set(table_file "${CMAKE_CURRENT_BINARY_DIR}/kernels/${prefix}_table.inc")
-  file(CONFIGURE OUTPUT "${table_file}" CONTENT "${table}" @ONLY)
+  set(table "${CMAKE_CURRENT_BINARY_DIR}/kernels/${prefix}")
+  foreach(kind wide narrow epilogue target)
+    file(CONFIGURE OUTPUT "${table}/${kind}_rows.inc" CONTENT "${${kind}_rows}" @ONLY)
+  endforeach()
   set(${prefix}_OBJECTS "${objects}" PARENT_SCOPE)
-  set(${prefix}_TABLE "${table_file}" PARENT_SCOPE)
+  set(${prefix}_TABLE "${table}" PARENT_SCOPE)
 endfunction()

@@ -11,10 +11,22 @@ find_program(
   HINTS "${PROJECT_SOURCE_DIR}/.venv/bin"
   DOC "Python 3 with numpy, for tests that are scripts.")
 
-function(_upconv_check_label test label)
-  if(NOT label IN_LIST UPCONV_TEST_LABELS)
-    message(FATAL_ERROR "The test ${test} has LABEL \"${label}\"; it must be one of "
+# Checks what a call for the test `name` left in arg_...: LABEL and `required` are there, nothing is
+# left over. Sets arg_TIMEOUT where it was not given. `usage` and ARGN, the call's arguments, are for
+# the message.
+function(_upconv_check_test call name required usage)
+  if(arg_UNPARSED_ARGUMENTS OR NOT arg_${required})
+    message(FATAL_ERROR "${call}(${name}) takes LABEL and ${required}, and may take ${usage}; it "
+                        "got: ${ARGN}.")
+  endif()
+  if(NOT arg_LABEL IN_LIST UPCONV_TEST_LABELS)
+    message(FATAL_ERROR "The test ${name} has LABEL \"${arg_LABEL}\"; it must be one of "
                         "${UPCONV_TEST_LABELS}, the folders of tests/.")
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT
+        300
+        PARENT_SCOPE)
   endif()
 endfunction()
 
@@ -25,14 +37,7 @@ endfunction()
 # of its cases is a CTest test named <label>.<suite>.<case>, with a time limit (default 300 s).
 function(upconv_add_test target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;LINK;DEFINITIONS")
-  if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES)
-    message(FATAL_ERROR "upconv_add_test(${target}) takes LABEL and SOURCES, and may take LINK, "
-                        "DEFINITIONS and TIMEOUT; it got: ${ARGN}.")
-  endif()
-  _upconv_check_label(${target} "${arg_LABEL}")
-  if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 300)
-  endif()
+  _upconv_check_test(upconv_add_test ${target} SOURCES "LINK, DEFINITIONS and TIMEOUT" ${ARGN})
   add_executable(${target} ${arg_SOURCES})
   upconv_target_defaults(${target})
   target_compile_definitions(${target} PRIVATE ${arg_DEFINITIONS})
@@ -53,14 +58,7 @@ endfunction()
 # when it exits with 77. "${UPCONV_PYTHON}" runs Python scripts.
 function(upconv_add_script_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "COMMAND")
-  if(arg_UNPARSED_ARGUMENTS OR NOT arg_COMMAND)
-    message(FATAL_ERROR "upconv_add_script_test(${name}) takes LABEL and COMMAND, and may take "
-                        "TIMEOUT; it got: ${ARGN}.")
-  endif()
-  _upconv_check_label(${name} "${arg_LABEL}")
-  if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 300)
-  endif()
+  _upconv_check_test(upconv_add_script_test ${name} COMMAND "TIMEOUT" ${ARGN})
   add_test(NAME ${arg_LABEL}.${name} COMMAND ${arg_COMMAND})
   set_tests_properties(
     ${arg_LABEL}.${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77)

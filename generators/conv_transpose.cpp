@@ -14,23 +14,25 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
   GeneratorParam<int> vectors{"vectors", 3};
   GeneratorParam<int> pixels{"pixels", 4};
   GeneratorParam<int> unroll{"unroll", 4};
+  /// Rows of w are adjacent, as in packed weights; else their distance is w's stride.
+  GeneratorParam<bool> packed{"packed", true};
 
   Input<Buffer<void, 1>> x{"x"};
-  Input<Buffer<void, 3>> w{"w"};
-  Input<Buffer<void, 1>> bias{"bias"};
+  Input<Buffer<void, 6>> w{"w"};
+  Input<Buffer<void, 1>> init{"init"};
   Input<Buffer<int32_t, 1>> pixel_x{"pixel_x"};
+  Input<Buffer<int32_t, 1>> pixel_init{"pixel_init"};
   Input<Buffer<int32_t, 1>> pixel_y{"pixel_y"};
   Input<int32_t> input_size{"input_size"};
   Input<int32_t> taps_d{"taps_d"}, taps_h{"taps_h"}, taps_w{"taps_w"};
   Input<int32_t> tap_x_d{"tap_x_d"}, tap_x_h{"tap_x_h"}, tap_x_w{"tap_x_w"};
-  Input<int32_t> tap_k_d{"tap_k_d"}, tap_k_h{"tap_k_h"}, tap_k_w{"tap_k_w"};
   Input<double> min{"min"}, max{"max"};
   Output<Buffer<void, 1>> y{"y"};
 
   void configure() {
     x.set_type(dtype);
     w.set_type(dtype);
-    bias.set_type(dtype);
+    init.set_type(dtype);
     y.set_type(dtype);
   }
 
@@ -41,20 +43,20 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
         .y = y,
         .x = x,
         .w = w,
-        .bias = bias,
+        .init = init,
         .pixel_x = pixel_x,
+        .pixel_init = pixel_init,
         .pixel_y = pixel_y,
         .input_size = input_size,
         .taps = {taps_d, taps_h, taps_w},
         .tap_x = {tap_x_d, tap_x_h, tap_x_w},
-        .tap_k = {tap_k_d, tap_k_h, tap_k_w},
         .min = min,
         .max = max,
         .x_extent = x.dim(0).extent(),
-        .w_rows = w.dim(1).extent(),
+        .init_extent = init.dim(0).extent(),
         .y_extent = y.dim(0).extent(),
         .tiles = pixel_x.dim(0).extent() / tile.pixels,
-        .blocks = w.dim(2).extent(),
+        .blocks = w.dim(5).extent(),
         .block_channels = block,
         .tile_pixels = tile.pixels,
         .type = dtype,
@@ -64,12 +66,13 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
 
     // Everything starts at 0, and a block's channels are adjacent: fewer terms in every address.
     x.dim(0).set_min(0);
-    bias.dim(0).set_min(0);
+    init.dim(0).set_min(0);
     pixel_x.dim(0).set_min(0);
+    pixel_init.dim(0).set_min(0);
     pixel_y.dim(0).set_min(0);
     w.dim(0).set_bounds(0, block).set_stride(1);
-    w.dim(1).set_min(0).set_stride(block);
-    w.dim(2).set_min(0);
+    for (int axis = 1; axis < 6; ++axis) w.dim(axis).set_min(0);
+    if (packed) w.dim(1).set_stride(block);
     upconv::schedules::schedule_wide(phase, tile);
     y.dim(0).set_min(0);
   }

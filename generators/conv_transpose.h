@@ -20,21 +20,22 @@ namespace upconv::generators {
 struct PhaseInputs {
   Halide::Func y;           ///< (i): output elements; the algorithm defines it
   Halide::Func x;           ///< (i): input elements
-  Halide::Func w;           ///< (c, k, b): packed weights, block of channels b, row k = (tap, ci)
-  Halide::Func bias;        ///< (co), padded to whole blocks
+  Halide::Func w;           ///< (c, ci, j_w, j_h, j_d, b): weights of a block of channels b
+  Halide::Func init;        ///< (i): what the sums start with
   Halide::Func pixel_x;     ///< (p): offset in x of what the first tap of pixel p reads
+  Halide::Func pixel_init;  ///< (p): offset in init of channel 0 of pixel p
   Halide::Func pixel_y;     ///< (p): offset in y of channel 0 of pixel p
   Halide::Expr input_size;  ///< input channels
   Halide::Expr taps[3];     ///< taps per axis
   Halide::Expr tap_x[3];    ///< step in x from tap to tap
-  Halide::Expr tap_k[3];    ///< step in k from tap to tap
   Halide::Expr min, max;    ///< the clamp
-  Halide::Expr x_extent, w_rows, y_extent;  ///< bounds for what Halide cannot infer from tables
-  Halide::Expr tiles, blocks;               ///< pixels / tile_pixels, blocks of channels
-  int block_channels;                       ///< channels per block
-  int tile_pixels;    ///< pixels per tile; the lists are padded to whole tiles
-  Halide::Type type;  ///< of x, w, bias and y
-  bool fused;         ///< the target has a fused multiply-add
+  Halide::Expr x_extent, init_extent,
+      y_extent;                ///< bounds for what Halide cannot infer from tables
+  Halide::Expr tiles, blocks;  ///< pixels / tile_pixels, blocks of channels
+  int block_channels;          ///< channels per block
+  int tile_pixels;             ///< pixels per tile; the lists are padded to whole tiles
+  Halide::Type type;           ///< of x, w, bias and y
+  bool fused;                  ///< the target has a fused multiply-add
 };
 
 /// The Funcs and Vars a schedule may name.
@@ -58,10 +59,10 @@ struct Phase {
     // One fixed order of summation: bias, taps in row-major order, input channels.
     Expr ci = r[0], j_w = r[1], j_h = r[2], j_d = r[3];
     Expr tap_x = j_d * in.tap_x[0] + j_h * in.tap_x[1] + j_w * in.tap_x[2];
-    Expr k = j_d * in.tap_k[0] + j_h * in.tap_k[1] + j_w * in.tap_k[2] + ci;
     Expr x = in.x(unsafe_promise_clamped(in.pixel_x(p) + tap_x + ci, 0, in.x_extent - 1));
-    Expr w = in.w(c, unsafe_promise_clamped(k, 0, in.w_rows - 1), b);
-    sum(c, p, b) = in.bias(b * in.block_channels + c);
+    Expr w = in.w(c, ci, j_w, j_h, j_d, b);
+    sum(c, p, b) = in.init(unsafe_promise_clamped(in.pixel_init(p) + b * in.block_channels + c, 0,
+                                                  in.init_extent - 1));
     // A chain of fused operations keeps its order; separate products and sums would be reassociated
     // by Halide's default float rules. (strict_float everywhere would forbid to fuse them.)
     Expr next = sum(c, p, b) + x * w;

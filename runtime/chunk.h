@@ -15,8 +15,10 @@ inline constexpr Index kChunkPixels = 240;
 /// Room that the tables keep for padding to a whole tile.
 inline constexpr Index kTablePixels = kChunkPixels + 24;
 
+/// Views that only the tables bound say they are as long as offsets can be.
+inline constexpr Index kUnbounded = std::numeric_limits<std::int32_t>::max();
 /// Offsets and reaches in elements stay below this, so that their sums fit 32 bits.
-inline constexpr Index kLargestOffset = std::numeric_limits<std::int32_t>::max() / 4;
+inline constexpr Index kLargestOffset = kUnbounded / 4;
 
 /// Outputs of one phase that all reach the same taps: a range of batches, a segment per axis.
 struct Box {

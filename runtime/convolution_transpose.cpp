@@ -1,11 +1,10 @@
 #include "upconv/convolution_transpose.h"
 
 #include <algorithm>
-#include <cstring>
-#include <mutex>
 #include <utility>
 
-#include "call.h"
+#include "bind.h"
+#include "layer_state.h"
 #include "options.h"
 #include "strategy.h"
 #include "upconv/error.h"
@@ -13,79 +12,12 @@
 
 namespace upconv {
 
-using internal::Call;
-using internal::CallAxis;
 using internal::CallShape;
 using internal::CheckedOptions;
 using internal::LayerFacts;
 using internal::Plan;
 
 namespace {
-
-LayerFacts facts_for(const CheckedOptions& checked, Isa isa) {
-  LayerFacts facts;
-  const std::size_t rank = static_cast<std::size_t>(checked.options.rank);
-  for (std::size_t a = 0; a < rank; ++a) {
-    const Axis& axis = checked.axes[a];
-    facts.axes[3 - rank + a] = internal::AxisPhases(axis.filter, axis.stride, axis.dilation);
-  }
-  facts.input_size = checked.options.input_size;
-  facts.output_size = checked.options.output_size;
-  facts.dtype = checked.options.dtype;
-  facts.isa = isa;
-  facts.label = checked.label;
-  return facts;
-}
-
-std::shared_ptr<const Plan> pack(const LayerFacts& facts, const Tensor& kernel,
-                                 const Tensor* bias) {
-  return internal::choose_strategy(facts).pack(facts, kernel, bias);
-}
-
-void require_runnable(const std::string& what, Isa isa) {
-  const std::vector<Isa>& runnable = runnable_isas();
-  if (std::find(runnable.begin(), runnable.end(), isa) != runnable.end()) return;
-  std::string list;
-  for (const Isa other : runnable) {
-    list += (list.empty() ? "" : ", ") + std::string(to_string(other));
-  }
-  throw Error(ErrorKind::kUnsupported,
-              what + ": isa is " + std::string(to_string(isa)) + "; this machine runs " + list);
-}
-
-/// The stride of an axis, or 0 where nothing is a step away: such a stride may be any number, too
-/// large for arithmetic.
-Index used_stride(const ConstTensorView& view, std::size_t axis) {
-  return view.shape()[axis] > 1 && element_count(view.shape()) > 0 ? view.strides()[axis] : 0;
-}
-
-/// Strides of a view's spatial axes, in the slots of a call (d, h, w).
-void spatial_strides(const ConstTensorView& view, std::size_t rank, Index (&out)[3]) {
-  const std::size_t first = view.shape().size() - rank - 1;
-  for (std::size_t axis = 0; axis < rank; ++axis) {
-    out[3 - rank + axis] = used_stride(view, first + axis);
-  }
-}
-
-/// Batch axes of extent above 1; neighbours that all views step through evenly become one.
-void batch_axes(Call& call, const ConstTensorView& x, const ConstTensorView& y,
-                const ConstTensorView* residual, std::size_t count) {
-  for (std::size_t axis = 0; axis < count; ++axis) {
-    const Index extent = x.shape()[axis];
-    if (extent == 1) continue;
-    const internal::BatchAxis next{extent, used_stride(x, axis), used_stride(y, axis),
-                                   residual != nullptr ? used_stride(*residual, axis) : 0};
-    if (call.batch_axes > 0) {
-      internal::BatchAxis& last = call.batch[call.batch_axes - 1];
-      if (last.x == next.x * extent && last.y == next.y * extent &&
-          last.residual == next.residual * extent) {
-        last = {last.extent * extent, next.x, next.y, next.residual};
-        continue;
-      }
-    }
-    call.batch[call.batch_axes++] = next;
-  }
-}
 
 /// More threads than this would only wait for each other.
 constexpr int kMostThreads = 256;
@@ -117,49 +49,6 @@ KernelBias make_kernel_bias(const Dims& kernel_shape, const std::optional<Dims>&
   return made;
 }
 
-/// Options, variables and packed weights. The packed weights are immutable and shared: a call keeps
-/// those it started with, and a copy of the layer starts with the same.
-struct ConvolutionTranspose::State {
-  CheckedOptions checked;
-  std::optional<Variable> kernel_variable;  // none once dropped
-  std::optional<Variable> bias_variable;    // none for a layer without bias
-  std::shared_ptr<const Plan> packed;       // for the layer's own ISA
-
-  // At most one more format, for calls that name another ISA.
-  mutable std::mutex other_lock;
-  mutable std::shared_ptr<const Plan> other;
-
-  State() = default;
-  State(const State& from)
-      : checked(from.checked),
-        kernel_variable(from.kernel_variable),
-        bias_variable(from.bias_variable),
-        packed(from.packed) {
-    const std::lock_guard guard(from.other_lock);
-    other = from.other;
-  }
-
-  bool has_bias() const { return checked.options.use_bias; }
-  const Tensor* kernel() const { return kernel_variable ? &kernel_variable->value() : nullptr; }
-  const Tensor* bias() const { return bias_variable ? &bias_variable->value() : nullptr; }
-
-  std::shared_ptr<const Plan> packed_for(std::optional<Isa> isa) const {
-    if (!isa || *isa == packed->facts().isa) return packed;
-    require_runnable(checked.label, *isa);
-    const std::lock_guard guard(other_lock);
-    if (other == nullptr || other->facts().isa != *isa) {
-      if (kernel() == nullptr) {
-        throw Error(ErrorKind::kUnsupported,
-                    checked.label + ": isa is " + std::string(to_string(*isa)) +
-                        "; the layer is packed for " + std::string(to_string(packed->facts().isa)) +
-                        " and its kernel was dropped");
-      }
-      other = pack(facts_for(checked, *isa), *kernel(), bias());
-    }
-    return other;
-  }
-};
-
 namespace {
 
 void require_shape(const std::string& what, const Tensor& value, const Dims& shape, DType dtype) {
@@ -178,7 +67,7 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
   state.checked = internal::check_options(std::move(options));
   const ConvolutionTransposeOptions& checked = state.checked.options;
   const Isa isa = checked.isa ? *checked.isa : default_isa();
-  require_runnable(state.checked.label, isa);
+  internal::require_runnable(state.checked.label, isa);
   if (checked.expected_input_shape) {
     internal::check_input_shape(state.checked, *checked.expected_input_shape);
   }
@@ -187,7 +76,7 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
         ErrorKind::kInvalidArgument,
         state.checked.label + ": make_kernel_bias_fn is an empty function; it must be callable");
   }
-  const LayerFacts facts = facts_for(state.checked, isa);
+  const LayerFacts facts = layer_facts(state.checked, isa);
   internal::choose_strategy(facts);  // refuse before the initialisers run
 
   std::optional<Dims> bias_shape;
@@ -206,7 +95,7 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
     require_shape(what + ": initial bias", *made.bias, state.checked.bias_shape, checked.dtype);
     state.bias_variable.emplace("bias", std::move(*made.bias));
   }
-  state.packed = pack(facts, *state.kernel(), state.bias());
+  state.packed = pack_layer(facts, *state.kernel(), state.bias());
   adopt_variables();
 }
 
@@ -301,75 +190,30 @@ void ConvolutionTranspose::before_assign(const Variable& variable, const Tensor&
                     " cannot be assigned; the kernel was dropped and cannot be packed again");
   }
   const bool is_kernel = &variable == &*state.kernel_variable;
-  state.packed = pack(state.packed->facts(), is_kernel ? value : *state.kernel(),
-                      is_kernel ? state.bias() : &value);
-  const std::lock_guard guard(state.other_lock);
-  state.other.reset();
+  state.take(state.pack(is_kernel ? value : *state.kernel(), is_kernel ? state.bias() : &value));
 }
 
 Tensor ConvolutionTranspose::operator()(const ConstTensorView& x,
                                         const CallOptions& options) const {
-  Tensor y(dtype(), output_shape(x.shape()));
-  (*this)(x, y.view(), options);
+  const CallShape shape = internal::check_input_shape(state().checked, x.shape());
+  Tensor y(dtype(), shape.output);
+  run(shape, x, y.view(), options);
   return y;
 }
 
 void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView& y,
                                       const CallOptions& options) const {
+  run(internal::check_input_shape(state().checked, x.shape()), x, y, options);
+}
+
+void ConvolutionTranspose::run(const CallShape& shape, const ConstTensorView& x,
+                               const TensorView& y, const CallOptions& options) const {
   const CheckedOptions& checked = state().checked;
-  const CallShape shape = internal::check_input_shape(checked, x.shape());
-  internal::check_tensor(checked, x, "input");
-  internal::check_output(checked, y, shape.output);
-  internal::check_no_overlap(checked.label, y, "output", x, "input");
-  if (options.threads < 1) {
-    throw Error(ErrorKind::kInvalidArgument, checked.label + ": threads is " +
-                                                 std::to_string(options.threads) +
-                                                 "; it must be at least 1");
-  }
-  if (options.residual != nullptr) {
-    if (!(options.residual->shape() == shape.output)) {
-      throw Error(ErrorKind::kShapeMismatch,
-                  checked.label + ": residual has shape " + to_string(options.residual->shape()) +
-                      "; it must be the output's, " + to_string(shape.output));
-    }
-    internal::check_tensor(checked, *options.residual, "residual");
-    internal::check_no_overlap(checked.label, y, "output", *options.residual, "residual");
-  }
-
+  internal::check_call(checked, shape, x, y, options);
   const std::shared_ptr<const Plan> packed = state().packed_for(options.isa);
-  const std::size_t rank = static_cast<std::size_t>(checked.options.rank);
-
-  // Kernels walk contiguous channels; other inputs are copied once.
-  Tensor x_copy, residual_copy;
-  ConstTensorView x_view = x, residual_view;
-  if (x.shape().back() > 1 && x.strides().back() != 1) {
-    x_copy = Tensor::copy_of(x);
-    x_view = x_copy;
-  }
-  Call call;
-  call.dtype = checked.options.dtype;
-  call.activation = checked.options.activation_fn;
-  if (options.residual != nullptr) {
-    residual_view = *options.residual;
-    if (residual_view.shape().back() > 1 && residual_view.strides().back() != 1) {
-      residual_copy = Tensor::copy_of(residual_view);
-      residual_view = residual_copy;
-    }
-    spatial_strides(residual_view, rank, call.residual_strides);
-    call.residual = static_cast<const std::byte*>(residual_view.data());
-  }
-  const bool callable = call.activation.kind() == ActivationKind::kCallable;
-  if (callable) call.activation = Activation::linear();
-  spatial_strides(x_view, rank, call.x_strides);
-  spatial_strides(y, rank, call.y_strides);
-  batch_axes(call, x_view, y, call.residual != nullptr ? &residual_view : nullptr,
-             shape.output.size() - rank - 1);
-  call.x = static_cast<const std::byte*>(x_view.data());
-  call.y = static_cast<std::byte*>(y.data());
-  for (std::size_t slot = 0; slot < 3; ++slot) {
-    call.axes[slot] = {&packed->facts().axes[slot], shape.inputs[slot], shape.windows[slot]};
-  }
-  packed->check(call);
+  internal::BoundCall bound;
+  internal::bind(bound, checked, shape, packed->facts(), x, y, options);
+  packed->check(bound.call);
 
   const int threads = std::min(options.threads, kMostThreads);
   const std::size_t wanted = packed->scratch_bytes_per_thread() * static_cast<std::size_t>(threads);
@@ -384,8 +228,11 @@ void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView
                     " bytes; it must be " + std::to_string(wanted) + " or more, 64-byte aligned");
   }
   OwnThreads own_threads;
-  packed->run(call, threads, options.executor ? options.executor : &own_threads, scratch);
-  if (callable && element_count(shape.output) > 0) checked.options.activation_fn.function()(y);
+  packed->run(bound.call, threads, options.executor ? options.executor : &own_threads, scratch);
+  const Activation& activation = checked.options.activation_fn;
+  if (activation.kind() == ActivationKind::kCallable && element_count(shape.output) > 0) {
+    activation.function()(y);
+  }
 }
 
 Dims ConvolutionTranspose::output_shape(const Dims& input_shape) const {
@@ -398,16 +245,12 @@ std::size_t ConvolutionTranspose::scratch_bytes(const Dims& input_shape, int thr
          static_cast<std::size_t>(std::clamp(threads, 1, kMostThreads));
 }
 
-std::size_t ConvolutionTranspose::packed_bytes() const {
-  const std::lock_guard guard(state().other_lock);
-  return state().packed->packed_bytes() +
-         (state().other != nullptr ? state().other->packed_bytes() : 0);
-}
+std::size_t ConvolutionTranspose::packed_bytes() const { return state().packed_bytes(); }
 
 KernelChoice ConvolutionTranspose::kernel_choice(const Dims& input_shape,
                                                  std::optional<Isa> isa) const {
   internal::check_input_shape(state().checked, input_shape);
-  const LayerFacts facts = facts_for(state().checked, isa.value_or(state().packed->facts().isa));
+  const LayerFacts facts = state().facts_for(isa.value_or(state().packed->facts().isa));
   const internal::Strategy& strategy = internal::choose_strategy(facts);
   return {strategy.kernel(facts), strategy.name, facts.isa};
 }
@@ -422,15 +265,13 @@ void ConvolutionTranspose::load(const std::filesystem::path& path) {
   State& state = this->state();
   KernelBias read = internal::load_kernel_bias(path, state.checked.kernel_shape, has_bias(),
                                                dtype(), state.checked.label);
-  auto packed = pack(state.packed->facts(), read.kernel, read.bias ? &*read.bias : nullptr);
+  auto packed = state.pack(read.kernel, read.bias ? &*read.bias : nullptr);
   // Nothing below throws: the layer changes as a whole or not at all. The variables stay where they
   // are, so that references to them stay valid.
   state.kernel_variable.emplace("kernel", std::move(read.kernel));
   if (read.bias) state.bias_variable.emplace("bias", std::move(*read.bias));
   adopt_variables();
-  state.packed = std::move(packed);
-  const std::lock_guard guard(state.other_lock);
-  state.other.reset();
+  state.take(std::move(packed));
 }
 
 std::unique_ptr<Layer> ConvolutionTranspose::clone() const {

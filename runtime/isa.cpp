@@ -11,6 +11,7 @@
 #endif
 
 #include "kernel_table.h"
+#include "options.h"
 #include "upconv/error.h"
 
 namespace upconv {
@@ -118,6 +119,13 @@ const std::vector<Isa>& runnable_isas() {
     return runnable;
   }();
   return isas;
+}
+
+void internal::require_runnable(const std::string& what, Isa isa) {
+  const std::vector<Isa>& runnable = runnable_isas();
+  if (std::find(runnable.begin(), runnable.end(), isa) != runnable.end()) return;
+  throw Error(ErrorKind::kUnsupported, what + ": isa is " + std::string(to_string(isa)) +
+                                           "; this machine runs " + join(runnable));
 }
 
 Isa default_isa() {

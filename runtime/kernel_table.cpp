@@ -1,22 +1,26 @@
 #include "kernel_table.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "upconv/kernels.h"
 
-// The generated objects' functions.
+// One file of rows per kind, made by cmake/UpconvKernels.cmake. First the generated objects'
+// functions.
 extern "C" {
-#define UPCONV_WIDE_KERNEL(NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST)                  \
+#define UPCONV_TILE_KERNEL(NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST)                  \
   int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
-                    halide_buffer_t*, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, \
-                    int32_t, int32_t, int32_t, int32_t, double, double, halide_buffer_t*);
+                    halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, int32_t, int32_t, \
+                    int32_t, int32_t, int32_t, double, double, halide_buffer_t*);
+#include "narrow_rows.inc"
+#include "wide_rows.inc"
+#undef UPCONV_TILE_KERNEL
 #define UPCONV_EPILOGUE_KERNEL(NAME, ACTIVATION, DTYPE, ISA)                                \
   int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
                     halide_buffer_t*, int32_t, int32_t, double, double, halide_buffer_t*);
-#include UPCONV_KERNEL_TABLE
-#undef UPCONV_WIDE_KERNEL
+#include "epilogue_rows.inc"
 #undef UPCONV_EPILOGUE_KERNEL
 }
 
@@ -50,36 +54,47 @@ constexpr ActivationKind silu = ActivationKind::kSilu;
 constexpr ActivationKind hard_swish = ActivationKind::kHardSwish;
 }  // namespace activation
 
-constexpr WideKernel kWide[] = {
-#define UPCONV_WIDE_KERNEL(NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST) \
+#define UPCONV_TILE_KERNEL(NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST) \
   {#NAME, dtype::DTYPE, isa::ISA, LANES, VECTORS, PIXELS, COST, upconv_##NAME},
-#define UPCONV_EPILOGUE_KERNEL(NAME, ACTIVATION, DTYPE, ISA)
-#include UPCONV_KERNEL_TABLE
-#undef UPCONV_WIDE_KERNEL
+constexpr TileKernel kWide[] = {
+#include "wide_rows.inc"
+};
+constexpr TileKernel kNarrow[] = {
+#include "narrow_rows.inc"
+};
+#undef UPCONV_TILE_KERNEL
+
+constexpr EpilogueKernel kEpilogue[] = {
+#define UPCONV_EPILOGUE_KERNEL(NAME, ACTIVATION, DTYPE, ISA) \
+  {#NAME, activation::ACTIVATION, dtype::DTYPE, isa::ISA, upconv_##NAME},
+#include "epilogue_rows.inc"
 #undef UPCONV_EPILOGUE_KERNEL
 };
 
-constexpr EpilogueKernel kEpilogue[] = {
-#define UPCONV_WIDE_KERNEL(NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST)
-#define UPCONV_EPILOGUE_KERNEL(NAME, ACTIVATION, DTYPE, ISA) \
-  {#NAME, activation::ACTIVATION, dtype::DTYPE, isa::ISA, upconv_##NAME},
-#include UPCONV_KERNEL_TABLE
-#undef UPCONV_WIDE_KERNEL
-#undef UPCONV_EPILOGUE_KERNEL
+constexpr TargetSizes kTargets[] = {
+#define UPCONV_TARGET(ISA, SLAB_BYTES, PANEL_BYTES, STRIP_BYTES, THREAD_MULTIPLY_ADDS) \
+  {isa::ISA, SLAB_BYTES, PANEL_BYTES, STRIP_BYTES, THREAD_MULTIPLY_ADDS},
+#include "target_rows.inc"
+#undef UPCONV_TARGET
 };
 
 }  // namespace
 
-std::span<const WideKernel> wide_kernels() { return kWide; }
+std::span<const TileKernel> wide_kernels() { return kWide; }
+
+std::span<const TileKernel> narrow_kernels() { return kNarrow; }
 
 std::span<const EpilogueKernel> epilogue_kernels() { return kEpilogue; }
+
+const TargetSizes& target_sizes(Isa isa) {
+  return *std::find_if(std::begin(kTargets), std::end(kTargets),
+                       [&](const TargetSizes& sizes) { return sizes.isa == isa; });
+}
 
 std::span<const Isa> built_isas() {
   static const std::vector<Isa> isas = [] {
     std::vector<Isa> all;
-    for (const WideKernel& kernel : kWide) {
-      if (std::find(all.begin(), all.end(), kernel.isa) == all.end()) all.push_back(kernel.isa);
-    }
+    for (const TargetSizes& sizes : kTargets) all.push_back(sizes.isa);
     std::sort(all.begin(), all.end());  // the enumeration is worst to best
     return all;
   }();
@@ -105,9 +120,13 @@ std::vector<KernelInfo> kernel_infos() {
     return std::find(runnable.begin(), runnable.end(), isa) != runnable.end();
   };
   std::vector<KernelInfo> infos;
-  for (const internal::WideKernel& row : internal::wide_kernels()) {
-    infos.push_back({row.name, "wide", kMaxRank, row.dtype, row.isa, runs(row.isa)});
-  }
+  const auto add_tiles = [&](const char* strategy, std::span<const internal::TileKernel> rows) {
+    for (const internal::TileKernel& row : rows) {
+      infos.push_back({row.name, strategy, kMaxRank, row.dtype, row.isa, runs(row.isa)});
+    }
+  };
+  add_tiles("wide", internal::wide_kernels());
+  add_tiles("narrow", internal::narrow_kernels());
   for (const internal::EpilogueKernel& row : internal::epilogue_kernels()) {
     infos.push_back({row.name, "epilogue", kMaxRank, row.dtype, row.isa, runs(row.isa)});
   }

@@ -11,15 +11,16 @@
 
 namespace upconv::internal {
 
-/// generators/conv_transpose.cpp.
-using WideFn = int (*)(halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* bias,
-                       halide_buffer_t* pixel_x, halide_buffer_t* pixel_y, int32_t input_size,
-                       int32_t taps_d, int32_t taps_h, int32_t taps_w, int32_t tap_x_d,
-                       int32_t tap_x_h, int32_t tap_x_w, int32_t tap_k_d, int32_t tap_k_h,
-                       int32_t tap_k_w, double min, double max, halide_buffer_t* y);
+/// generators/conv_transpose.cpp; tile_arguments.h has the meaning.
+using TileFn = int (*)(halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* init,
+                       halide_buffer_t* pixel_x, halide_buffer_t* pixel_init,
+                       halide_buffer_t* pixel_y, int32_t input_size, int32_t taps_d, int32_t taps_h,
+                       int32_t taps_w, int32_t tap_x_d, int32_t tap_x_h, int32_t tap_x_w,
+                       double min, double max, halide_buffer_t* y);
 
-/// One tile shape of the wide strategy.
-struct WideKernel {
+/// One register tile: `pixels` rows of `vectors * lanes` channels. (The narrow strategy exchanges
+/// the two: rows of channels, vectors of pixels.)
+struct TileKernel {
   const char* name;
   DType dtype;
   Isa isa;
@@ -27,7 +28,7 @@ struct WideKernel {
   int vectors;
   int pixels;
   double cost;  ///< of one pixel of a block, in units of a vector at full rate
-  WideFn function;
+  TileFn function;
 };
 
 /// generators/epilogue.cpp.
@@ -45,9 +46,22 @@ struct EpilogueKernel {
   EpilogueFn function;
 };
 
+/// What work on one instruction set is cut for: sizes in bytes and multiply-adds.
+struct TargetSizes {
+  Isa isa;
+  std::int64_t slab_bytes;      ///< x that is read again for every phase and group of channels
+  std::int64_t panel_bytes;     ///< weights of one phase and group, read again for every tile
+  std::int64_t strip_bytes;     ///< planar x of the narrow strategy
+  double thread_multiply_adds;  ///< below so much, one more thread costs more than it does
+};
+
 /// Rows in the table's order: by ISA, dtype, vectors, then tallest tile first.
-std::span<const WideKernel> wide_kernels();
+std::span<const TileKernel> wide_kernels();
+std::span<const TileKernel> narrow_kernels();
 std::span<const EpilogueKernel> epilogue_kernels();
+
+/// @param isa a built one
+const TargetSizes& target_sizes(Isa isa);
 
 /// The ISAs this build holds kernels for, worst first.
 std::span<const Isa> built_isas();

@@ -11,6 +11,10 @@ namespace upconv::internal {
 /// `ConvolutionTranspose "decoder"`: how every message starts.
 std::string label(const std::string& name);
 
+/// @param what starts the message
+/// @throws Error kUnsupported when this machine has no kernels for `isa`, or does not run them.
+void require_runnable(const std::string& what, Isa isa);
+
 /// Options that are consistent, in the form that calls need.
 struct CheckedOptions {
   ConvolutionTransposeOptions options;  ///< filter_shape, strides ... expanded to rank values

@@ -113,7 +113,7 @@ Sequential Sequential::slice(std::size_t begin, std::size_t end) const {
 
 Tensor Sequential::operator()(const ConstTensorView& x, const CallOptions& options) const {
   CallOptions inner = options;
-  inner.residual = nullptr;
+  inner.residual.reset();
   const bool single = size() == 1;
   Tensor y = layer(0)(x, single ? options : inner);
   for (std::size_t i = 1; i < size(); ++i) {

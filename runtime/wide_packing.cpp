@@ -13,11 +13,11 @@ namespace upconv::internal {
 namespace {
 
 /// Runs of rows of the table that share lanes and vectors, for one dtype and ISA.
-std::vector<std::span<const WideKernel>> tile_families(DType dtype, Isa isa) {
-  std::vector<std::span<const WideKernel>> families;
-  const std::span<const WideKernel> table = wide_kernels();
+std::vector<std::span<const TileKernel>> tile_families(DType dtype, Isa isa) {
+  std::vector<std::span<const TileKernel>> families;
+  const std::span<const TileKernel> table = wide_kernels();
   for (std::size_t begin = 0, end = 0; begin < table.size(); begin = end) {
-    const auto same = [&](const WideKernel& row) {
+    const auto same = [&](const TileKernel& row) {
       return row.dtype == table[begin].dtype && row.isa == table[begin].isa &&
              row.vectors == table[begin].vectors;
     };
@@ -107,7 +107,7 @@ std::vector<Part> choose_parts(Index output_size, DType dtype, Isa isa) {
       return;
     }
     if (family == families.size()) return;
-    const WideKernel& tile = families[family][0];
+    const TileKernel& tile = families[family][0];
     const Index most = ceil_div(left, tile.vectors);
     const Index least = family == 0 ? std::max<Index>(0, most - 3) : 0;
     for (Index n = most; n >= least; --n) {

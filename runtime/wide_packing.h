@@ -22,7 +22,7 @@ namespace upconv::internal {
 /// Output channels [first_channel, first_channel + channels) and the tiles that compute them.
 struct Part {
   /// Same lanes and vectors, tallest first; the last has one pixel.
-  std::span<const WideKernel> tiles;
+  std::span<const TileKernel> tiles;
   Index first_channel = 0;
   Index channels = 0;  ///< real ones; the last block of the last part may be padded
   Index blocks = 0;

@@ -46,13 +46,18 @@ inline void schedule_wide(generators::Phase& f, const WideTile& tile) {
       .unroll(v)
       .unroll(f.p);
 
+  // The fewer operands stay in registers while the more numerous pass: with the accumulators they
+  // just fit.
+  const bool few_pixels = tile.pixels < tile.vectors;
+  const Halide::VarOrRVar inner = few_pixels ? f.p : v, outer = few_pixels ? v : f.p;
+
   // Every loop is named, the lane first, or Halide would put the reduction inside it. The split of
   // ci leaves a remainder loop after the main one (loop partitioning), in the same order of
   // summation; there is no test in the main loop.
   f.sum.update()
       .split(f.c, v, l, tile.lanes)
       .split(f.r[0], ci_o, ci_i, tile.unroll)
-      .reorder(l, v, f.p, ci_i, ci_o, f.r[1], f.r[2], f.r[3], f.b)
+      .reorder(l, inner, outer, ci_i, ci_o, f.r[1], f.r[2], f.r[3], f.b)
       .vectorize(l)
       .unroll(v)
       .unroll(f.p)

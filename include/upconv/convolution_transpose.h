@@ -17,6 +17,10 @@
 
 namespace upconv {
 
+namespace internal {
+struct CallShape;
+}  // namespace internal
+
 /// A layer's first kernel and bias.
 struct KernelBias {
   Tensor kernel;               ///< `filter_shape ++ [input_size, output_size]`
@@ -149,6 +153,8 @@ class ConvolutionTranspose : public Layer {
  private:
   struct State;
   void adopt_variables();
+  void run(const internal::CallShape& shape, const ConstTensorView& x, const TensorView& y,
+           const CallOptions& options) const;
   /// @throws Error kUnsupported when the layer was moved from.
   State& state() const;
   std::unique_ptr<State> state_;

@@ -73,7 +73,7 @@ struct CallOptions {
   /// Who provides the threads; null: the call starts and joins its own.
   Executor* executor = nullptr;
   /// Added to the result before the activation; shaped like the output, of the layer's dtype.
-  const ConstTensorView* residual = nullptr;
+  std::optional<ConstTensorView> residual = {};
   /// Memory for the call, at least scratch_bytes() and 64-byte aligned, apart from all tensors;
   /// empty: the call allocates. (A view whose channels are not contiguous is copied, which also
   /// allocates.)

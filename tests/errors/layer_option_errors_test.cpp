@@ -81,12 +81,12 @@ TEST(OptionErrors, Rank) {
   }
   ConvolutionTransposeOptions options = good();
   options.rank = 3;
-  EXPECT_EQ(error_of([&] { ConvolutionTranspose1D layer(options); }).second,
+  EXPECT_EQ(error_of([&] { ConvolutionTranspose1D layer(options); }).text,
             "ConvolutionTranspose \"up\": rank is 3; ConvolutionTranspose1D has rank 1");
-  EXPECT_EQ(error_of([&] { ConvolutionTranspose2D layer(options); }).second,
+  EXPECT_EQ(error_of([&] { ConvolutionTranspose2D layer(options); }).text,
             "ConvolutionTranspose \"up\": rank is 3; ConvolutionTranspose2D has rank 2");
   options.rank = 1;
-  EXPECT_EQ(error_of([&] { ConvolutionTranspose3D layer(options); }).second,
+  EXPECT_EQ(error_of([&] { ConvolutionTranspose3D layer(options); }).text,
             "ConvolutionTranspose \"up\": rank is 1; ConvolutionTranspose3D has rank 3");
 }
 
@@ -181,18 +181,18 @@ TEST(OptionErrors, Functions) {
   expect_refused(options, "make_kernel_bias_fn is an empty function; it must be callable");
   options = good();
   options.init_kernel_fn = nullptr;
-  EXPECT_EQ(error_of([&] { const ConvolutionTranspose layer(options); }).second,
+  EXPECT_EQ(error_of([&] { const ConvolutionTranspose layer(options); }).text,
             "init_kernel_fn is an empty function; it must be callable");
   options = good();
   options.init_bias_fn = nullptr;
-  EXPECT_EQ(error_of([&] { const ConvolutionTranspose layer(options); }).second,
+  EXPECT_EQ(error_of([&] { const ConvolutionTranspose layer(options); }).text,
             "init_bias_fn is an empty function; it must be callable");
   options.use_bias = false;
   EXPECT_NO_THROW(const ConvolutionTranspose layer(options));
 }
 
 TEST(OptionErrors, InitialWeightsOfAnotherShapeOrDtype) {
-  const auto initial = [](Dims shape, DType dtype) {
+  const auto initial = [](const Dims& shape, DType dtype) {
     return [=](const Dims&, DType) { return Tensor::zeros(dtype, shape); };
   };
   ConvolutionTransposeOptions options = good();
@@ -252,7 +252,7 @@ TEST(OptionErrors, NameTheLayerOnOneLineWhateverItsNameIs) {
   ConvolutionTransposeOptions options = good();
   options.name = "a \"b\"\n\x01";
   options.strides = 0;
-  const std::string text = error_of([&] { const ConvolutionTranspose layer(options); }).second;
+  const std::string text = error_of([&] { const ConvolutionTranspose layer(options); }).text;
   EXPECT_TRUE(text.starts_with("ConvolutionTranspose \"a ")) << text;
   EXPECT_EQ(text.find('\n'), std::string::npos) << text;
   EXPECT_EQ(text.find('\x01'), std::string::npos) << text;

@@ -2,7 +2,6 @@
 // others refuse.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -13,43 +12,14 @@
 namespace upconv::test {
 namespace {
 
-constexpr std::uint64_t kSeed = 20261202;
-
-/// A problem in one dimension: input, filter, stride, dilation.
-Problem problem_1d(Index input, Index filter, Index stride, Index dilation) {
-  Problem problem;
-  problem.batch = {2};
-  problem.input = {input};
-  problem.input_size = 3;
-  problem.output_size = 5;
-  problem.filter = {filter};
-  problem.strides = {stride};
-  problem.dilations = {dilation};
-  problem.pairs = {{0, 0}};
-  return problem;
-}
-
-/// On every ISA the reference's values, and no byte before or behind the output is touched.
+/// On every ISA.
 void expect_reference(const Problem& problem) {
-  for (const Isa isa : isas()) {
-    Random random(kSeed);
-    const Case c = make_case(problem, DType::kFloat32, Values::kIntegers, random);
-    const ConvolutionTranspose layer = layer_of(c, isa);
-    const Dims shape = layer.output_shape(c.input_shape());
-    const Index count = element_count(shape);
-    std::vector<float> memory(static_cast<std::size_t>(count + 256), -77);
-    const TensorView y(memory.data() + 128, shape);
-    layer(c.input(), y);
-    EXPECT_TRUE(matches_reference(c, Values::kIntegers, y)) << to_string(isa);
-    const auto is_guard = [](float value) { return value == -77; };
-    EXPECT_TRUE(std::all_of(memory.begin(), memory.begin() + 128, is_guard)) << problem.text();
-    EXPECT_TRUE(std::all_of(memory.end() - 128, memory.end(), is_guard)) << problem.text();
-  }
+  for (const Isa isa : isas()) test::expect_reference(problem, DType::kFloat32, isa);
 }
 
 TEST(Regressions, PyTorch142457DilationTimesFilterOverflows32Bits) {
   // 1879048192 is a legal dilation of a filter of 2, as long as a window keeps the result small.
-  Problem problem = problem_1d(3, 2, 1, 1879048192);
+  Problem problem = one_dimension(3, 2, 1, 1879048192);
   problem.pairs = {{1879048190, 0}};
   expect_reference(problem);
   problem.pairs = {{-2, 1879048192}};
@@ -57,7 +27,7 @@ TEST(Regressions, PyTorch142457DilationTimesFilterOverflows32Bits) {
 }
 
 TEST(Regressions, PyTorch5112DilationWithOutputPadding) {
-  Problem problem = problem_1d(4, 3, 2, 3);
+  Problem problem = one_dimension(4, 3, 2, 3);
   problem.output_padding = {2};
   expect_reference(problem);
   problem.pairs = {{3, 1}};
@@ -73,8 +43,8 @@ TEST(Regressions, PyTorch9404LargeImagesDoNotOverflow) {
                                     .strides = 2,
                                     .padding = "SAME",
                                     .init_kernel_fn = initializers::ones()});
-  const Tensor x =
-      Tensor::from(std::span<const float>(std::vector<float>(1167 * 1167, 1)), {1, 1167, 1167, 1});
+  const Tensor x = Tensor::from(
+      std::span<const float>(std::vector<float>(std::size_t{1167} * 1167, 1)), {1, 1167, 1167, 1});
   const Tensor y = layer(x);
   EXPECT_EQ(to_string(y.shape()), "[1, 2334, 2334, 4]");
   EXPECT_LT(layer.scratch_bytes(x.shape()), 100'000U);
@@ -94,11 +64,11 @@ TEST(Regressions, OnnxRuntime2518DilatedLengthIsNotFilterPlusDilation) {
               {.input_size = 1, .output_size = 1, .filter_shape = 3, .rank = 1, .dilations = 3})
               .output_shape({91, 1})),
       "[97, 1]");
-  expect_reference(problem_1d(91, 3, 1, 3));
+  expect_reference(one_dimension(91, 3, 1, 3));
 }
 
 TEST(Regressions, OnnxRuntime29446LongerOutputsDoNotReadBeyondTheInput) {
-  Problem problem = problem_1d(4, 2, 3, 1);
+  Problem problem = one_dimension(4, 2, 3, 1);
   for (const Index end : {-1, -5, -100}) {
     problem.pairs = {{0, end}};
     expect_reference(problem);
@@ -108,13 +78,13 @@ TEST(Regressions, OnnxRuntime29446LongerOutputsDoNotReadBeyondTheInput) {
 }
 
 TEST(Regressions, CoreaiTorch79OutputPaddingBelowTheDilationIsLegal) {
-  Problem problem = problem_1d(5, 3, 1, 3);
+  Problem problem = one_dimension(5, 3, 1, 3);
   problem.output_padding = {2};
   expect_reference(problem);
 }
 
 TEST(Regressions, TensorFlow24151HeightAndWidthAreNotSwapped) {
-  Problem problem = problem_1d(3, 2, 3, 1);
+  Problem problem = one_dimension(3, 2, 3, 1);
   problem.input = {3, 7};
   problem.filter = {2, 5};
   problem.strides = {3, 2};
@@ -126,19 +96,19 @@ TEST(Regressions, TensorFlow24151HeightAndWidthAreNotSwapped) {
 }
 
 TEST(Regressions, Rten1398TapsThatNoInputReaches) {
-  Problem problem = problem_1d(1, 9, 1, 1);
+  Problem problem = one_dimension(1, 9, 1, 1);
   for (const auto& pair : std::vector<std::pair<Index, Index>>{{0, 8}, {8, 0}, {4, 4}, {3, 2}}) {
     problem.pairs = {pair};
     expect_reference(problem);
   }
-  problem = problem_1d(2, 7, 5, 3);
+  problem = one_dimension(2, 7, 5, 3);
   problem.pairs = {{9, 9}};
   expect_reference(problem);
 }
 
 TEST(Regressions, Tvm6236OutputPaddingStaysInBounds) {
   for (const Index stride : {2, 3, 5}) {
-    Problem problem = problem_1d(3, 3, stride, 1);
+    Problem problem = one_dimension(3, 3, stride, 1);
     for (const char* padding : {"VALID", "SAME", ""}) {
       problem.padding = padding;
       problem.output_padding = {stride - 1};
@@ -148,7 +118,7 @@ TEST(Regressions, Tvm6236OutputPaddingStaysInBounds) {
 }
 
 TEST(Regressions, Paddle79504ChannelsLastInThreeDimensions) {
-  Problem problem = problem_1d(2, 2, 2, 1);
+  Problem problem = one_dimension(2, 2, 2, 1);
   problem.input = {2, 3, 4};
   problem.filter = {3, 2, 1};
   problem.strides = {1, 2, 3};
@@ -159,14 +129,14 @@ TEST(Regressions, Paddle79504ChannelsLastInThreeDimensions) {
 
 TEST(Regressions, KerasCore488SameWithAStrideLongerThanTheFilter) {
   for (const Index filter : {1, 2, 3}) {
-    Problem problem = problem_1d(4, filter, 5, 1);
+    Problem problem = one_dimension(4, filter, 5, 1);
     problem.padding = "SAME";
     expect_reference(problem);
   }
 }
 
 TEST(Regressions, AndroidNnNegativeTailPadding) {
-  Problem problem = problem_1d(4, 2, 3, 1);
+  Problem problem = one_dimension(4, 2, 3, 1);
   problem.pairs = {{0, -1}};  // SAME would have 12 elements; the taps end after 11
   expect_reference(problem);
 }
@@ -199,13 +169,13 @@ TEST(Accepted, PaddingInAnyCaseAndOneNumberForAllAxes) {
 }
 
 TEST(Accepted, PaddingLongerThanTheFilterCropsTheResult) {
-  Problem problem = problem_1d(9, 3, 2, 1);
+  Problem problem = one_dimension(9, 3, 2, 1);
   problem.pairs = {{5, 6}};
   expect_reference(problem);
 }
 
 TEST(Accepted, LargestStrideOnASmallInput) {
-  Problem problem = problem_1d(2, 3, 2147483647, 1);
+  Problem problem = one_dimension(2, 3, 2147483647, 1);
   problem.pairs = {{2147483640, 0}};
   expect_reference(problem);
   problem.strides = {1073741824};

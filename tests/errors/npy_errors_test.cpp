@@ -7,37 +7,23 @@
 #include <span>
 #include <string>
 
-#include "../npy_bytes.h"
+#include "npy_bytes.h"
+#include "refused_file.h"
+#include "temporary_folder.h"
 #include "upconv/npz.h"
 
 namespace upconv::test {
 namespace {
 
 Caught read(const std::string& bytes, const FileLimits& limits = {}) {
-  return catch_error([&] { read_npy(std::as_bytes(std::span(bytes)), "x.npy", limits); });
+  return error_of([&] { read_npy(std::as_bytes(std::span(bytes)), "x.npy", limits); });
 }
 
-struct Case {
-  std::string name;
-  std::string bytes;
-  ErrorKind kind;
-  std::string says;
-};
-
-void PrintTo(const Case& test, std::ostream* out) { *out << test.says; }
-
-class RefusedNpy : public testing::TestWithParam<Case> {};
+class RefusedNpy : public testing::TestWithParam<RefusedFile> {};
 
 TEST_P(RefusedNpy, SaysWhy) {
   expect_error(read(GetParam().bytes), GetParam().kind, "x.npy", GetParam().says);
 }
-
-std::string name_of(const testing::TestParamInfo<Case>& info) { return info.param.name; }
-
-constexpr ErrorKind kCut = ErrorKind::kTruncated;
-constexpr ErrorKind kBad = ErrorKind::kCorruptFile;
-constexpr ErrorKind kNot = ErrorKind::kUnsupported;
-constexpr ErrorKind kBig = ErrorKind::kLimitExceeded;
 
 std::string version(char major, char minor) {
   std::string bytes = good_npy();
@@ -50,7 +36,7 @@ std::string magic(const std::string& six) { return good_npy().replace(0, 6, six)
 
 INSTANTIATE_TEST_SUITE_P(
     Frame, RefusedNpy,
-    testing::ValuesIn(std::vector<Case>{
+    testing::ValuesIn(std::vector<RefusedFile>{
         {"EmptyFile", "", kCut, "size is 0 bytes; the file ends inside its magic"},
         {"MagicCutAfter1Byte", good_npy().substr(0, 1), kCut, "size is 1 bytes"},
         {"MagicCutAfter7Bytes", good_npy().substr(0, 7), kCut, "size is 7 bytes"},
@@ -83,7 +69,7 @@ std::string header(const std::string& text) { return npy_file(text + "\n", raw<f
 
 INSTANTIATE_TEST_SUITE_P(
     Dict, RefusedNpy,
-    testing::ValuesIn(std::vector<Case>{
+    testing::ValuesIn(std::vector<RefusedFile>{
         {"NotADict", header("['<f4', False, (3,)]"), kBad, "it must have a dict"},
         {"OnlySpaces", header("      "), kBad, "header has nothing at byte 7; it must have a dict"},
         {"BracesNotClosed", header("{'descr': '<f4', 'fortran_order': False, 'shape': (3,)"), kBad,
@@ -118,14 +104,14 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     name_of);
 
-Case shape(const std::string& name, const std::string& value, ErrorKind kind,
-           const std::string& says) {
+RefusedFile shape(const std::string& name, const std::string& value, ErrorKind kind,
+                  const std::string& says) {
   return {name, dict("'<f4'", "False", value), kind, says};
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Shape, RefusedNpy,
-    testing::ValuesIn(std::vector<Case>{
+    testing::ValuesIn(std::vector<RefusedFile>{
         shape("Number", "3", kBad, "shape is 3; it must be a tuple of integers"),
         shape("List", "[3]", kBad, "shape is [3]; it must be a tuple"),
         shape("NumberInParentheses", "(3)", kBad, "shape is (3); it must be a tuple"),
@@ -173,14 +159,14 @@ TEST(NpyErrors, RefusesOneByteAfterThePayload) {
                "payload is 13 bytes; shape [3] of float32 needs only 12");
 }
 
-Case descr(const std::string& name, const std::string& value, ErrorKind kind,
-           const std::string& says) {
+RefusedFile descr(const std::string& name, const std::string& value, ErrorKind kind,
+                  const std::string& says) {
   return {name, dict(value, "False", "(3,)"), kind, says};
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Descr, RefusedNpy,
-    testing::ValuesIn(std::vector<Case>{
+    testing::ValuesIn(std::vector<RefusedFile>{
         descr("Object", "'|O'", kNot, "dtype is object (descr '|O'); it must be float32 or"),
         descr("Structured", "[('a', '<f4'), ('b', '<f4')]", kNot, "dtype is structured"),
         descr("SubArray", "('<f4', (2,))", kNot, "dtype is structured"),
@@ -234,12 +220,7 @@ TEST(NpyErrors, ShowsHostileBytesOnOneLine) {
 }
 
 TEST(NpyErrors, RefusesEveryTruncationOfAGoodFile) {
-  const std::string whole = good_npy();
-  for (std::size_t size = 0; size < whole.size(); ++size) {
-    const Caught caught = read(whole.substr(0, size));
-    ASSERT_TRUE(caught.kind.has_value()) << size;
-    EXPECT_EQ(*caught.kind, kCut) << size << ' ' << caught.text;
-  }
+  expect_cut_everywhere(good_npy(), [](const std::string& bytes) { return read(bytes); });
 }
 
 TEST(NpyErrors, SurvivesEveryChangedByte) {
@@ -256,56 +237,56 @@ TEST(NpyErrors, SurvivesEveryChangedByte) {
 // --- the file system ---
 
 TEST(NpyFiles, NamesAFileThatIsNotThere) {
-  expect_error(catch_error([] { read_npy("/nowhere/x.npy"); }), ErrorKind::kIo, "/nowhere/x.npy",
+  expect_error(error_of([] { read_npy("/nowhere/x.npy"); }), ErrorKind::kIo, "/nowhere/x.npy",
                "cannot open: No such file or directory");
 }
 
 TEST(NpyFiles, RefusesADirectoryAndAPipe) {
-  const TemporaryDirectory directory;
-  const auto pipe = directory / "pipe.npy";
+  const TemporaryFolder folder;
+  const auto pipe = folder / "pipe.npy";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  expect_error(catch_error([&] { read_npy(directory / ""); }), ErrorKind::kIo,
-               (directory / "").string(), "is a directory; it must be a file");
-  expect_error(catch_error([&] { read_npy(pipe); }), ErrorKind::kIo, pipe.string(),
+  expect_error(error_of([&] { read_npy(folder / ""); }), ErrorKind::kIo, (folder / "").string(),
+               "is a directory; it must be a file");
+  expect_error(error_of([&] { read_npy(pipe); }), ErrorKind::kIo, pipe.string(),
                "is not a regular file");
 }
 
 TEST(NpyFiles, NoticesThatAFileIsLongerThanItWasWhenOpened) {
   // Files of /proc say that they are empty, and are not.
-  expect_error(catch_error([] { read_npy("/proc/self/status"); }), ErrorKind::kIo,
-               "/proc/self/status", "it changed while it was read");
+  expect_error(error_of([] { read_npy("/proc/self/status"); }), ErrorKind::kIo, "/proc/self/status",
+               "it changed while it was read");
 }
 
 TEST(NpyFiles, ChecksTheSizeBeforeReading) {
-  const TemporaryDirectory directory;
-  const auto path = directory / "huge.npy";
+  const TemporaryFolder folder;
+  const auto path = folder / "huge.npy";
   write_bytes(path, good_npy());
   std::filesystem::resize_file(path, std::uintmax_t{1} << 40);  // a hole: takes no disk
-  expect_error(catch_error([&] { read_npy(path); }), kBig, path.string(),
+  expect_error(error_of([&] { read_npy(path); }), kBig, path.string(),
                "size is 1099511627776 bytes; the limit is");
 }
 
 TEST(NpyFiles, WritesNothingIntoADirectoryThatIsNotThere) {
   const Tensor tensor = Tensor::from<float>({1}, {1});
-  expect_error(catch_error([&] { write_npy("/nowhere/y.npy", tensor); }), ErrorKind::kIo,
+  expect_error(error_of([&] { write_npy("/nowhere/y.npy", tensor); }), ErrorKind::kIo,
                "/nowhere/y.npy", "cannot write: No such file or directory");
 }
 
 TEST(NpyFiles, DoesNotReplaceADirectoryOrADevice) {
-  const TemporaryDirectory directory;
+  const TemporaryFolder folder;
   const Tensor tensor = Tensor::from<float>({1}, {1});
-  expect_error(catch_error([&] { write_npy(directory / ".", tensor); }), ErrorKind::kIo,
-               (directory / ".").string(), "is a directory; the output must be a file");
-  const auto pipe = directory / "pipe";  // stands for /dev/null, which a mistake would replace
+  expect_error(error_of([&] { write_npy(folder / ".", tensor); }), ErrorKind::kIo,
+               (folder / ".").string(), "is a directory; the output must be a file");
+  const auto pipe = folder / "pipe";  // stands for /dev/null, which a mistake would replace
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  expect_error(catch_error([&] { write_npy(pipe, tensor); }), ErrorKind::kIo, pipe.string(),
+  expect_error(error_of([&] { write_npy(pipe, tensor); }), ErrorKind::kIo, pipe.string(),
                "is not a regular file");
-  EXPECT_EQ(directory.names(), std::vector<std::string>{"pipe"});
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"pipe"});
 }
 
 TEST(NpyFiles, KeepsTheOldFileWhenTheDiskIsFull) {
-  const TemporaryDirectory directory;
-  const auto path = directory / "y.npy";
+  const TemporaryFolder folder;
+  const auto path = folder / "y.npy";
   write_bytes(path, "old");
   const Tensor tensor = Tensor::zeros(DType::kFloat32, {100000});
   rlimit before{};
@@ -313,21 +294,20 @@ TEST(NpyFiles, KeepsTheOldFileWhenTheDiskIsFull) {
   const rlimit small{4096, before.rlim_max};
   auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-  const Caught caught = catch_error([&] { write_npy(path, tensor); });
+  const Caught caught = error_of([&] { write_npy(path, tensor); });
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   expect_error(caught, ErrorKind::kIo, path.string(), "cannot write: File too large");
   EXPECT_EQ(read_bytes(path), "old");
-  EXPECT_EQ(directory.names(), std::vector<std::string>{"y.npy"});
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"y.npy"});
 }
 
 TEST(NpyFiles, RefusesToWriteElementsWithoutMemory) {
-  const TemporaryDirectory directory;
+  const TemporaryFolder folder;
   const ConstTensorView view(nullptr, DType::kFloat32, {2});
-  expect_error(catch_error([&] { write_npy(directory / "y.npy", view); }),
-               ErrorKind::kInvalidArgument, (directory / "y.npy").string(),
-               "array is null with shape [2]");
-  EXPECT_TRUE(directory.names().empty());
+  expect_error(error_of([&] { write_npy(folder / "y.npy", view); }), ErrorKind::kInvalidArgument,
+               (folder / "y.npy").string(), "array is null with shape [2]");
+  EXPECT_TRUE(folder.names().empty());
 }
 
 }  // namespace

@@ -5,16 +5,14 @@
 #include <span>
 #include <string>
 
-#include "../npy_bytes.h"
+#include "npy_bytes.h"
+#include "refused_file.h"
+#include "temporary_folder.h"
 #include "upconv/npz.h"
+#include "zip_archive.h"
 
 namespace upconv::test {
 namespace {
-
-constexpr ErrorKind kCut = ErrorKind::kTruncated;
-constexpr ErrorKind kBad = ErrorKind::kCorruptFile;
-constexpr ErrorKind kNot = ErrorKind::kUnsupported;
-constexpr ErrorKind kBig = ErrorKind::kLimitExceeded;
 
 // Offsets of fields in a local header, an entry of the directory, and the end records.
 constexpr int kLocalFlags = 6, kLocalMethod = 8, kLocalCrc = 14, kLocalCompressed = 18,
@@ -24,7 +22,7 @@ constexpr int kFlags = 8, kMethod = 10, kCrc = 16, kCompressed = 20, kSize = 24,
 constexpr int kEndDisk = 4, kEndEntriesHere = 8, kEndEntries = 10, kEndSize = 12, kEndOffset = 16;
 
 Caught read(const std::string& bytes, const FileLimits& limits = {}) {
-  return catch_error([&] { read_npz(std::as_bytes(std::span(bytes)), "w.npz", limits); });
+  return error_of([&] { read_npz(std::as_bytes(std::span(bytes)), "w.npz", limits); });
 }
 
 Zip two(bool deflate = false) {
@@ -40,26 +38,15 @@ std::string broken(const std::function<void(Zip&)>& change, bool deflate = false
 
 std::string named(const std::string& name) { return Zip({{name, good_npy()}}).bytes; }
 
-struct Case {
-  std::string name;
-  std::string bytes;
-  ErrorKind kind;
-  std::string says;
-};
-
-void PrintTo(const Case& test, std::ostream* out) { *out << test.says; }
-
-class RefusedNpz : public testing::TestWithParam<Case> {};
+class RefusedNpz : public testing::TestWithParam<RefusedFile> {};
 
 TEST_P(RefusedNpz, SaysWhy) {
   expect_error(read(GetParam().bytes), GetParam().kind, "w.npz", GetParam().says);
 }
 
-std::string name_of(const testing::TestParamInfo<Case>& info) { return info.param.name; }
-
 INSTANTIATE_TEST_SUITE_P(
     End, RefusedNpz,
-    testing::ValuesIn(std::vector<Case>{
+    testing::ValuesIn(std::vector<RefusedFile>{
         {"EmptyFile", "", kCut, "size is 0 bytes; a .npz file is a zip archive"},
         {"OnlyAnEndRecord", Zip({}).bytes, kBad, "archive has 0 members; it must have at least"},
         {"NoEndRecord", two().bytes.substr(0, two().end), kCut, "end record of the zip archive is"},
@@ -114,7 +101,7 @@ std::string with_extra(const std::string& extra) {
 
 INSTANTIATE_TEST_SUITE_P(
     Zip64, RefusedNpz,
-    testing::ValuesIn(std::vector<Case>{
+    testing::ValuesIn(std::vector<RefusedFile>{
         {"EndRecordMissing", broken([](Zip& z) { z.put(z.end + kEndOffset, 0xffffffff, 4); }), kBad,
          "end record refers to a Zip64 end record; there is none"},
         {"LocatorOutsideTheFile", broken64([](Zip& z) { z.put(z.end - 12, ~0ull, 8); }), kBad,
@@ -152,7 +139,7 @@ std::string attributes(std::uint32_t value) {
 
 INSTANTIATE_TEST_SUITE_P(
     Members, RefusedNpz,
-    testing::ValuesIn(std::vector<Case>{
+    testing::ValuesIn(std::vector<RefusedFile>{
         {"NoLocalHeader", broken([](Zip& z) { z.put(z.local[1], 0, 1); }), kBad,
          "member \"b.npy\" has no local header at offset"},
         {"OffsetOutsideTheFile", broken([](Zip& z) { z.put(z.central[1] + kOffset, 1u << 31, 4); }),
@@ -217,7 +204,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Names, RefusedNpz,
-    testing::ValuesIn(std::vector<Case>{
+    testing::ValuesIn(std::vector<RefusedFile>{
         {"GoesUp", named("../../etc/x.npy"), kBad,
          "member \"../../etc/x.npy\" has a name that goes up by \"..\"; it must be a relative "
          "path"},
@@ -254,7 +241,7 @@ std::string holding(const std::string& bytes) {
 
 INSTANTIATE_TEST_SUITE_P(
     Content, RefusedNpz,
-    testing::ValuesIn(std::vector<Case>{
+    testing::ValuesIn(std::vector<RefusedFile>{
         {"StoredByteChanged", broken([](Zip& z) { z.put(z.local[1] - 1, 0, 1); }), kBad,
          "member \"a.npy\": CRC-32 is 0x"},
         {"CrcWrongInBothHeaders",
@@ -328,12 +315,7 @@ TEST(NpzErrors, Refuses65536Entries) {
 }
 
 TEST(NpzErrors, RefusesEveryTruncation) {
-  const std::string whole = two(true).bytes;
-  for (std::size_t size = 0; size < whole.size(); ++size) {
-    const Caught caught = read(whole.substr(0, size));
-    ASSERT_TRUE(caught.kind.has_value()) << size;
-    EXPECT_EQ(*caught.kind, kCut) << size << ' ' << caught.text;
-  }
+  expect_cut_everywhere(two(true).bytes, [](const std::string& bytes) { return read(bytes); });
 }
 
 TEST(NpzErrors, SurvivesChangedBytes) {
@@ -351,23 +333,23 @@ TEST(NpzErrors, SurvivesChangedBytes) {
 // --- the file system and writing ---
 
 TEST(NpzFiles, AreNamedByTheirPath) {
-  const TemporaryDirectory directory;
-  const auto path = directory / "cut.npz";
+  const TemporaryFolder folder;
+  const auto path = folder / "cut.npz";
   write_bytes(path, two().bytes.substr(0, 100));
-  expect_error(catch_error([&] { read_npz(path); }), kCut, path.string(), "the file is cut");
+  expect_error(error_of([&] { read_npz(path); }), kCut, path.string(), "the file is cut");
 }
 
 TEST(NpzFiles, NamesAFileThatIsNotThere) {
-  expect_error(catch_error([] { read_npz("/nowhere/w.npz"); }), ErrorKind::kIo, "/nowhere/w.npz",
+  expect_error(error_of([] { read_npz("/nowhere/w.npz"); }), ErrorKind::kIo, "/nowhere/w.npz",
                "cannot open: No such file or directory");
 }
 
 TEST(NpzFiles, RefusesBadNamesAndLeavesNoFile) {
-  const TemporaryDirectory directory;
-  const auto path = directory / "w.npz";
+  const TemporaryFolder folder;
+  const auto path = folder / "w.npz";
   const Tensor one = Tensor::from<float>({1}, {1});
   const auto expect = [&](const std::vector<NamedView>& arrays, const char* says) {
-    expect_error(catch_error([&] { write_npz(path, arrays); }), ErrorKind::kInvalidArgument,
+    expect_error(error_of([&] { write_npz(path, arrays); }), ErrorKind::kInvalidArgument,
                  path.string(), says);
   };
   expect({}, "number of arrays is 0; it must be at least 1");
@@ -377,12 +359,12 @@ TEST(NpzFiles, RefusesBadNamesAndLeavesNoFile) {
   expect({{"\xff", one}}, "array name is \"\\xff\"; it is not UTF-8");
   expect({{std::string(65532, 'a'), one}}, "it must be shorter than 65532 bytes");
   expect({{"a", ConstTensorView(nullptr, DType::kFloat32, {2})}}, "array is null with shape [2]");
-  EXPECT_TRUE(directory.names().empty());
+  EXPECT_TRUE(folder.names().empty());
 }
 
 TEST(NpzFiles, WritesNothingIntoADirectoryThatIsNotThere) {
   const Tensor one = Tensor::from<float>({1}, {1});
-  expect_error(catch_error([&] {
+  expect_error(error_of([&] {
                  write_npz("/nowhere/w.npz", std::vector<NamedView>{{"a", one}});
                }),
                ErrorKind::kIo, "/nowhere/w.npz", "cannot write: No such file or directory");

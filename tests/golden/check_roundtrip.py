@@ -26,7 +26,6 @@ import numpy as np
 import reference
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PEERS = ("keras", "keras_jax", "tensorflow", "torch", "onnxruntime", "onnx", "tfp")
 #: The layer whose weights the numpy_*.npz files hold, and the one that takes a (2, 3, 4) input.
 NPZ_CONFIG = {"input_size": 2, "output_size": 3, "filter_shape": [3, 2], "strides": 2}
 NPY_CONFIG = {"input_size": 4, "output_size": 1, "filter_shape": 1, "rank": 1}
@@ -59,7 +58,7 @@ class Checker:
         return p.returncode, p.stderr.strip(), path("y.npy")
 
     def golden(self, folder, every):
-        for peer in PEERS:
+        for peer in reference.PEERS:
             for q, (e, x, kernel, bias, y) in enumerate(reference.load_cases(HERE, peer)):
                 if q % every:
                     continue

@@ -17,6 +17,9 @@ import os
 
 import numpy as np
 
+#: Those whose cases are stored, each in <peer>.json and <peer>.npz.
+PEERS = ("keras", "keras_jax", "tensorflow", "torch", "onnxruntime", "onnx", "tfp")
+
 ACTIVATIONS = {
     "linear": lambda v, p: v,
     "relu": lambda v, p: np.where(v > 0, v, 0.0),

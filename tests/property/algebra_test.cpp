@@ -166,8 +166,7 @@ TEST_P(Algebra, ShiftingTheInputShiftsTheOutputByTheStride) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, Algebra, testing::ValuesIn(isas()),
-                         [](const auto& test) { return std::string(to_string(test.param)); });
+INSTANTIATE_TEST_SUITE_P(AllIsas, Algebra, testing::ValuesIn(isas()), isa_name);
 
 }  // namespace
 }  // namespace upconv::test

@@ -18,6 +18,7 @@ constexpr std::uint64_t kSeed = 20261130;
 template <typename Body>
 void at_once(int count, Body body) {
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<std::size_t>(count));
   for (int n = 0; n < count; ++n) threads.emplace_back([&body, n] { body(n); });
   for (std::thread& thread : threads) thread.join();
 }
@@ -96,6 +97,7 @@ TEST(Concurrency, LayersAreMadeCopiedAndDestroyedOnAnyThread) {
   at_once(4, [&](int thread) {
     for (int round = 0; round < 10; ++round) {
       // Copies while others make the layer pack for another instruction set.
+      // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): copying is what is tested.
       const ConvolutionTranspose copy = layer;
       wrong += !same_bits(copy(x), y);
       layer(x, {.isa = isas()[static_cast<std::size_t>(thread + round) % isas().size()]});

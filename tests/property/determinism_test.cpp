@@ -91,7 +91,7 @@ TEST_P(Determinism, EveryNumberOfThreadsAndExecutorGivesTheSameBits) {
       }
       const ConstTensorView added = serial;
       EXPECT_TRUE(
-          same_bits(layer(x, {.threads = 4, .residual = &added}), layer(x, {.residual = &added})));
+          same_bits(layer(x, {.threads = 4, .residual = added}), layer(x, {.residual = added})));
     }
   }
   EXPECT_EQ(backwards.most_tasks, 4) << "the problems are too small to be cut into four tasks";
@@ -182,8 +182,7 @@ TEST_P(Determinism, TheBatchMayBeAnyNumberOfAxes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, Determinism, testing::ValuesIn(isas()),
-                         [](const auto& test) { return std::string(to_string(test.param)); });
+INSTANTIATE_TEST_SUITE_P(AllIsas, Determinism, testing::ValuesIn(isas()), isa_name);
 
 }  // namespace
 }  // namespace upconv::test

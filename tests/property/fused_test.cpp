@@ -85,7 +85,7 @@ TEST_P(Fused, TheResidualIsAddedBeforeTheActivation) {
       }
       const Tensor residual = tensor_of(dtype, layer.output_shape(c.input_shape()), added);
       const ConstTensorView view = residual;
-      expect_activated(activation, sums, layer(c.input(), {.residual = &view}),
+      expect_activated(activation, sums, layer(c.input(), {.residual = view}),
                        "seed " + std::to_string(seed) + ", " + c.problem.text());
     }
   }
@@ -102,7 +102,7 @@ TEST_P(Fused, AClampWithAResidualDoesNotClampTheSumAlone) {
                               .isa = GetParam()});
   const Tensor residual = tensor_of(DType::kFloat32, {1, 1}, {5});
   const ConstTensorView view = residual;
-  EXPECT_EQ(values_of(layer(tensor_of(DType::kFloat32, {1, 1}, {1}), {.residual = &view})),
+  EXPECT_EQ(values_of(layer(tensor_of(DType::kFloat32, {1, 1}, {1}), {.residual = view})),
             std::vector<double>{2});
 }
 
@@ -134,8 +134,7 @@ TEST_P(Fused, ACallableSeesTheWholeOutputOnceAfterTheResidual) {
   const Tensor residual = tensor_of(DType::kFloat32, {1, 3, 3}, std::vector<double>(9, -3));
   const ConstTensorView added = residual;
   Tensor wide = Tensor::zeros(DType::kFloat32, {1, 3, 7});
-  layer(x, TensorView(wide.values<float>().data() + 2, {1, 3, 3}, {21, 7, 1}),
-        {.residual = &added});
+  layer(x, TensorView(wide.values<float>().data() + 2, {1, 3, 3}, {21, 7, 1}), {.residual = added});
   EXPECT_EQ(calls, 1);
   EXPECT_EQ(to_string(shape), "[1, 3, 3]");
   EXPECT_EQ(to_string(strides), "[21, 7, 1]");
@@ -144,8 +143,7 @@ TEST_P(Fused, ACallableSeesTheWholeOutputOnceAfterTheResidual) {
                                                   0, 0, 0, 0, 0, 0, 0}));
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, Fused, testing::ValuesIn(isas()),
-                         [](const auto& test) { return std::string(to_string(test.param)); });
+INSTANTIATE_TEST_SUITE_P(AllIsas, Fused, testing::ValuesIn(isas()), isa_name);
 
 }  // namespace
 }  // namespace upconv::test

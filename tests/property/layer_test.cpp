@@ -45,8 +45,7 @@ TEST_P(LayerProperty, NormalValuesMatchTheReferenceWithinTheSumsRoundingError) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, LayerProperty, testing::ValuesIn(isas()),
-                         [](const auto& isa) { return std::string(to_string(isa.param)); });
+INSTANTIATE_TEST_SUITE_P(AllIsas, LayerProperty, testing::ValuesIn(isas()), isa_name);
 
 }  // namespace
 }  // namespace upconv::test

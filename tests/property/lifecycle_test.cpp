@@ -1,6 +1,5 @@
 // A layer over its life: weights assigned, packed, dropped, saved and loaded; copies and moves.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "checks.h"
+#include "temporary_folder.h"
 
 namespace upconv::test {
 namespace {
@@ -47,19 +47,7 @@ class Lifecycle : public testing::TestWithParam<Isa> {
     return tensor_of(c.dtype, {c.problem.output_size}, c.bias);
   }
 
-  /// A path that no other test uses; removed at the end.
-  fs::path path(const std::string& name) {
-    paths_.push_back(fs::path(testing::TempDir()) /
-                     ("upconv_lifecycle_" + std::to_string(getpid()) + "_" + name));
-    return paths_.back();
-  }
-  ~Lifecycle() override {
-    std::error_code ignored;
-    for (const fs::path& each : paths_) fs::remove(each, ignored);
-  }
-
- private:
-  std::vector<fs::path> paths_;
+  TemporaryFolder folder_;
 };
 
 TEST_P(Lifecycle, AssigningWeightsPacksThemAgainForEveryIsa) {
@@ -140,6 +128,8 @@ TEST_P(Lifecycle, ALayerThatWasMovedFromSaysSoAndCanBeAssigned) {
     EXPECT_EQ(kind, ErrorKind::kUnsupported);
     EXPECT_TRUE(text.ends_with(": the layer was moved from; assign another to use it")) << text;
   };
+  // What must not be done is what is tested.
+  // NOLINTBEGIN(bugprone-use-after-move, performance-unnecessary-copy-initialization)
   expect_moved_from([&] { layer(x); });
   expect_moved_from([&] { layer.kernel(); });
   expect_moved_from([&] { layer.bias(); });
@@ -156,6 +146,7 @@ TEST_P(Lifecycle, ALayerThatWasMovedFromSaysSoAndCanBeAssigned) {
   std::swap(again, moved);
   EXPECT_TRUE(same_bits(again(x), layer_of(first, GetParam())(x)));
   expect_moved_from([&] { moved(x); });
+  // NOLINTEND(bugprone-use-after-move, performance-unnecessary-copy-initialization)
   moved = again;
   EXPECT_TRUE(same_bits(moved(x), again(x)));
 }
@@ -174,20 +165,20 @@ TEST_P(Lifecycle, ADroppedKernelLeavesThePackedWeights) {
   EXPECT_EQ(layer.variables().size(), 1U);
   EXPECT_TRUE(same_bits(layer.bias(), bias_of(first)));
   const std::string what = "ConvolutionTranspose \"test\": ";
-  EXPECT_EQ(error_of([&] { layer.kernel(); }).second,
+  EXPECT_EQ(error_of([&] { layer.kernel(); }).text,
             what + "the kernel was dropped; only packed weights are left");
-  EXPECT_EQ(error_of([&] { layer.save(path("never.npz")); }).second,
+  EXPECT_EQ(error_of([&] { layer.save(folder_ / "never.npz"); }).text,
             what + "the kernel was dropped; only packed weights are left");
-  EXPECT_EQ(error_of([&, b = bias_of(second)] { layer.bias().assign(b); }).second,
+  EXPECT_EQ(error_of([&, b = bias_of(second)] { layer.bias().assign(b); }).text,
             what + "bias cannot be assigned; the kernel was dropped and cannot be packed again");
   for (const Isa isa : isas()) {
     if (isa == GetParam()) continue;
-    EXPECT_EQ(error_of([&] { layer(x, {.isa = isa}); }).second,
+    EXPECT_EQ(error_of([&] { layer(x, {.isa = isa}); }).text,
               what + "isa is " + std::string(to_string(isa)) + "; the layer is packed for " +
                   std::string(to_string(GetParam())) + " and its kernel was dropped");
   }
   // Loading brings the kernel back.
-  const fs::path file = path("second.npz");
+  const fs::path file = folder_ / "second.npz";
   layer_of(second, GetParam()).save(file);
   layer.load(file);
   EXPECT_TRUE(same_bits(layer(x), layer_of(second, GetParam())(x)));
@@ -206,7 +197,7 @@ TEST_P(Lifecycle, SavedWeightsLoadInEveryOrderNameShapeAndDtype) {
     const ConstTensorView kernel_2d(kernel.data(), kernel.dtype(), flat);
     std::vector<fs::path> files;
     const auto write = [&](std::vector<NamedView> arrays) {
-      files.push_back(path(std::to_string(files.size()) + ".npz"));
+      files.push_back(folder_ / (std::to_string(files.size()) + ".npz"));
       write_npz(files.back(), arrays);
     };
     write({{"arr_0", bias}, {"arr_1", kernel}});
@@ -215,9 +206,9 @@ TEST_P(Lifecycle, SavedWeightsLoadInEveryOrderNameShapeAndDtype) {
     write({{"arr_0", bias}, {"arr_1", kernel_2d}});
     write({{"k", kernel_2d}, {"b", bias}});
     write({{"arr_0", bias64}, {"arr_1", kernel64}});
-    files.push_back(path("saved.npz"));
+    files.push_back(folder_ / "saved.npz");
     saved.save(files.back());
-    files.push_back(path("saved_2d.npz"));
+    files.push_back(folder_ / "saved_2d.npz");
     saved.save(files.back(), /*kernel_2d=*/true);
     for (const fs::path& file : files) {
       ConvolutionTranspose layer = layer_of(first, GetParam());
@@ -240,7 +231,7 @@ TEST_P(Lifecycle, SavedWeightsLoadInEveryOrderNameShapeAndDtype) {
 
 TEST_P(Lifecycle, ReferencesToVariablesSurviveALoad) {
   const auto [first, second] = two_cases(kSeed + 5);
-  const fs::path file = path("second.npz");
+  const fs::path file = folder_ / "second.npz";
   layer_of(second, GetParam()).save(file);
   ConvolutionTranspose layer = layer_of(first, GetParam());
   Variable &kernel = layer.kernel(), &bias = layer.bias();
@@ -255,17 +246,16 @@ TEST_P(Lifecycle, ReferencesToVariablesSurviveALoad) {
 
 TEST_P(Lifecycle, ALoadThatFailsChangesNothing) {
   const auto [first, second] = two_cases(kSeed + 6);
-  const fs::path file = path("kernel_only.npz");
+  const fs::path file = folder_ / "kernel_only.npz";
   write_npz(file, std::vector<NamedView>{{"kernel", kernel_of(second)}});
   ConvolutionTranspose layer = layer_of(first, GetParam());
-  EXPECT_EQ(error_of([&] { layer.load(file); }).first, ErrorKind::kShapeMismatch);
-  EXPECT_EQ(error_of([&] { layer.load(path("not_there.npz")); }).first, ErrorKind::kIo);
+  EXPECT_EQ(error_of([&] { layer.load(file); }).kind, ErrorKind::kShapeMismatch);
+  EXPECT_EQ(error_of([&] { layer.load(folder_ / "not_there.npz"); }).kind, ErrorKind::kIo);
   EXPECT_TRUE(same_bits(layer.kernel(), kernel_of(first)));
   EXPECT_TRUE(same_bits(layer(first.input()), layer_of(first, GetParam())(first.input())));
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, Lifecycle, testing::ValuesIn(isas()),
-                         [](const auto& test) { return std::string(to_string(test.param)); });
+INSTANTIATE_TEST_SUITE_P(AllIsas, Lifecycle, testing::ValuesIn(isas()), isa_name);
 
 }  // namespace
 }  // namespace upconv::test

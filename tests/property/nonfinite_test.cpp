@@ -143,8 +143,7 @@ TEST_P(NonFinite, NaNPassesThroughEveryActivation) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, NonFinite, testing::ValuesIn(isas()),
-                         [](const auto& test) { return std::string(to_string(test.param)); });
+INSTANTIATE_TEST_SUITE_P(AllIsas, NonFinite, testing::ValuesIn(isas()), isa_name);
 
 }  // namespace
 }  // namespace upconv::test

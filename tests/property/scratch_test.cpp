@@ -2,40 +2,16 @@
 // extents or taps.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "checks.h"
+#include "guarded.h"
 
 namespace upconv::test {
 namespace {
 
 constexpr std::uint64_t kSeed = 20261129;
-constexpr std::size_t kGuard = 4096;
-
-/// 64-byte aligned memory of exactly `size` bytes with guards around it.
-class Guarded {
- public:
-  explicit Guarded(std::size_t size, unsigned char fill)
-      : memory_(DType::kFloat64, {static_cast<Index>((size + 2 * kGuard) / 8 + 1)}), size_(size) {
-    std::memset(memory_.data(), 0x5A, static_cast<std::size_t>(memory_.size()) * 8);
-    std::memset(bytes().data(), fill, size);
-  }
-  std::span<std::byte> bytes() { return {static_cast<std::byte*>(memory_.data()) + kGuard, size_}; }
-  bool guards_are_whole() {
-    const auto* first = static_cast<const unsigned char*>(memory_.data());
-    const auto* last = first + static_cast<std::size_t>(memory_.size()) * 8;
-    const auto is_guard = [](unsigned char byte) { return byte == 0x5A; };
-    return std::all_of(first, first + kGuard, is_guard) &&
-           std::all_of(first + kGuard + size_, last, is_guard);
-  }
-
- private:
-  Tensor memory_;
-  std::size_t size_;
-};
 
 class ScratchMemory : public testing::TestWithParam<Isa> {};
 
@@ -106,8 +82,7 @@ TEST_P(ScratchMemory, DoesNotGrowWithExtentsOrTaps) {
   EXPECT_LE(bytes(3, 9, 1), 64U * 1024);
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, ScratchMemory, testing::ValuesIn(isas()),
-                         [](const auto& test) { return std::string(to_string(test.param)); });
+INSTANTIATE_TEST_SUITE_P(AllIsas, ScratchMemory, testing::ValuesIn(isas()), isa_name);
 
 }  // namespace
 }  // namespace upconv::test

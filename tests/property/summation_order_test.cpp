@@ -70,8 +70,7 @@ TEST_P(SummationOrder, IsBiasTapsInputChannelsBitForBit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllIsas, SummationOrder, testing::ValuesIn(isas()),
-                         [](const auto& isa) { return std::string(to_string(isa.param)); });
+INSTANTIATE_TEST_SUITE_P(AllIsas, SummationOrder, testing::ValuesIn(isas()), isa_name);
 
 }  // namespace
 }  // namespace upconv::test

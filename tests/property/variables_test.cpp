@@ -74,7 +74,7 @@ TEST(Variables, ACloneKeepsItsType) {
 }
 
 TEST(Variables, SlicesOfTheChannelsOfOneTensorMayBeInputAndOutput) {
-  std::vector<float> memory(10 * 16, 1);
+  std::vector<float> memory(160, 1);
   const ConvolutionTranspose layer({.input_size = 8,
                                     .output_size = 8,
                                     .filter_shape = 1,

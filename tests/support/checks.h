@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "errors.h"
+#include "guarded.h"
 #include "layers.h"
 
 namespace upconv::test {
@@ -53,15 +55,18 @@ inline ConstTensorView slice(const ConstTensorView& view, std::size_t axis, Inde
           view.strides()};
 }
 
-/// The kind and the text of the Error that `body` throws; "no error" when it throws none.
-template <typename Body>
-std::pair<ErrorKind, std::string> error_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return {error.kind(), error.what()};
-  }
-  return {ErrorKind::kIo, "no error"};
+/// On small integers the layer's values are the reference's, and no byte before or behind the
+/// output is written.
+inline void expect_reference(const Problem& problem, DType dtype, Isa isa) {
+  Random random(1);
+  const Case c = make_case(problem, dtype, Values::kIntegers, random);
+  const ConvolutionTranspose layer = layer_of(c, isa);
+  const Dims shape = layer.output_shape(c.input_shape());
+  Guarded memory(static_cast<std::size_t>(element_count(shape)) * size_of(dtype), 0xFF);  // NaN
+  const TensorView y(memory.bytes().data(), dtype, shape);
+  layer(c.input(), y);
+  EXPECT_TRUE(matches_reference(c, Values::kIntegers, y)) << to_string(isa);
+  EXPECT_TRUE(memory.guards_are_whole()) << problem.text() << " " << to_string(isa);
 }
 
 }  // namespace upconv::test

@@ -34,6 +34,21 @@ Index product(const std::vector<Index>& values) {
 
 }  // namespace
 
+Problem one_dimension(Index input, Index filter, Index stride, Index dilation,
+                      const std::string& padding) {
+  Problem problem;
+  problem.batch = {2};
+  problem.input = {input};
+  problem.input_size = 3;
+  problem.output_size = 5;
+  problem.filter = {filter};
+  problem.strides = {stride};
+  problem.dilations = {dilation};
+  problem.padding = padding;
+  problem.pairs = {{0, 0}};
+  return problem;
+}
+
 Problem random_problem(Random& random) {
   Problem p;
   const Index rank = pick(random, {1, 1, 2, 2, 2, 3});

@@ -37,6 +37,9 @@ struct Case {
   Tensor input() const;
 };
 
+/// Two images of one axis, 3 channels in and 5 out; `padding` "" is the pair [0, 0].
+Problem one_dimension(Index input, Index filter, Index stride, Index dilation,
+                      const std::string& padding = "");
 /// Any rank, tails of all tile sizes, gaps, negative crops, dilation with stride.
 Problem random_problem(Random& random);
 Case make_case(const Problem& problem, DType dtype, Values values, Random& random);
@@ -51,5 +54,9 @@ testing::AssertionResult matches_reference(const Case& c, Values values, const C
 
 /// Every ISA this machine runs.
 inline const std::vector<Isa>& isas() { return runnable_isas(); }
+/// The name of a test whose parameter is an ISA.
+inline std::string isa_name(const testing::TestParamInfo<Isa>& test) {
+  return std::string(to_string(test.param));
+}
 
 }  // namespace upconv::test

@@ -35,7 +35,7 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 using Real = long double;
 #ifdef __SIZEOF_FLOAT128__
-__extension__ typedef __float128 Wide;
+__extension__ using Wide = __float128;
 #else
 using Wide = long double;  // 113 bits where there is no __float128
 #endif

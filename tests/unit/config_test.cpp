@@ -3,10 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <memory>
 #include <string>
@@ -14,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "temporary_folder.h"
 #include "upconv/error.h"
 
 namespace upconv::tools {
@@ -286,19 +285,12 @@ TEST(Config, AListOfLayersForBenchmarks) {
 
 class ConfigFile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::path(::testing::TempDir()) /
-              ("upconv_config_" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::filesystem::path folder_;
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(ConfigFile, IsNamedInMessages) {
   const std::filesystem::path path = folder_ / "my layer.json";
-  std::ofstream(path) << layer(R"("stridez": 2)");
+  test::write_bytes(path, layer(R"("stridez": 2)"));
   try {
     read_config(path);
     FAIL() << "accepted";
@@ -309,7 +301,7 @@ TEST_F(ConfigFile, IsNamedInMessages) {
 }
 
 TEST_F(ConfigFile, ThatIsMissingOrAFolderIsIo) {
-  for (const std::filesystem::path& path : {folder_ / "nowhere.json", folder_}) {
+  for (const std::filesystem::path& path : {folder_ / "nowhere.json", folder_.path()}) {
     try {
       read_config(path);
       FAIL() << "accepted " << path;

@@ -36,6 +36,7 @@ TEST(ThreadPool, CallsFromSeveralThreadsTakeTurns) {
   ThreadPool pool(2);
   std::atomic<int> total = 0;
   std::vector<std::thread> callers;
+  callers.reserve(4);
   for (int caller = 0; caller < 4; ++caller) {
     callers.emplace_back([&] {
       for (int n = 0; n < 50; ++n) pool.run(3, [&](int) { ++total; });

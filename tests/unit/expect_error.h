@@ -7,25 +7,19 @@
 #include <string>
 #include <string_view>
 
-#include "upconv/error.h"
+#include "errors.h"
 
 namespace upconv {
 
 /// Runs `body`, which must throw an Error of that kind whose message is one line and holds `words`.
 template <typename Body>
 void expect_error(ErrorKind kind, std::initializer_list<std::string_view> words, Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    const std::string message = error.what();
-    EXPECT_EQ(error.kind(), kind) << message;
-    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
-    for (const std::string_view word : words) {
-      EXPECT_NE(message.find(word), std::string::npos) << "no \"" << word << "\" in: " << message;
-    }
-    return;
+  const auto [got, message] = test::error_of(body);
+  EXPECT_EQ(got, kind) << message;
+  EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  for (const std::string_view word : words) {
+    EXPECT_NE(message.find(word), std::string::npos) << "no \"" << word << "\" in: " << message;
   }
-  ADD_FAILURE() << "no Error was thrown";
 }
 
 }  // namespace upconv

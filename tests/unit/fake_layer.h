@@ -1,16 +1,11 @@
 // A layer small enough to check by eye, for the tests of modules and of Sequential.
 #pragma once
 
-#include <stdlib.h>  // mkdtemp is POSIX, not in <cstdlib>
-
 #include <atomic>
 #include <cstddef>
-#include <filesystem>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -89,27 +84,6 @@ class FakeLayer : public Layer {
 
   Variable bias_;
   Variable kernel_;
-};
-
-/// A folder of the test's own, gone when the test is.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "upconv_XXXXXX").string();
-    if (!::mkdtemp(pattern.data())) throw std::runtime_error("no temporary folder");
-    path_ = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace upconv

@@ -153,7 +153,7 @@ TEST(KernelTable, NamesAreUniqueAndSayWhatTheKernelIs) {
     EXPECT_NE(info.name.find(to_string(info.dtype)), std::string::npos) << info.name;
     EXPECT_NE(info.name.find(to_string(info.isa)), std::string::npos) << info.name;
   }
-  for (const internal::WideKernel& row : internal::wide_kernels()) {
+  for (const internal::TileKernel& row : internal::wide_kernels()) {
     EXPECT_EQ(row.name, "wide_" + std::string(to_string(row.dtype)) + "_" +
                             std::string(to_string(row.isa)) + "_" + std::to_string(row.pixels) +
                             "x" + std::to_string(row.vectors));
@@ -165,8 +165,8 @@ TEST(KernelTable, IsInTheSameOrderForEveryIsa) {
   std::map<std::string, std::vector<std::string>> epilogues;
   for (const Isa isa : internal::built_isas()) {
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
-      const internal::WideKernel* last = nullptr;
-      for (const internal::WideKernel& row : internal::wide_kernels()) {
+      const internal::TileKernel* last = nullptr;
+      for (const internal::TileKernel& row : internal::wide_kernels()) {
         if (row.isa != isa || row.dtype != dtype) continue;
         if (last != nullptr && last->vectors == row.vectors) {
           EXPECT_LT(row.pixels, last->pixels) << row.name;

@@ -14,6 +14,7 @@
 
 #include "expect_error.h"
 #include "fake_layer.h"
+#include "temporary_folder.h"
 #include "upconv/npz.h"
 
 namespace upconv {
@@ -280,7 +281,7 @@ TEST(Layer, SummaryWithoutVariables) {
 // ---- Files
 
 TEST(Layer, SaveAndLoadRoundTrip) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const FakeLayer saved("a", 3, 4, {2, 2, 1, 3});
   saved.save(folder / "w.npz");
   const std::vector<NamedTensor> arrays = read_npz(folder / "w.npz");
@@ -298,7 +299,7 @@ TEST(Layer, SaveAndLoadRoundTrip) {
 }
 
 TEST(Layer, SavingNothingIsAnError) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   expect_error(ErrorKind::kInvalidArgument, {"w.npz", "0"}, [&] { Bare().save(folder / "w.npz"); });
   EXPECT_FALSE(std::filesystem::exists(folder / "w.npz"));
 }
@@ -312,7 +313,7 @@ void write(const std::filesystem::path& path,
 }
 
 TEST(Layer, LoadTakesOtherDtypesAndTfps2dKernels) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   Tensor kernel = Tensor::zeros(DType::kFloat64, {4, 3});
   kernel.values<double>()[0] = 0.1;
   kernel.values<double>()[11] = 7;
@@ -325,7 +326,7 @@ TEST(Layer, LoadTakesOtherDtypesAndTfps2dKernels) {
 }
 
 TEST(Layer, LoadGoesByNumpysNumbers) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto value = [](float v) { return Tensor::from<float>({v}, {1}); };
   write(folder / "w.npz", {{"arr_1", value(1)}, {"arr_0", value(0)}});
   FakeLayer layer("a", 5, 5);
@@ -340,7 +341,7 @@ TEST(Layer, LoadGoesByNumpysNumbers) {
 }
 
 TEST(Layer, LoadOfWhatDoesNotFitChangesNothing) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   FakeLayer layer("up", 3, 4);
   const auto value = [](float v) { return Tensor::from<float>({v}, {1}); };
   write(folder / "one.npz", {{"arr_0", value(1)}});
@@ -358,7 +359,7 @@ TEST(Layer, LoadOfWhatDoesNotFitChangesNothing) {
 }
 
 TEST(Layer, LoadTakesAssignmentsBackWhenPackingFails) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto value = [](float v) { return Tensor::from<float>({v}, {1}); };
   write(folder / "w.npz", {{"arr_0", value(1)}, {"arr_1", value(9)}});
   FakeLayer layer("up", 3, 4);

@@ -8,7 +8,8 @@
 #include <span>
 #include <string>
 
-#include "../npy_bytes.h"
+#include "npy_bytes.h"
+#include "temporary_folder.h"
 #include "upconv/npz.h"
 
 namespace upconv::test {
@@ -121,81 +122,81 @@ TEST(NpyReads, APayloadAtAnOddAddress) {
 // --- writing ---
 
 TEST(NpyWrites, TheBytesThatNumPyWrites) {
-  const TemporaryDirectory directory;
+  const TemporaryFolder folder;
   const std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
-  write_npy(directory / "y.npy", Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3}));
-  EXPECT_EQ(read_bytes(directory / "y.npy"),
+  write_npy(folder / "y.npy", Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3}));
+  EXPECT_EQ(read_bytes(folder / "y.npy"),
             six(header + std::string(128 - 10 - header.size() - 1, ' ') + "\n"));
 }
 
 TEST(NpyWrites, WhatItReadsForEveryRank) {
-  const TemporaryDirectory directory;
+  const TemporaryFolder folder;
   Dims shape;
   for (int rank = 0; rank <= 8; ++rank) {
     Tensor tensor = Tensor::zeros(DType::kFloat64, shape);
     double value = 0.1;
     for (double& element : tensor.values<double>()) element = value += 1;
-    write_npy(directory / "y.npy", tensor);
-    const Tensor back = read_npy(directory / "y.npy");
+    write_npy(folder / "y.npy", tensor);
+    const Tensor back = read_npy(folder / "y.npy");
     ASSERT_EQ(back.shape(), shape);
     ASSERT_EQ(back.dtype(), DType::kFloat64);
     EXPECT_TRUE(std::ranges::equal(back.values<double>(), tensor.values<double>()));
-    EXPECT_EQ((std::filesystem::file_size(directory / "y.npy") - 8 * std::size_t(back.size())) % 64,
+    EXPECT_EQ((std::filesystem::file_size(folder / "y.npy") - 8 * std::size_t(back.size())) % 64,
               0u);
     shape.push_back(rank % 3 + 1);
   }
 }
 
 TEST(NpyWrites, EmptyArrays) {
-  const TemporaryDirectory directory;
-  write_npy(directory / "y.npy", ConstTensorView(nullptr, DType::kFloat32, {3, 0}));
-  EXPECT_EQ(read_npy(directory / "y.npy").shape(), (Dims{3, 0}));
+  const TemporaryFolder folder;
+  write_npy(folder / "y.npy", ConstTensorView(nullptr, DType::kFloat32, {3, 0}));
+  EXPECT_EQ(read_npy(folder / "y.npy").shape(), (Dims{3, 0}));
 }
 
 TEST(NpyWrites, ViewsWithStridesInCOrder) {
-  const TemporaryDirectory directory;
+  const TemporaryFolder folder;
   const std::vector<float> values = {1, 2, 3, 4, 5, 6};
-  write_npy(directory / "y.npy", ConstTensorView(values.data(), {3, 2}, {1, 3}));
-  const Tensor back = read_npy(directory / "y.npy");
+  write_npy(folder / "y.npy", ConstTensorView(values.data(), {3, 2}, {1, 3}));
+  const Tensor back = read_npy(folder / "y.npy");
   const auto elements = back.values<float>();
   EXPECT_EQ(std::vector<float>(elements.begin(), elements.end()),
             (std::vector<float>{1, 4, 2, 5, 3, 6}));
-  write_npy(directory / "y.npy", ConstTensorView(values.data() + 5, {2}, {-5}));
-  EXPECT_EQ(read_npy(directory / "y.npy").values<float>()[1], 1);
+  write_npy(folder / "y.npy", ConstTensorView(values.data() + 5, {2}, {-5}));
+  EXPECT_EQ(read_npy(folder / "y.npy").values<float>()[1], 1);
 }
 
 TEST(NpyWrites, OverAnOldFileAndLeavesNothingElse) {
-  const TemporaryDirectory directory;
-  write_bytes(directory / "y.npy", std::string(5000, 'x'));
-  write_npy(directory / "y.npy", Tensor::from<float>({7}, {1}));
-  EXPECT_EQ(read_npy(directory / "y.npy").values<float>()[0], 7);
-  EXPECT_EQ(directory.names(), std::vector<std::string>{"y.npy"});
+  const TemporaryFolder folder;
+  write_bytes(folder / "y.npy", std::string(5000, 'x'));
+  write_npy(folder / "y.npy", Tensor::from<float>({7}, {1}));
+  EXPECT_EQ(read_npy(folder / "y.npy").values<float>()[0], 7);
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"y.npy"});
 }
 
 TEST(NpyWrites, ThroughASymbolicLink) {
-  const TemporaryDirectory directory;
-  write_bytes(directory / "target.npy", "old");
-  std::filesystem::create_symlink("target.npy", directory / "link.npy");
-  write_npy(directory / "link.npy", Tensor::from<float>({7}, {1}));
-  EXPECT_TRUE(std::filesystem::is_symlink(directory / "link.npy"));
-  EXPECT_EQ(read_npy(directory / "target.npy").values<float>()[0], 7);
+  const TemporaryFolder folder;
+  write_bytes(folder / "target.npy", "old");
+  std::filesystem::create_symlink("target.npy", folder / "link.npy");
+  write_npy(folder / "link.npy", Tensor::from<float>({7}, {1}));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link.npy"));
+  EXPECT_EQ(read_npy(folder / "target.npy").values<float>()[0], 7);
 }
 
 TEST(NpyWrites, AFileWithTheModeOfTheUmask) {
-  const TemporaryDirectory directory;
+  const TemporaryFolder folder;
   const mode_t before = umask(027);
-  write_npy(directory / "y.npy", Tensor::from<float>({7}, {1}));
+  write_npy(folder / "y.npy", Tensor::from<float>({7}, {1}));
   umask(before);
   struct stat status {};
-  ASSERT_EQ(stat((directory / "y.npy").c_str(), &status), 0);
+  ASSERT_EQ(stat((folder / "y.npy").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0640u);
 }
 
 TEST(NpyWrites, ANameAsLongAsTheSystemAllows) {
-  const TemporaryDirectory directory;
+  const TemporaryFolder folder;
   const std::string name(255, 'n');
-  write_npy(directory / name, Tensor::from<float>({7}, {1}));
-  EXPECT_EQ(directory.names(), std::vector<std::string>{name});
+  write_npy(folder / name, Tensor::from<float>({7}, {1}));
+  EXPECT_EQ(folder.names(), std::vector<std::string>{name});
 }
 
 }  // namespace

@@ -10,7 +10,10 @@
 #include <span>
 #include <string>
 
-#include "../npy_bytes.h"
+#include "npy_bytes.h"
+#include "refused_file.h"
+#include "temporary_folder.h"
+#include "zip_archive.h"
 
 namespace upconv::test {
 namespace {
@@ -135,7 +138,7 @@ TEST(NumPyFiles, OfOtherDtypesAreRefusedByName) {
     if (file["expect"] != "refuse" || file["reason"] != "dtype") continue;
     const auto path = golden(file["file"]);
     const std::string dtype = file.contains("kind") ? file["kind"].get<std::string>() : "";
-    expect_error(catch_error([&] { read_any(path); }), ErrorKind::kUnsupported, path.string(),
+    expect_error(error_of([&] { read_any(path); }), ErrorKind::kUnsupported, path.string(),
                  "dtype is " + dtype);
     ++count;
   }
@@ -144,27 +147,27 @@ TEST(NumPyFiles, OfOtherDtypesAreRefusedByName) {
 
 TEST(NumPyFiles, OfPickledObjectsAndOfNoArraysAreRefused) {
   const auto pickled = golden("numpy_pickled.npy");
-  expect_error(catch_error([&] { read_npy(pickled); }), ErrorKind::kUnsupported, pickled.string(),
+  expect_error(error_of([&] { read_npy(pickled); }), ErrorKind::kUnsupported, pickled.string(),
                "dtype is object");
   const auto empty = golden("numpy_empty.npz");
-  expect_error(catch_error([&] { read_npz(empty); }), ErrorKind::kCorruptFile, empty.string(),
+  expect_error(error_of([&] { read_npz(empty); }), ErrorKind::kCorruptFile, empty.string(),
                "archive has 0 members");
 }
 
 TEST(NumPyFiles, AreWrittenByteForByte) {
-  const TemporaryDirectory directory;
+  const TemporaryFolder folder;
   for (const char* name :
        {"numpy_f4_c.npy", "numpy_f8_c.npy", "numpy_f4_rank0.npy", "numpy_f4_rank1.npy",
         "numpy_f4_rank7.npy", "numpy_f4_extent0.npy", "numpy_f8_special.npy"}) {
-    write_npy(directory / name, read_npy(golden(name)));
-    EXPECT_EQ(read_bytes(directory / name), read_bytes(golden(name))) << name;
+    write_npy(folder / name, read_npy(golden(name)));
+    EXPECT_EQ(read_bytes(folder / name), read_bytes(golden(name))) << name;
   }
 }
 
 // --- writing ---
 
 TEST(NpzWrites, WhatItReads) {
-  const TemporaryDirectory directory;
+  const TemporaryFolder folder;
   const Tensor bias = Tensor::from<double>({1, 2, 3}, {3});
   const std::vector<float> kernel = {1, 2, 3, 4, 5, 6};
   const std::vector<NamedView> arrays = {
@@ -173,8 +176,8 @@ TEST(NpzWrites, WhatItReads) {
       {"empty", ConstTensorView(nullptr, DType::kFloat32, {0, 4})},
       {"scalar", ConstTensorView(kernel.data(), Dims())},
   };
-  write_npz(directory / "w.npz", arrays);
-  const auto back = read_npz(directory / "w.npz");
+  write_npz(folder / "w.npz", arrays);
+  const auto back = read_npz(folder / "w.npz");
   EXPECT_EQ(names(back),
             (std::vector<std::string>{"layer/bias", "K\xc3\xa4rnel", "empty", "scalar"}));
   EXPECT_TRUE(std::ranges::equal(back[0].tensor.values<double>(), bias.values<double>()));
@@ -182,23 +185,23 @@ TEST(NpzWrites, WhatItReads) {
       std::ranges::equal(back[1].tensor.values<float>(), std::vector<float>{1, 4, 2, 5, 3, 6}));
   EXPECT_EQ(back[2].tensor.shape(), (Dims{0, 4}));
   EXPECT_EQ(back[3].tensor.shape(), Dims());
-  EXPECT_EQ(directory.names(), std::vector<std::string>{"w.npz"});
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"w.npz"});
 }
 
 TEST(NpzWrites, CompressedWithoutDataDescriptorsOf1980) {
-  const TemporaryDirectory directory;
+  const TemporaryFolder folder;
   const Tensor zeros = Tensor::zeros(DType::kFloat32, {1000000});
-  write_npz(directory / "w.npz", std::vector<NamedView>{{"zeros", zeros}});
-  const std::string bytes = read_bytes(directory / "w.npz");
+  write_npz(folder / "w.npz", std::vector<NamedView>{{"zeros", zeros}});
+  const std::string bytes = read_bytes(folder / "w.npz");
   EXPECT_LT(bytes.size(), 10000u);
   EXPECT_EQ(bytes.substr(8, 2), little(8, 2));          // deflate
   EXPECT_EQ(bytes[6] & 8, 0);                           // sizes are in the header
   EXPECT_EQ(bytes.substr(10, 4), little(0x210000, 4));  // midnight, 1980-01-01
-  EXPECT_EQ(read_npz(directory / "w.npz")[0].tensor.size(), 1000000);
+  EXPECT_EQ(read_npz(folder / "w.npz")[0].tensor.size(), 1000000);
 }
 
 TEST(NpzWrites, TheSameBytesInEveryTimeZone) {
-  const TemporaryDirectory directory;
+  const TemporaryFolder folder;
   const Tensor bias = Tensor::from<float>({1, 2, 3}, {3});
   const char* const before = getenv("TZ");
   const std::string old = before ? before : "";
@@ -206,8 +209,8 @@ TEST(NpzWrites, TheSameBytesInEveryTimeZone) {
   for (const char* zone : {"UTC", "XYZ-14", "XYZ12", "Europe/Berlin", "America/New_York"}) {
     setenv("TZ", zone, 1);
     tzset();
-    write_npz(directory / "w.npz", std::vector<NamedView>{{"bias", bias}});
-    written.push_back(read_bytes(directory / "w.npz"));
+    write_npz(folder / "w.npz", std::vector<NamedView>{{"bias", bias}});
+    written.push_back(read_bytes(folder / "w.npz"));
   }
   before ? setenv("TZ", old.c_str(), 1) : unsetenv("TZ");
   tzset();

@@ -23,6 +23,7 @@ using testing::Pair;
 /// (vectors of a block, number of blocks) of every part.
 std::vector<std::pair<int, Index>> widths(const std::vector<Part>& parts) {
   std::vector<std::pair<int, Index>> list;
+  list.reserve(parts.size());
   for (const Part& part : parts) list.emplace_back(part.tiles[0].vectors, part.blocks);
   return list;
 }
@@ -59,13 +60,13 @@ TEST(ChooseParts, NoOtherCutIsCheaper) {
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
       std::vector<double> cost(4, std::numeric_limits<double>::infinity());
       int lanes = 0;
-      for (const WideKernel& row : wide_kernels()) {
+      for (const TileKernel& row : wide_kernels()) {
         if (row.isa != isa || row.dtype != dtype) continue;
         lanes = row.lanes;
         ASSERT_LT(row.vectors, 4);
         cost[static_cast<std::size_t>(row.vectors)] = row.cost;
       }
-      for (Index channels = 1; channels <= 60 * lanes; channels += lanes > 4 ? 3 : 1) {
+      for (Index channels = 1; channels <= Index{60} * lanes; channels += lanes > 4 ? 3 : 1) {
         const Index vectors = (channels + lanes - 1) / lanes;
         double least = std::numeric_limits<double>::infinity();
         for (Index three = 0; 3 * three <= vectors + 2; ++three) {
@@ -104,7 +105,7 @@ TEST(ChooseParts, PartsFollowOneAnotherAndOnlyTheLastBlockIsPadded) {
           EXPECT_LE(part.channels, padded) << what;
           next += part.channels;
           EXPECT_EQ(part.tiles.back().pixels, 1) << what;
-          for (const WideKernel& tile : part.tiles) {
+          for (const TileKernel& tile : part.tiles) {
             EXPECT_EQ(kChunkPixels % tile.pixels, 0) << tile.name;
             EXPECT_LE(kChunkPixels + tile.pixels, kTablePixels) << tile.name;
           }

@@ -3,15 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <span>
 #include <sstream>
-#include <stdexcept>
 #include <string>
 
+#include "temporary_folder.h"
 #include "upconv/upconv.h"
 
 // The program. Its main is a function here: gtest_main has the other.
@@ -25,19 +24,12 @@ namespace {
 /// An empty folder as the current one, for what the snippets write.
 class Readme : public testing::Test {
  protected:
-  Readme() : before_(std::filesystem::current_path()) {
-    std::string name = std::filesystem::temp_directory_path() / "upconv_readme_XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    folder_ = name;
-    std::filesystem::current_path(folder_);
-  }
-  ~Readme() override {
-    std::filesystem::current_path(before_);
-    std::filesystem::remove_all(folder_);
-  }
+  Readme() { std::filesystem::current_path(folder_.path()); }
+  ~Readme() override { std::filesystem::current_path(before_); }
 
  private:
-  std::filesystem::path before_, folder_;
+  test::TemporaryFolder folder_;
+  std::filesystem::path before_ = std::filesystem::current_path();
 };
 
 ConvolutionTranspose decoder() {

@@ -10,6 +10,7 @@
 
 #include "expect_error.h"
 #include "fake_layer.h"
+#include "temporary_folder.h"
 
 namespace upconv {
 namespace {
@@ -44,7 +45,7 @@ TEST(FunctionLayer, WhatItCannotDoIsAnError) {
   const Tensor residual = scalar(1);
   const ConstTensorView view = residual;
   CallOptions options;
-  options.residual = &view;
+  options.residual = view;
   expect_error(ErrorKind::kUnsupported, {"FunctionLayer \"f\": a residual"},
                [&] { FunctionLayer(square, "f")(scalar(1), options); });
 }
@@ -189,7 +190,7 @@ TEST(Sequential, SummaryListsEveryVariable) {
 }
 
 TEST(Sequential, SavesAndLoadsAsOneFile) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   std::vector<std::unique_ptr<Layer>> many;
   many.reserve(7);
   for (int i = 0; i < 7; ++i) {  // arr_10 sorts before arr_2 by name
@@ -216,7 +217,7 @@ TEST(Sequential, OptionsReachEveryLayerTheResidualOnlyTheLast) {
   const ConstTensorView view = residual;
   CallOptions options;
   options.threads = 5;
-  options.residual = &view;
+  options.residual = view;
   EXPECT_EQ(first(net(scalar(1), options)), 106);
   for (std::size_t i = 0; i < 2; ++i) {
     const auto& layer = dynamic_cast<const FakeLayer&>(net.layer(i));

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 
 #include "expect_error.h"
 #include "fake_layer.h"
+#include "temporary_folder.h"
 #include "upconv/npz.h"
 
 namespace upconv::internal {
@@ -51,7 +51,7 @@ class Weights : public testing::Test {
     expect_error(ErrorKind::kShapeMismatch, {kLayer, "w.npz"}, [&] { load(arrays, has_bias); });
   }
 
-  TemporaryFolder folder_;
+  test::TemporaryFolder folder_;
   std::filesystem::path path_ = folder_ / "w.npz";
   Tensor kernel_ = counting(kSingle, kKernelShape);
   Tensor bias_ = counting(kSingle, {4});
@@ -108,7 +108,7 @@ TEST_F(Weights, AFileWithoutArraysIsAnError) {
   // What numpy.savez writes without arrays: a zip's end record and nothing before it.
   std::string end(22, '\0');
   end.replace(0, 4, "PK\5\6");
-  std::ofstream(path_, std::ios::binary) << end;
+  test::write_bytes(path_, end);
   expect_error(ErrorKind::kCorruptFile, {"w.npz", "0 members"},
                [&] { load_kernel_bias(path_, kKernelShape, true, kSingle, kLayer); });
 }

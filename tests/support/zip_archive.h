@@ -1,85 +1,16 @@
-// Files as bytes for the tests of .npy and .npz: well-formed ones, to be broken on purpose.
+// Zip archives as bytes: well-formed ones with the offsets at which to break them.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <optional>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
-#include "upconv/error.h"
+#include "npy_bytes.h"
 
 namespace upconv::test {
-
-/// An Error as plain data. `kind` is empty when nothing was thrown.
-struct Caught {
-  std::optional<ErrorKind> kind;
-  std::string text;
-};
-
-template <typename Body>
-Caught catch_error(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return {error.kind(), error.what()};
-  }
-  return {};
-}
-
-/// Expects one line that starts with the file's name and says `says`.
-inline void expect_error(const Caught& caught, ErrorKind kind, std::string_view file,
-                         std::string_view says) {
-  ASSERT_TRUE(caught.kind.has_value()) << "accepted; it should say: " << says;
-  EXPECT_EQ(*caught.kind, kind) << caught.text;
-  EXPECT_TRUE(caught.text.starts_with(std::string(file) + ": ")) << caught.text;
-  EXPECT_NE(caught.text.find(says), std::string::npos)
-      << "says:  " << caught.text << "\nnot:   " << says;
-  EXPECT_EQ(caught.text.find_first_of("\n\r"), std::string::npos) << caught.text;
-}
-
-/// `value` as `size` little-endian bytes.
-inline std::string little(std::uint64_t value, int size) {
-  std::string bytes;
-  for (int i = 0; i < size; ++i) bytes += static_cast<char>(value >> (8 * i) & 255);
-  return bytes;
-}
-
-/// The bytes of elements in this machine's order.
-template <typename T>
-std::string raw(const std::vector<T>& values) {
-  std::string bytes(values.size() * sizeof(T), '\0');
-  if (!values.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
-  return bytes;
-}
-
-/// A .npy of that header text, taken as it is, and payload.
-inline std::string npy_file(const std::string& header, const std::string& payload,
-                            int version = 1) {
-  return std::string("\x93NUMPY") + static_cast<char>(version) + '\0' +
-         little(header.size(), version == 1 ? 2 : 4) + header + payload;
-}
-
-/// "{'descr': ..., }\n" of three values in Python's notation.
-inline std::string npy_dict(const std::string& descr, const std::string& fortran_order,
-                            const std::string& shape) {
-  return "{'descr': " + descr + ", 'fortran_order': " + fortran_order + ", 'shape': " + shape +
-         ", }\n";
-}
-
-/// Three float32: 1, 2, 3.
-inline std::string good_npy() {
-  return npy_file(npy_dict("'<f4'", "False", "(3,)"), raw<float>({1, 2, 3}));
-}
 
 /// Raw deflate, as in a zip.
 inline std::string deflated(const std::string& bytes) {
@@ -159,44 +90,5 @@ struct Zip {
     return *this;
   }
 };
-
-/// A directory that is removed with all in it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "upconv-test-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "no directory " << name;
-    path_ = name;
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
-  /// Names of the files in it, to see that nothing was left behind.
-  std::vector<std::string> names() const {
-    std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
-      found.push_back(entry.path().filename().string());
-    }
-    return found;
-  }
-
- private:
-  std::filesystem::path path_;
-};
-
-inline void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-inline std::string read_bytes(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 }  // namespace upconv::test

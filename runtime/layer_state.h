@@ -1,0 +1,54 @@
+// What a layer holds: options, variables and packed weights.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "options.h"
+#include "strategy.h"
+#include "upconv/convolution_transpose.h"
+
+namespace upconv {
+
+/// The packed weights are immutable and shared: a call keeps those it started with, and a copy of
+/// the layer starts with the same.
+struct ConvolutionTranspose::State {
+  internal::CheckedOptions checked;
+  std::optional<Variable> kernel_variable;       ///< none once dropped
+  std::optional<Variable> bias_variable;         ///< none for a layer without bias
+  std::shared_ptr<const internal::Plan> packed;  ///< for the layer's own ISA
+
+  State() = default;
+  State(const State& from);
+
+  bool has_bias() const { return checked.options.use_bias; }
+  const Tensor* kernel() const { return kernel_variable ? &kernel_variable->value() : nullptr; }
+  const Tensor* bias() const { return bias_variable ? &bias_variable->value() : nullptr; }
+
+  /// Facts for an ISA. @throws Error kUnsupported when this machine does not run it.
+  internal::LayerFacts facts_for(Isa isa) const;
+  /// The weights for an ISA (absent: the layer's own), packed now if they are not.
+  /// @throws Error kUnsupported when this machine does not run it, or the kernel was dropped.
+  std::shared_ptr<const internal::Plan> packed_for(std::optional<Isa> isa) const;
+  /// Packs for the layer's own ISA. The state is unchanged.
+  std::shared_ptr<const internal::Plan> pack(const Tensor& kernel, const Tensor* bias) const;
+  /// Replaces the packed weights and forgets those of another ISA.
+  void take(std::shared_ptr<const internal::Plan> plan);
+  std::size_t packed_bytes() const;
+
+ private:
+  mutable std::mutex other_lock_;
+  /// At most one more format, for calls that name another ISA.
+  mutable std::shared_ptr<const internal::Plan> other_;
+};
+
+/// Facts of a layer with these options.
+internal::LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa);
+
+/// Packs with the strategy that suits best.
+std::shared_ptr<const internal::Plan> pack_layer(const internal::LayerFacts& facts,
+                                                 const Tensor& kernel, const Tensor* bias);
+
+}  // namespace upconv

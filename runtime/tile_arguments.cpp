@@ -1,0 +1,21 @@
+#include "tile_arguments.h"
+
+#include "kernel_buffer.h"
+
+namespace upconv::internal {
+
+void run_tile_kernel(const TileKernel& kernel, const TileArguments& a, const std::int32_t* pixel_x,
+                     const std::int32_t* pixel_init, const std::int32_t* pixel_y, Index count) {
+  Buffer<1> x = flat(a.x), init = flat(a.init), y = flat(a.y);
+  Buffer<6> w(a.w,
+              {Index{kernel.lanes} * kernel.vectors, a.input_size, a.taps[2], a.taps[1], a.taps[0],
+               a.blocks},
+              {1, a.w_step, a.tap_w[2], a.tap_w[1], a.tap_w[0], a.block_w});
+  Buffer<1> px = flat(pixel_x, count), pi = flat(pixel_init, count), py = flat(pixel_y, count);
+  kernel.function(&x.raw, &w.raw, &init.raw, &px.raw, &pi.raw, &py.raw,
+                  static_cast<std::int32_t>(a.input_size), static_cast<std::int32_t>(a.taps[0]),
+                  static_cast<std::int32_t>(a.taps[1]), static_cast<std::int32_t>(a.taps[2]),
+                  a.tap_x[0], a.tap_x[1], a.tap_x[2], a.min, a.max, &y.raw);
+}
+
+}  // namespace upconv::internal

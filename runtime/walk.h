@@ -1,0 +1,104 @@
+// How a call is walked: slabs of x, phases, groups of output channels, boxes. Every thread walks
+// the same units in the same order; the sizes move work in time and never change a result.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "call.h"
+#include "chunk.h"
+#include "wide_packing.h"
+
+namespace upconv::internal {
+
+/// A range of batches and, along one axis, of outputs: what is done with all of it before the next
+/// reads an x that stays in cache.
+struct Slab {
+  Index batch_begin = 0;
+  Index batch_end = 0;
+  Index q_begin[3] = {};
+  Index q_end[3] = {};
+};
+
+/// Blocks [begin, end) of one part of the output channels.
+struct Group {
+  const Part* part = nullptr;
+  Index begin = 0;
+  Index end = 0;
+};
+
+/// Calls visit(slab): batches, and rows of the slowest axis, whose x is at most `slab_bytes`.
+/// @param pixel_bytes of all input channels of a pixel
+template <typename Visit>
+void for_each_slab(const Call& call, Index pixel_bytes, Index slab_bytes, Visit visit) {
+  int slow = 0;
+  while (slow < 2 && call.axes[slow].input == 1 && call.axes[slow].window.output == 1) ++slow;
+  const CallAxis& axis = call.axes[slow];
+  Index row_bytes = pixel_bytes;
+  for (int faster = slow + 1; faster < 3; ++faster) row_bytes *= call.axes[faster].input;
+  const Index rows = std::max<Index>(1, slab_bytes / std::max<Index>(1, row_bytes));
+  const bool whole = rows >= axis.input;
+  const Index image_bytes = std::max<Index>(1, row_bytes * axis.input);
+  const Index images = whole ? std::max<Index>(1, slab_bytes / image_bytes) : 1;
+  const Index step = whole ? axis.q_end() - axis.q_begin() : rows;
+
+  Slab slab;
+  for (int a = 0; a < 3; ++a) {
+    slab.q_begin[a] = call.axes[a].q_begin();
+    slab.q_end[a] = call.axes[a].q_end();
+  }
+  const Index batches = call.batch_count();
+  for (Index n = 0; n < batches; n += images) {
+    slab.batch_begin = n;
+    slab.batch_end = std::min(n + images, batches);
+    for (Index q = axis.q_begin(); q < axis.q_end(); q += step) {
+      slab.q_begin[slow] = q;
+      slab.q_end[slow] = std::min(q + step, axis.q_end());
+      visit(std::as_const(slab));
+    }
+  }
+}
+
+/// Calls visit(d, h, w) for every triple of phases that has an output in the window.
+template <typename Visit>
+void for_each_phase(const Call& call, Visit visit) {
+  call.axes[0].for_each_phase([&](const Phase& d) {
+    call.axes[1].for_each_phase([&](const Phase& h) {
+      call.axes[2].for_each_phase([&](const Phase& w) { visit(d, h, w); });
+    });
+  });
+}
+
+/// Calls visit(group): channels whose weights for `phase_taps` taps are at most `panel_bytes`, so
+/// that they stay in cache while all pixels of a phase pass.
+template <typename Visit>
+void for_each_group(const WideLayout& layout, Index phase_taps, Index panel_bytes, Visit visit) {
+  const Index size = static_cast<Index>(size_of(layout.dtype));
+  for (const Part& part : layout.parts) {
+    const Index block_bytes =
+        std::max<Index>(1, phase_taps * layout.input_size * part.block_channels() * size);
+    // A kernel's offsets in the weights are 32-bit, too.
+    const Index block_step = layout.rows() * part.block_channels();
+    const Index most = std::max<Index>(1, kUnbounded / 2 / std::max<Index>(1, block_step));
+    const Index step = std::clamp<Index>(panel_bytes / block_bytes, 1, most);
+    for (Index block = 0; block < part.blocks; block += step) {
+      visit(Group{&part, block, std::min(block + step, part.blocks)});
+    }
+  }
+}
+
+/// Calls visit(box) for the outputs of a phase within a slab, cut where the reached taps change.
+template <typename Visit>
+void for_each_box(const Call& call, const Slab& slab, const Phase (&phase)[3], Visit visit) {
+  Box box{{phase[0], phase[1], phase[2]}, {}, slab.batch_begin, slab.batch_end};
+  const auto segments = [&](int axis, auto inner) {
+    for_each_segment(call.axes[axis], phase[axis], slab.q_begin[axis], slab.q_end[axis],
+                     [&](const Segment& segment) {
+                       box.segment[axis] = segment;
+                       inner();
+                     });
+  };
+  segments(0, [&] { segments(1, [&] { segments(2, [&] { visit(std::as_const(box)); }); }); });
+}
+
+}  // namespace upconv::internal

@@ -1,0 +1,156 @@
+#include "wide_run.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "kernel_buffer.h"
+#include "tile_arguments.h"
+
+namespace upconv::internal {
+
+namespace {
+
+/// Every pixel starts with the same biases.
+constexpr std::int32_t kNoOffsets[kTablePixels] = {};
+
+}  // namespace
+
+WideRunner::WideRunner(const Call& call, const WideWeights& packed)
+    : call_(call),
+      packed_(packed),
+      layout_(packed.layout),
+      sizes_(target_sizes(layout_.isa)),
+      size_(static_cast<Index>(size_of(layout_.dtype))),
+      epilogue_(nullptr) {
+  const bool clamp = call.activation.is_clamp() && call.residual == nullptr;
+  min_ = clamp ? call.activation.min() : -std::numeric_limits<double>::infinity();
+  max_ = clamp ? call.activation.max() : std::numeric_limits<double>::infinity();
+  if (!clamp) epilogue_ = find_epilogue(call.activation.kind(), layout_.dtype, layout_.isa);
+  copy_ = find_epilogue(ActivationKind::kClamp, layout_.dtype, layout_.isa);
+}
+
+double WideRunner::multiply_adds() const {
+  const double outputs_per_pixel =
+      static_cast<double>(call_.batch_count()) * static_cast<double>(layout_.output_size);
+  double total = outputs_per_pixel * static_cast<double>(layout_.rows());
+  double outputs = outputs_per_pixel;
+  for (const CallAxis& axis : call_.axes) {
+    total *= static_cast<double>(axis.input);
+    outputs *= static_cast<double>(axis.window.output);
+  }
+  // An output that sees no tap costs about as much as a few multiply-adds to write.
+  return std::max(total, 8 * outputs);
+}
+
+Index WideRunner::chunk_pixels(int threads) const {
+  if (threads == 1) return kChunkPixels;
+  Index pixels = call_.batch_count();
+  for (const CallAxis& axis : call_.axes) pixels *= axis.q_end() - axis.q_begin();
+  const Index wanted = ceil_div(pixels, 4 * Index{threads});
+  return std::clamp<Index>(ceil_div(wanted, 24) * 24, 24, kChunkPixels);
+}
+
+void WideRunner::run_unit(const Box& box, const Group& group, const Chunk& chunk,
+                          const Scratch& scratch) const {
+  const Part& part = *group.part;
+  const Index block = part.block_channels();
+  const Index first_channel = part.first_channel + group.begin * block;
+  const Index channels = std::min((group.end - group.begin) * block,
+                                  part.first_channel + part.channels - first_channel);
+  const Index whole_blocks = channels / block;
+  // With an epilogue block by block: what the tiles wrote is still in the first-level cache.
+  const Index step = epilogue_ != nullptr ? 1 : std::max<Index>(1, whole_blocks);
+  for (Index at = 0; at < whole_blocks; at += step) {
+    const Group whole{group.part, group.begin + at, group.begin + at + step};
+    const Index channel = first_channel + at * block;
+    std::byte* y = chunk.y + channel * size_;
+    run_tiles(box, whole, chunk, scratch, y, scratch.pixel_y);
+    if (epilogue_ != nullptr) {
+      finish(*epilogue_, chunk, scratch, y, scratch.pixel_y, channel, block);
+    }
+  }
+  const Index rest = channels - whole_blocks * block;
+  if (rest > 0) {
+    // A padded block writes more channels than y has: into scratch, and its real ones from there.
+    Group last = group;
+    last.begin = group.begin + whole_blocks;
+    for (Index p = 0; p < kTablePixels; ++p) {
+      scratch.pixel_tile[p] = static_cast<std::int32_t>(p * block);
+    }
+    run_tiles(box, last, chunk, scratch, scratch.tile, scratch.pixel_tile);
+    finish(epilogue_ != nullptr ? *epilogue_ : *copy_, chunk, scratch, scratch.tile,
+           scratch.pixel_tile, first_channel + whole_blocks * block, rest);
+  }
+}
+
+void WideRunner::run_tiles(const Box& box, const Group& group, const Chunk& chunk,
+                           const Scratch& scratch, void* y, std::int32_t* pixel_y) const {
+  const Part& part = *group.part;
+  const Index block = part.block_channels();
+  const Index input_size = layout_.input_size;
+  const Phase &d = box.phase[0], &h = box.phase[1], &w = box.phase[2];
+
+  // Taps of all phases before this one, in packed order; then this box's first tap.
+  const AxisPhases *axis_h = call_.axes[1].phases, *axis_w = call_.axes[2].phases;
+  const Index phase_tap = d.taps_before * axis_h->filter() * axis_w->filter() +
+                          d.taps * (h.taps_before * axis_w->filter() + h.taps * w.taps_before);
+  const Index first_tap = (box.segment[0].tap_begin * h.taps + box.segment[1].tap_begin) * w.taps +
+                          box.segment[2].tap_begin;
+  const Index first_row = chunk.taps[0] > 0 ? (phase_tap + first_tap) * input_size : 0;
+  const Index weights_at =
+      static_cast<Index>(part.offset) + (group.begin * layout_.rows() + first_row) * block;
+  const Index bias_at = part.first_channel + group.begin * block;
+
+  TileArguments arguments;
+  arguments.x = chunk.x;
+  arguments.w = static_cast<const std::byte*>(packed_.weights.data()) + weights_at * size_;
+  arguments.init = static_cast<const std::byte*>(packed_.bias.data()) + bias_at * size_;
+  arguments.y = y;
+  arguments.input_size = input_size;
+  std::copy(std::begin(chunk.taps), std::end(chunk.taps), arguments.taps);
+  std::copy(std::begin(chunk.tap_x), std::end(chunk.tap_x), arguments.tap_x);
+  arguments.w_step = block;
+  arguments.tap_w[2] = input_size * block;
+  arguments.tap_w[1] = w.taps * arguments.tap_w[2];
+  arguments.tap_w[0] = h.taps * arguments.tap_w[1];
+  arguments.blocks = group.end - group.begin;
+  arguments.block_w = layout_.rows() * block;
+  arguments.min = min_;
+  arguments.max = max_;
+  const auto tiles = [&](const TileKernel& kernel, Index first, Index count) {
+    run_tile_kernel(kernel, arguments, scratch.pixel_x + first, kNoOffsets, pixel_y + first, count);
+  };
+  const TileKernel& tall = part.tiles[0];
+  const Index whole = chunk.count / tall.pixels * tall.pixels;
+  if (whole > 0) tiles(tall, 0, whole);
+  const Index rest = chunk.count - whole;
+  if (rest == 0) return;
+  // The lowest tile that takes the rest; its spare pixels repeat the last one.
+  const TileKernel* low = &tall;
+  for (const TileKernel& kernel : part.tiles) {
+    if (kernel.pixels >= rest) low = &kernel;
+  }
+  for (Index p = chunk.count; p < whole + low->pixels; ++p) {
+    scratch.pixel_x[p] = scratch.pixel_x[chunk.count - 1];
+    pixel_y[p] = pixel_y[chunk.count - 1];
+  }
+  tiles(*low, whole, low->pixels);
+}
+
+void WideRunner::finish(const EpilogueKernel& epilogue, const Chunk& chunk, const Scratch& scratch,
+                        const void* in, std::int32_t* pixel_in, Index first_channel,
+                        Index channels) const {
+  const bool clamp = epilogue.activation == ActivationKind::kClamp;
+  const bool residual = call_.residual != nullptr;
+  // The copy out of a padded block repeats the clamp that the tile has done already.
+  const double p0 = clamp ? call_.activation.min() : call_.activation.alpha();
+  const double p1 = clamp ? call_.activation.max() : 0;
+  Buffer<1> in_buffer = flat(in), out_buffer = flat(chunk.y + first_channel * size_);
+  Buffer<1> residual_buffer = flat(residual ? chunk.residual + first_channel * size_ : in);
+  Buffer<1> pi = flat(pixel_in, chunk.count), po = flat(scratch.pixel_y, chunk.count);
+  Buffer<1> pr = flat(scratch.pixel_residual, chunk.count);
+  epilogue.function(&in_buffer.raw, &residual_buffer.raw, &pi.raw, &pr.raw, &po.raw,
+                    static_cast<int32_t>(channels), residual ? 1 : 0, p0, p1, &out_buffer.raw);
+}
+
+}  // namespace upconv::internal
