@@ -15,6 +15,7 @@ namespace upconv {
 using internal::CallShape;
 using internal::CheckedOptions;
 using internal::LayerFacts;
+using internal::PackedLayer;
 using internal::Plan;
 
 namespace {
@@ -28,6 +29,22 @@ class OwnThreads final : public Executor {
   void run(int count, const std::function<void(int)>& task) override {
     ThreadPool(count).run(count, task);
   }
+};
+
+/// What the choice of a plan depends on. Refers to the facts.
+struct Extents {
+  Extents(const CheckedOptions& checked, const LayerFacts& facts, const Dims& input_shape) {
+    const CallShape shape = internal::check_input_shape(checked, input_shape);
+    for (int slot = 0; slot < 3; ++slot) {
+      axes[slot] = {&facts.axes[slot], shape.inputs[slot], shape.windows[slot]};
+    }
+    const std::size_t spatial = static_cast<std::size_t>(checked.options.rank) + 1;
+    for (std::size_t axis = 0; axis + spatial < input_shape.size(); ++axis) {
+      batches *= input_shape[axis];
+    }
+  }
+  internal::CallAxis axes[3];
+  Index batches = 1;
 };
 
 }  // namespace
@@ -68,16 +85,13 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
   const ConvolutionTransposeOptions& checked = state.checked.options;
   const Isa isa = checked.isa ? *checked.isa : default_isa();
   internal::require_runnable(state.checked.label, isa);
-  if (checked.expected_input_shape) {
-    internal::check_input_shape(state.checked, *checked.expected_input_shape);
-  }
   if (!checked.make_kernel_bias_fn) {
     throw Error(
         ErrorKind::kInvalidArgument,
         state.checked.label + ": make_kernel_bias_fn is an empty function; it must be callable");
   }
   const LayerFacts facts = layer_facts(state.checked, isa);
-  internal::choose_strategy(facts);  // refuse before the initialisers run
+  internal::require_kernels(facts);  // refuse before the initialisers run
 
   std::optional<Dims> bias_shape;
   if (checked.use_bias) bias_shape = state.checked.bias_shape;
@@ -95,7 +109,7 @@ ConvolutionTranspose::ConvolutionTranspose(ConvolutionTransposeOptions options)
     require_shape(what + ": initial bias", *made.bias, state.checked.bias_shape, checked.dtype);
     state.bias_variable.emplace("bias", std::move(*made.bias));
   }
-  state.packed = pack_layer(facts, *state.kernel(), state.bias());
+  state.packed = std::make_shared<const PackedLayer>(facts, *state.kernel(), state.bias());
   adopt_variables();
 }
 
@@ -210,13 +224,14 @@ void ConvolutionTranspose::run(const CallShape& shape, const ConstTensorView& x,
                                const TensorView& y, const CallOptions& options) const {
   const CheckedOptions& checked = state().checked;
   internal::check_call(checked, shape, x, y, options);
-  const std::shared_ptr<const Plan> packed = state().packed_for(options.isa);
+  const std::shared_ptr<const PackedLayer> packed = state().packed_for(options.isa);
   internal::BoundCall bound;
   internal::bind(bound, checked, shape, packed->facts(), x, y, options);
-  packed->check(bound.call);
+  const Plan& plan = packed->plan_for(bound.call.axes, bound.call.batch_count());
+  plan.check(bound.call);
 
   const int threads = std::min(options.threads, kMostThreads);
-  const std::size_t wanted = packed->scratch_bytes_per_thread() * static_cast<std::size_t>(threads);
+  const std::size_t wanted = plan.scratch_bytes_per_thread() * static_cast<std::size_t>(threads);
   std::span<std::byte> scratch = options.scratch;
   Tensor own_scratch;
   if (scratch.empty()) {
@@ -228,20 +243,21 @@ void ConvolutionTranspose::run(const CallShape& shape, const ConstTensorView& x,
                     " bytes; it must be " + std::to_string(wanted) + " or more, 64-byte aligned");
   }
   OwnThreads own_threads;
-  packed->run(bound.call, threads, options.executor ? options.executor : &own_threads, scratch);
+  if (bound.call.is_empty()) return;
+  plan.run(bound.call, threads, options.executor ? options.executor : &own_threads, scratch);
   const Activation& activation = checked.options.activation_fn;
-  if (activation.kind() == ActivationKind::kCallable && element_count(shape.output) > 0) {
-    activation.function()(y);
-  }
+  if (activation.kind() == ActivationKind::kCallable) activation.function()(y);
 }
 
 Dims ConvolutionTranspose::output_shape(const Dims& input_shape) const {
   return internal::check_input_shape(state().checked, input_shape).output;
 }
 
-std::size_t ConvolutionTranspose::scratch_bytes(const Dims& input_shape, int threads) const {
-  internal::check_input_shape(state().checked, input_shape);
-  return state().packed->scratch_bytes_per_thread() *
+std::size_t ConvolutionTranspose::scratch_bytes(const Dims& input_shape, int threads,
+                                                std::optional<Isa> isa) const {
+  const auto packed = state().packed_for(isa);
+  const Extents extents(state().checked, packed->facts(), input_shape);
+  return packed->plan_for(extents.axes, extents.batches).scratch_bytes_per_thread() *
          static_cast<std::size_t>(std::clamp(threads, 1, kMostThreads));
 }
 
@@ -249,10 +265,14 @@ std::size_t ConvolutionTranspose::packed_bytes() const { return state().packed_b
 
 KernelChoice ConvolutionTranspose::kernel_choice(const Dims& input_shape,
                                                  std::optional<Isa> isa) const {
-  internal::check_input_shape(state().checked, input_shape);
   const LayerFacts facts = state().facts_for(isa.value_or(state().packed->facts().isa));
-  const internal::Strategy& strategy = internal::choose_strategy(facts);
-  return {strategy.kernel(facts), strategy.name, facts.isa};
+  const Extents extents(state().checked, facts, input_shape);
+  if (facts.isa == state().packed->facts().isa) {
+    const Plan& plan = state().packed->plan_for(extents.axes, extents.batches);
+    return {plan.cost(extents.axes, extents.batches).kernel, plan.strategy(), facts.isa};
+  }
+  const internal::Choice choice = internal::choose_strategy(facts, extents.axes, extents.batches);
+  return {choice.kernel.kernel, choice.strategy, facts.isa};
 }
 
 void ConvolutionTranspose::save(const std::filesystem::path& path, bool kernel_2d) const {

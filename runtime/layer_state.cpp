@@ -1,5 +1,7 @@
 #include "layer_state.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -8,7 +10,7 @@
 namespace upconv {
 
 using internal::LayerFacts;
-using internal::Plan;
+using internal::PackedLayer;
 
 ConvolutionTranspose::State::State(const State& from)
     : checked(from.checked),
@@ -20,15 +22,15 @@ ConvolutionTranspose::State::State(const State& from)
 }
 
 LayerFacts ConvolutionTranspose::State::facts_for(Isa isa) const {
-  internal::require_runnable(checked.label, isa);
   LayerFacts facts = packed->facts();
   facts.isa = isa;
   return facts;
 }
 
-std::shared_ptr<const Plan> ConvolutionTranspose::State::packed_for(std::optional<Isa> isa) const {
+std::shared_ptr<const PackedLayer> ConvolutionTranspose::State::packed_for(
+    std::optional<Isa> isa) const {
   if (!isa || *isa == packed->facts().isa) return packed;
-  const LayerFacts facts = facts_for(*isa);
+  internal::require_runnable(checked.label, *isa);
   const std::lock_guard guard(other_lock_);
   if (other_ == nullptr || other_->facts().isa != *isa) {
     if (kernel() == nullptr) {
@@ -37,18 +39,18 @@ std::shared_ptr<const Plan> ConvolutionTranspose::State::packed_for(std::optiona
                       "; the layer is packed for " + std::string(to_string(packed->facts().isa)) +
                       " and its kernel was dropped");
     }
-    other_ = pack_layer(facts, *kernel(), bias());
+    other_ = std::make_shared<const PackedLayer>(facts_for(*isa), *kernel(), bias());
   }
   return other_;
 }
 
-std::shared_ptr<const Plan> ConvolutionTranspose::State::pack(const Tensor& kernel,
-                                                              const Tensor* bias) const {
-  return pack_layer(packed->facts(), kernel, bias);
+std::shared_ptr<const PackedLayer> ConvolutionTranspose::State::pack(const Tensor& kernel,
+                                                                     const Tensor* bias) const {
+  return std::make_shared<const PackedLayer>(packed->facts(), kernel, bias);
 }
 
-void ConvolutionTranspose::State::take(std::shared_ptr<const Plan> plan) {
-  packed = std::move(plan);
+void ConvolutionTranspose::State::take(std::shared_ptr<const PackedLayer> repacked) {
+  packed = std::move(repacked);
   const std::lock_guard guard(other_lock_);
   other_.reset();
 }
@@ -58,12 +60,25 @@ std::size_t ConvolutionTranspose::State::packed_bytes() const {
   return packed->packed_bytes() + (other_ != nullptr ? other_->packed_bytes() : 0);
 }
 
+namespace {
+
+/// Of an axis, where the options expect nothing else.
+constexpr Index kUsualExtent = 64;
+
+}  // namespace
+
 LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa) {
   LayerFacts facts;
   const std::size_t rank = static_cast<std::size_t>(checked.options.rank);
   for (std::size_t a = 0; a < rank; ++a) {
     const Axis& axis = checked.axes[a];
     facts.axes[3 - rank + a] = internal::AxisPhases(axis.filter, axis.stride, axis.dilation);
+    facts.expected_inputs[3 - rank + a] = kUsualExtent;
+  }
+  if (checked.options.expected_input_shape) {
+    const internal::CallShape shape =
+        internal::check_input_shape(checked, *checked.options.expected_input_shape);
+    std::copy(std::begin(shape.inputs), std::end(shape.inputs), facts.expected_inputs);
   }
   facts.input_size = checked.options.input_size;
   facts.output_size = checked.options.output_size;
@@ -71,11 +86,6 @@ LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa) {
   facts.isa = isa;
   facts.label = checked.label;
   return facts;
-}
-
-std::shared_ptr<const Plan> pack_layer(const LayerFacts& facts, const Tensor& kernel,
-                                       const Tensor* bias) {
-  return internal::choose_strategy(facts).pack(facts, kernel, bias);
 }
 
 }  // namespace upconv

@@ -16,9 +16,9 @@ namespace upconv {
 /// the layer starts with the same.
 struct ConvolutionTranspose::State {
   internal::CheckedOptions checked;
-  std::optional<Variable> kernel_variable;       ///< none once dropped
-  std::optional<Variable> bias_variable;         ///< none for a layer without bias
-  std::shared_ptr<const internal::Plan> packed;  ///< for the layer's own ISA
+  std::optional<Variable> kernel_variable;              ///< none once dropped
+  std::optional<Variable> bias_variable;                ///< none for a layer without bias
+  std::shared_ptr<const internal::PackedLayer> packed;  ///< for the layer's own ISA
 
   State() = default;
   State(const State& from);
@@ -27,28 +27,24 @@ struct ConvolutionTranspose::State {
   const Tensor* kernel() const { return kernel_variable ? &kernel_variable->value() : nullptr; }
   const Tensor* bias() const { return bias_variable ? &bias_variable->value() : nullptr; }
 
-  /// Facts for an ISA. @throws Error kUnsupported when this machine does not run it.
+  /// Facts for an ISA, whether this machine runs it or not.
   internal::LayerFacts facts_for(Isa isa) const;
   /// The weights for an ISA (absent: the layer's own), packed now if they are not.
   /// @throws Error kUnsupported when this machine does not run it, or the kernel was dropped.
-  std::shared_ptr<const internal::Plan> packed_for(std::optional<Isa> isa) const;
+  std::shared_ptr<const internal::PackedLayer> packed_for(std::optional<Isa> isa) const;
   /// Packs for the layer's own ISA. The state is unchanged.
-  std::shared_ptr<const internal::Plan> pack(const Tensor& kernel, const Tensor* bias) const;
+  std::shared_ptr<const internal::PackedLayer> pack(const Tensor& kernel, const Tensor* bias) const;
   /// Replaces the packed weights and forgets those of another ISA.
-  void take(std::shared_ptr<const internal::Plan> plan);
+  void take(std::shared_ptr<const internal::PackedLayer> repacked);
   std::size_t packed_bytes() const;
 
  private:
   mutable std::mutex other_lock_;
   /// At most one more format, for calls that name another ISA.
-  mutable std::shared_ptr<const internal::Plan> other_;
+  mutable std::shared_ptr<const internal::PackedLayer> other_;
 };
 
 /// Facts of a layer with these options.
 internal::LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa);
-
-/// Packs with the strategy that suits best.
-std::shared_ptr<const internal::Plan> pack_layer(const internal::LayerFacts& facts,
-                                                 const Tensor& kernel, const Tensor* bias);
 
 }  // namespace upconv

@@ -63,6 +63,7 @@ class AxisPhases {
 
   Index filter() const { return filter_; }
   Index stride() const { return stride_; }
+  Index dilation() const { return dilation_; }
   /// Filter taps from one tap of a phase to its next: s / g.
   Index tap_step() const { return stride_ / gcd_; }
   /// Input elements from one tap of a phase to its next: d / g.

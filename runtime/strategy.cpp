@@ -1,7 +1,9 @@
 #include "strategy.h"
 
-#include <limits>
+#include <algorithm>
 
+#include "kernel_table.h"
+#include "narrow_plan.h"
 #include "upconv/error.h"
 #include "wide_plan.h"
 
@@ -9,29 +11,112 @@ namespace upconv::internal {
 
 namespace {
 
-constexpr Strategy kStrategies[] = {
-    {"wide", wide_cost, wide_kernel, wide_pack},
+/// One row of the table of strategies.
+struct Strategy {
+  const char* name;
+  /// Nothing where the strategy cannot compute the layer.
+  std::optional<KernelCost> (*cost)(const LayerFacts& facts, const CallAxis (&axes)[3],
+                                    Index batches);
+  /// Null where it cannot compute the layer with these weights.
+  std::shared_ptr<const Plan> (*pack)(const LayerFacts& facts, const Tensor& kernel,
+                                      const Tensor* bias);
 };
 
-}  // namespace
+/// The first computes every layer; each other one is packed too where it is expected to be faster.
+constexpr Strategy kStrategies[] = {
+    {"wide", wide_cost, wide_pack},
+    {"narrow", narrow_cost, narrow_pack},
+};
 
-std::span<const Strategy> strategies() { return kStrategies; }
-
-const Strategy& choose_strategy(const LayerFacts& facts) {
-  const Strategy* best = nullptr;
-  double least = std::numeric_limits<double>::infinity();
-  for (const Strategy& strategy : kStrategies) {
-    const std::optional<double> cost = strategy.cost(facts);
-    if (!cost || *cost >= least) continue;
-    best = &strategy;
-    least = *cost;
+/// The axes of a call with the expected extents and the whole result.
+struct ExpectedCall {
+  explicit ExpectedCall(const LayerFacts& facts) {
+    for (int a = 0; a < 3; ++a) {
+      const AxisPhases& phases = facts.axes[a];
+      const Index input = facts.expected_inputs[a];
+      const Index output =
+          (input - 1) * phases.stride() + (phases.filter() - 1) * phases.dilation() + 1;
+      axes[a] = {&phases, input, Window{.output = output, .offset = 0}};
+    }
   }
-  if (best == nullptr) {
+  CallAxis axes[3];
+};
+
+/// Strategies to pack for, the everyday one first.
+std::vector<const Strategy*> strategies_for(const LayerFacts& facts) {
+  std::vector<const Strategy*> chosen = {&kStrategies[0]};
+  const ExpectedCall expected(facts);
+  std::optional<KernelCost> least = kStrategies[0].cost(facts, expected.axes, 1);
+  if (!least) {
     throw Error(ErrorKind::kUnsupported, facts.label + ": this build has no kernel for " +
                                              std::string(to_string(facts.isa)) + " and " +
                                              std::string(to_string(facts.dtype)));
   }
+  for (const Strategy& strategy : std::span(kStrategies).subspan(1)) {
+    const std::optional<KernelCost> cost = strategy.cost(facts, expected.axes, 1);
+    if (!cost || cost->cost >= least->cost) continue;
+    chosen.resize(1);
+    chosen.push_back(&strategy);
+    least = cost;
+  }
+  return chosen;
+}
+
+}  // namespace
+
+PackedLayer::PackedLayer(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias)
+    : facts_(facts) {
+  for (const Strategy* strategy : strategies_for(facts)) {
+    std::shared_ptr<const Plan> plan = strategy->pack(facts, kernel, bias);
+    if (plan != nullptr) plans_.push_back(std::move(plan));
+  }
+}
+
+const Plan& PackedLayer::plan_for(const CallAxis (&axes)[3], Index batches) const {
+  const Plan* best = plans_.front().get();
+  if (plans_.size() == 1) return *best;
+  double least = best->cost(axes, batches).cost;
+  for (const auto& plan : std::span(plans_).subspan(1)) {
+    const double cost = plan->cost(axes, batches).cost;
+    if (cost < least) {
+      least = cost;
+      best = plan.get();
+    }
+  }
   return *best;
+}
+
+std::size_t PackedLayer::packed_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& plan : plans_) bytes += plan->packed_bytes();
+  return bytes;
+}
+
+void require_kernels(const LayerFacts& facts) { strategies_for(facts); }
+
+Choice choose_strategy(const LayerFacts& facts, const CallAxis (&axes)[3], Index batches) {
+  Choice best;
+  for (const Strategy* strategy : strategies_for(facts)) {
+    const KernelCost cost = *strategy->cost(facts, axes, batches);
+    if (*best.strategy == '\0' || cost.cost < best.kernel.cost) best = {strategy->name, cost};
+  }
+  return best;
+}
+
+int worth_threads(const Call& call, const LayerFacts& facts, int threads) {
+  if (threads == 1) return 1;
+  const double per_pixel =
+      static_cast<double>(call.batch_count()) * static_cast<double>(facts.output_size);
+  double work = per_pixel * static_cast<double>(facts.taps() * facts.input_size);
+  double outputs = per_pixel;
+  for (const CallAxis& axis : call.axes) {
+    work *= static_cast<double>(axis.input);
+    outputs *= static_cast<double>(axis.window.output);
+  }
+  // An output that sees no tap costs about as much as a few multiply-adds to write.
+  work = std::max(work, 8 * outputs);
+  return static_cast<int>(std::clamp(work / target_sizes(facts.isa).thread_multiply_adds, 1.0,
+                                     static_cast<double>(threads)));
 }
 
 }  // namespace upconv::internal

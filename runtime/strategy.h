@@ -1,7 +1,9 @@
 // Strategies: ways to compute a layer, each with its own packed weights, and the choice among them.
 //
-// Which strategy and tiles a layer gets depends on its options, dtype and ISA, never on a call's
-// shapes. A new strategy is a Plan and one row in strategy.cpp.
+// Which strategies a layer packs for depends on its options, dtype and ISA, and on the shape it was
+// told to expect, at most two; which of those computes a call depends on the call's extents. All
+// sum in the same order, so the choice moves time and never a value. A new strategy is a Plan and
+// one row in strategy.cpp.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "call.h"
 #include "phases.h"
@@ -25,10 +28,17 @@ struct LayerFacts {
   Index output_size = 1;
   DType dtype = DType::kFloat32;
   Isa isa = Isa::kSse41;
-  std::string label;  ///< `ConvolutionTranspose "decoder"`, for messages
+  Index expected_inputs[3] = {1, 1, 1};  ///< extents to choose strategies for
+  std::string label;                     ///< `ConvolutionTranspose "decoder"`, for messages
 
   /// Taps of the whole filter.
   Index taps() const { return axes[0].filter() * axes[1].filter() * axes[2].filter(); }
+};
+
+/// The main kernel that a strategy would run, and the time it would take.
+struct KernelCost {
+  const char* kernel = "";
+  double cost = 0;  ///< in vector multiply-adds at full rate
 };
 
 /// A layer's weights, packed for one strategy and ISA, and how to run them. Immutable, so that
@@ -37,35 +47,48 @@ class Plan {
  public:
   virtual ~Plan() = default;
 
-  virtual const LayerFacts& facts() const = 0;
+  virtual const char* strategy() const = 0;
+  virtual KernelCost cost(const CallAxis (&axes)[3], Index batches) const = 0;
   virtual std::size_t packed_bytes() const = 0;
   /// Bytes of scratch that one thread needs, whatever the extents and taps.
   virtual std::size_t scratch_bytes_per_thread() const = 0;
   /// @throws Error when run() could not address what such a call touches.
   virtual void check(const Call& call) const = 0;
-  /// Computes a checked call on up to `threads` threads, with threads * scratch_bytes_per_thread()
-  /// bytes of 64-byte aligned scratch; bitwise the same for every number of threads.
+  /// Computes a checked call that is not empty on up to `threads` threads, with threads *
+  /// scratch_bytes_per_thread() bytes of 64-byte aligned scratch; bitwise the same for every number
+  /// of threads.
   virtual void run(const Call& call, int threads, Executor* executor,
                    std::span<std::byte> scratch) const = 0;
 };
 
-/// One row of the table of strategies.
-struct Strategy {
-  const char* name;
-  /// Estimated cost of one multiply-add of every tap, in units of one vector's share at full rate;
-  /// nothing where the strategy cannot compute the layer.
-  std::optional<double> (*cost)(const LayerFacts& facts);
-  /// The main kernel it would run.
-  const char* (*kernel)(const LayerFacts& facts);
+/// Threads that pay for a call, of at most `threads`.
+int worth_threads(const Call& call, const LayerFacts& facts, int threads);
+
+/// A layer's weights for one ISA, in at most two formats.
+class PackedLayer {
+ public:
   /// Packs a C-order kernel `filter_shape ++ [input_size, output_size]` and a bias (null: zero).
-  /// @throws Error kLimitExceeded, kOutOfMemory.
-  std::shared_ptr<const Plan> (*pack)(const LayerFacts& facts, const Tensor& kernel,
-                                      const Tensor* bias);
+  /// @throws Error kLimitExceeded, kOutOfMemory; kUnsupported as require_kernels.
+  PackedLayer(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias);
+
+  const LayerFacts& facts() const { return facts_; }
+  /// The plan of least cost for such a call.
+  const Plan& plan_for(const CallAxis (&axes)[3], Index batches) const;
+  std::size_t packed_bytes() const;
+
+ private:
+  LayerFacts facts_;
+  std::vector<std::shared_ptr<const Plan>> plans_;
 };
 
-std::span<const Strategy> strategies();
+/// @throws Error kUnsupported when no strategy can compute the layer with this build's kernels.
+void require_kernels(const LayerFacts& facts);
 
-/// The strategy of least cost.
-const Strategy& choose_strategy(const LayerFacts& facts);
+/// What plan_for would choose, were the layer packed with finite weights.
+struct Choice {
+  const char* strategy = "";
+  KernelCost kernel;
+};
+Choice choose_strategy(const LayerFacts& facts, const CallAxis (&axes)[3], Index batches);
 
 }  // namespace upconv::internal

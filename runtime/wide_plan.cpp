@@ -15,11 +15,35 @@ namespace upconv::internal {
 
 namespace {
 
+/// Costs of a pixel beside its multiply-adds: tables, and a copy where the last block is padded.
+constexpr double kPixelCost = 20, kPaddedPixelCost = 60;
+
+KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
+                   const CallAxis (&axes)[3], Index batches) {
+  double pixels = static_cast<double>(batches), rows = static_cast<double>(facts.input_size);
+  for (const CallAxis& axis : axes) {
+    pixels *= static_cast<double>(axis.window.output);
+    // Taps per output: those of its phase, and no more than the inputs there are.
+    rows *= std::min(
+        static_cast<double>(axis.phases->filter()) / static_cast<double>(axis.phases->stride()),
+        static_cast<double>(axis.input));
+  }
+  double blocks = 0;
+  for (const Part& part : parts) blocks += static_cast<double>(part.blocks) * part.tiles[0].cost;
+  const Part& last = parts.back();
+  const bool padded = last.blocks * last.block_channels() > last.channels;
+  const double pixel = padded ? kPaddedPixelCost : kPixelCost;
+  return {parts.front().tiles.front().name, pixels * (rows * blocks + pixel)};
+}
+
 class WidePlan final : public Plan {
  public:
   explicit WidePlan(WideWeights packed) : packed_(std::move(packed)) {}
 
-  const LayerFacts& facts() const override { return packed_.layout; }
+  const char* strategy() const override { return "wide"; }
+  KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {
+    return cost_of(packed_.layout, packed_.layout.parts, axes, batches);
+  }
   std::size_t packed_bytes() const override {
     return static_cast<std::size_t>(packed_.weights.size() + packed_.bias.size()) *
            size_of(packed_.layout.dtype);
@@ -34,13 +58,9 @@ class WidePlan final : public Plan {
 };
 
 std::size_t WidePlan::scratch_bytes_per_thread() const {
-  // For the widest block of any ISA: a call that names another than the layer's needs no more.
   Index channels = 0;
-  for (const TileKernel& row : wide_kernels()) {
-    if (row.dtype == packed_.layout.dtype) {
-      channels = std::max(channels, Index{row.lanes} * row.vectors);
-    }
-  }
+  for (const Part& part : packed_.layout.parts)
+    channels = std::max(channels, part.block_channels());
   const std::size_t tile =
       static_cast<std::size_t>(kTablePixels * channels) * size_of(packed_.layout.dtype);
   return (4 * Scratch::kTableBytes + tile + 63) / 64 * 64;
@@ -72,14 +92,9 @@ void WidePlan::check(const Call& call) const {
 
 void WidePlan::run(const Call& call, int threads, Executor* executor,
                    std::span<std::byte> scratch) const {
-  if (call.is_empty()) return;
   const WideRunner runner(call, packed_);
   const std::size_t share = scratch_bytes_per_thread();
-  if (threads > 1) {
-    threads = static_cast<int>(
-        std::clamp(runner.multiply_adds() / target_sizes(packed_.layout.isa).thread_multiply_adds,
-                   1.0, static_cast<double>(threads)));
-  }
+  threads = worth_threads(call, packed_.layout, threads);
   if (threads == 1) {
     runner.work(Scratch(scratch.first(share)), kChunkPixels, [] { return true; });
     return;
@@ -100,16 +115,11 @@ void WidePlan::run(const Call& call, int threads, Executor* executor,
 
 }  // namespace
 
-std::optional<double> wide_cost(const LayerFacts& facts) {
+std::optional<KernelCost> wide_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
+                                    Index batches) {
   const std::vector<Part> parts = choose_parts(facts.output_size, facts.dtype, facts.isa);
   if (parts.empty()) return std::nullopt;
-  double cost = 0;
-  for (const Part& part : parts) cost += static_cast<double>(part.blocks) * part.tiles[0].cost;
-  return cost;
-}
-
-const char* wide_kernel(const LayerFacts& facts) {
-  return choose_parts(facts.output_size, facts.dtype, facts.isa).front().tiles.front().name;
+  return cost_of(facts, parts, axes, batches);
 }
 
 std::shared_ptr<const Plan> wide_pack(const LayerFacts& facts, const Tensor& kernel,

@@ -5,8 +5,8 @@
 
 namespace upconv::internal {
 
-std::optional<double> wide_cost(const LayerFacts& facts);
-const char* wide_kernel(const LayerFacts& facts);
+std::optional<KernelCost> wide_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
+                                    Index batches);
 std::shared_ptr<const Plan> wide_pack(const LayerFacts& facts, const Tensor& kernel,
                                       const Tensor* bias);
 

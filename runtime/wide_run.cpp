@@ -29,19 +29,6 @@ WideRunner::WideRunner(const Call& call, const WideWeights& packed)
   copy_ = find_epilogue(ActivationKind::kClamp, layout_.dtype, layout_.isa);
 }
 
-double WideRunner::multiply_adds() const {
-  const double outputs_per_pixel =
-      static_cast<double>(call_.batch_count()) * static_cast<double>(layout_.output_size);
-  double total = outputs_per_pixel * static_cast<double>(layout_.rows());
-  double outputs = outputs_per_pixel;
-  for (const CallAxis& axis : call_.axes) {
-    total *= static_cast<double>(axis.input);
-    outputs *= static_cast<double>(axis.window.output);
-  }
-  // An output that sees no tap costs about as much as a few multiply-adds to write.
-  return std::max(total, 8 * outputs);
-}
-
 Index WideRunner::chunk_pixels(int threads) const {
   if (threads == 1) return kChunkPixels;
   Index pixels = call_.batch_count();

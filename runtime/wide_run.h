@@ -16,9 +16,6 @@ class WideRunner {
  public:
   WideRunner(const Call& call, const WideWeights& packed);
 
-  /// Multiply-adds of the call, for the decision whether threads pay.
-  double multiply_adds() const;
-
   /// Chunk length for a number of threads: enough units for all, never below a few tiles.
   Index chunk_pixels(int threads) const;
 

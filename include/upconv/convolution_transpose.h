@@ -69,8 +69,8 @@ struct ConvolutionTransposeOptions {
   bool use_bias = true;
   /// The instruction set to pack for; absent: default_isa().
   std::optional<Isa> isa = {};
-  /// An input shape to expect: checked at once, and a hint for the choice among strategies. (With
-  /// the strategies of this version the choice does not depend on it.)
+  /// An input shape to expect: checked at once, and what the strategies to pack for are chosen by
+  /// (absent: 64 positions per axis). Calls of other shapes are as exact, if not as fast.
   std::optional<Dims> expected_input_shape = {};
 };
 
@@ -126,9 +126,10 @@ class ConvolutionTranspose : public Layer {
                   const CallOptions& options = {}) const;
 
   Dims output_shape(const Dims& input_shape) const override;
-  /// Bytes of CallOptions::scratch for such a call, on any instruction set: some tens of KiB per
-  /// thread, whatever the extents and taps.
-  std::size_t scratch_bytes(const Dims& input_shape, int threads = 1) const;
+  /// Bytes of CallOptions::scratch for such a call on an instruction set (absent: the layer's own):
+  /// at most some hundreds of KiB per thread, whatever the extents.
+  std::size_t scratch_bytes(const Dims& input_shape, int threads = 1,
+                            std::optional<Isa> isa = {}) const;
   /// Bytes of packed weights held now.
   std::size_t packed_bytes() const;
   /// What a call on this input shape runs.

@@ -261,9 +261,13 @@ TEST_F(CallErrors, AnIsaThatDoesNotRunHere) {
 }
 
 TEST_F(CallErrors, TapsThatReachTooFar) {
-  // Rows 2^28 elements apart, and four taps over them: more than a kernel's 32-bit steps.
-  const ConvolutionTranspose layer(
-      {.input_size = 2, .output_size = 3, .filter_shape = {8, 1}, .strides = {2, 1}, .name = "up"});
+  // Rows 2^28 elements apart, and four taps over them: more than a kernel's 32-bit steps. (48
+  // channels are for the wide strategy, whose limit this is.)
+  const ConvolutionTranspose layer({.input_size = 2,
+                                    .output_size = 48,
+                                    .filter_shape = {8, 1},
+                                    .strides = {2, 1},
+                                    .name = "up"});
   const Index row = Index{1} << 28;
   // Never read, and far from the output that the call allocates.
   // NOLINTNEXTLINE(performance-no-int-to-ptr): no object is 3 GiB long.

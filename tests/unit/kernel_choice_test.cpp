@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,107 +16,51 @@
 namespace upconv {
 namespace {
 
-/// Layers of bench/layers.json, each for another reason.
-struct Row {
-  const char* layer;
-  const char* reason;
-  /// "<pixels>x<vectors>" of the first kernel, by "<dtype>_<isa>".
-  std::map<std::string, std::string> tile;
-};
-
-const std::vector<Row>& rows() {
-  static const std::vector<Row> all = {
-      {"dcgan_32_rgb",
-       "3 channels",
-       {{"float32_sse41", "12x1"},
-        {"float32_avx2", "12x1"},
-        {"float32_avx512", "24x1"},
-        {"float64_sse41", "6x2"},
-        {"float64_avx2", "12x1"},
-        {"float64_avx512", "24x1"}}},
-      {"fsrcnn_x3",
-       "1 channel",
-       {{"float32_sse41", "12x1"},
-        {"float32_avx2", "12x1"},
-        {"float32_avx512", "24x1"},
-        {"float64_sse41", "12x1"},
-        {"float64_avx2", "12x1"},
-        {"float64_avx512", "24x1"}}},
-      {"fcn8s_k16",
-       "21 channels",
-       {{"float32_sse41", "4x3"},
-        {"float32_avx2", "4x3"},
-        {"float32_avx512", "12x2"},
-        {"float64_sse41", "4x3"},
-        {"float64_avx2", "4x3"},
-        {"float64_avx512", "8x3"}}},
-      {"vnet_32",
-       "16 channels, rank 3",
-       {{"float32_sse41", "6x2"},
-        {"float32_avx2", "6x2"},
-        {"float32_avx512", "24x1"},
-        {"float64_sse41", "4x3"},
-        {"float64_avx2", "6x2"},
-        {"float64_avx512", "12x2"}}},
-      {"vae_14",
-       "32 channels",
-       {{"float32_sse41", "4x3"},
-        {"float32_avx2", "6x2"},
-        {"float32_avx512", "12x2"},
-        {"float64_sse41", "4x3"},
-        {"float64_avx2", "4x3"},
-        {"float64_avx512", "12x2"}}},
-      {"hifigan_4",
-       "32 channels, rank 1",
-       {{"float32_sse41", "4x3"},
-        {"float32_avx2", "6x2"},
-        {"float32_avx512", "12x2"},
-        {"float64_sse41", "4x3"},
-        {"float64_avx2", "4x3"},
-        {"float64_avx512", "12x2"}}},
-      {"conv_56",
-       "64 channels, stride 1",
-       {{"float32_sse41", "4x3"},
-        {"float32_avx2", "4x3"},
-        {"float32_avx512", "12x2"},
-        {"float64_sse41", "4x3"},
-        {"float64_avx2", "4x3"},
-        {"float64_avx512", "8x3"}}},
-      {"pose_32",
-       "256 channels",
-       {{"float32_sse41", "4x3"},
-        {"float32_avx2", "4x3"},
-        {"float32_avx512", "8x3"},
-        {"float64_sse41", "4x3"},
-        {"float64_avx2", "4x3"},
-        {"float64_avx512", "8x3"}}},
-  };
-  return all;
-}
-
-TEST(KernelChoice, OfTheBenchmarkLayersIsTheOneOfThisTable) {
-  std::map<std::string, tools::LayerConfig> layers;
-  for (const tools::LayerConfig& config : tools::read_layer_list(UPCONV_LAYERS)) {
-    layers.emplace(config.options.name, config);
-  }
-  for (const Row& row : rows()) {
-    ASSERT_TRUE(layers.count(row.layer)) << row.layer;
+// Every layer of bench/layers.json on every instruction set of this processor's kind, run here or
+// not. A change of the cost model or of schedules/kernels.json shows here by name.
+TEST(KernelChoice, OfTheBenchmarkLayersIsTheOneThatIsWrittenDown) {
+  std::ifstream file(UPCONV_KERNEL_CHOICES);
+  const nlohmann::json written = nlohmann::json::parse(file);
+  std::size_t layers = 0;
+  for (tools::LayerConfig& config : tools::read_layer_list(UPCONV_LAYERS)) {
+    ++layers;
+    const std::string name = config.options.name;
+    ASSERT_TRUE(written.contains(name)) << name;
+    std::size_t choices = 0;
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
-      tools::LayerConfig config = layers.at(row.layer);
       config.options.dtype = dtype;
       const auto layer = tools::make_layer(config);
-      for (const Isa isa : runnable_isas()) {
+      for (const Isa isa : internal::built_isas()) {
         const std::string key = std::string(to_string(dtype)) + "_" + std::string(to_string(isa));
-        if (!row.tile.count(key)) continue;  // neon, until its choices are tuned
+        if (!written[name].contains(key)) continue;  // of the other kind of processor
+        ++choices;
         const KernelChoice choice = layer->kernel_choice(*config.input, isa);
-        EXPECT_EQ(choice.kernel, "wide_" + key + "_" + row.tile.at(key))
-            << row.layer << ": " << row.reason;
-        EXPECT_EQ(choice.strategy, "wide");
+        EXPECT_EQ(choice.kernel, written[name][key].get<std::string>()) << name << " " << key;
+        EXPECT_TRUE(choice.kernel.starts_with(choice.strategy + "_" + key)) << choice.kernel;
         EXPECT_EQ(choice.isa, isa);
       }
       EXPECT_EQ(layer->kernel_choice(*config.input).isa, default_isa());
     }
+    EXPECT_EQ(choices, 2 * internal::built_isas().size()) << name;
   }
+  EXPECT_EQ(layers, written.size());
+}
+
+TEST(KernelChoice, OfFewOutputChannelsDependsOnTheInputShape) {
+  const ConvolutionTranspose layer(
+      {.input_size = 64, .output_size = 3, .filter_shape = 4, .strides = 2});
+  EXPECT_EQ(layer.kernel_choice({1, 64, 64, 64}).strategy, "narrow");
+  EXPECT_EQ(layer.kernel_choice({1, 1, 1, 64}).strategy, "wide");
+}
+
+TEST(KernelChoice, ForOneShapeIsHintedByTheExpectedInputShape) {
+  const ConvolutionTransposeOptions options{
+      .input_size = 64, .output_size = 3, .filter_shape = 4, .strides = 2};
+  ConvolutionTransposeOptions hinted = options;
+  hinted.expected_input_shape = Dims{1, 1, 1, 64};
+  const ConvolutionTranspose usual(options), tiny(hinted);
+  EXPECT_EQ(tiny.kernel_choice({1, 64, 64, 64}).strategy, "wide");
+  EXPECT_LT(tiny.packed_bytes(), usual.packed_bytes());
 }
 
 TEST(KernelChoice, IsARunnableKernelOfTheTableForEveryNumberOfChannels) {
@@ -157,6 +103,22 @@ TEST(KernelTable, NamesAreUniqueAndSayWhatTheKernelIs) {
     EXPECT_EQ(row.name, "wide_" + std::string(to_string(row.dtype)) + "_" +
                             std::string(to_string(row.isa)) + "_" + std::to_string(row.pixels) +
                             "x" + std::to_string(row.vectors));
+  }
+}
+
+TEST(KernelTable, OfTheNarrowStrategyMakesUpEveryNumberOfRows) {
+  for (const Isa isa : internal::built_isas()) {
+    for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+      std::set<int> heights;
+      for (const internal::TileKernel& row : internal::narrow_kernels()) {
+        if (row.isa != isa || row.dtype != dtype) continue;
+        EXPECT_TRUE(heights.insert(row.pixels).second) << row.name;
+        EXPECT_EQ(row.name, "narrow_" + std::string(to_string(dtype)) + "_" +
+                                std::string(to_string(isa)) + "_" + std::to_string(row.pixels) +
+                                "x" + std::to_string(row.vectors));
+      }
+      EXPECT_TRUE(heights.count(1)) << to_string(isa);
+    }
   }
 }
 

@@ -156,7 +156,12 @@ std::vector<double> naive_weights(const WideLayout& layout, const std::vector<In
 
 LayerFacts facts_of(const AxisPhases (&axes)[3], Index input_size, Index output_size, DType dtype,
                     Isa isa) {
-  return {{axes[0], axes[1], axes[2]}, input_size, output_size, dtype, isa, "layer"};
+  return {.axes = {axes[0], axes[1], axes[2]},
+          .input_size = input_size,
+          .output_size = output_size,
+          .dtype = dtype,
+          .isa = isa,
+          .label = "layer"};
 }
 
 TEST(Packing, IsTheOrderOfPhasesTapsAndBlocks) {

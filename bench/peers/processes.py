@@ -1,0 +1,106 @@
+"""Workers: one process a peer, asked over a pipe, one line of JSON each way."""
+
+import json
+import os
+import pathlib
+import select
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+#: Modules of the package workers; each needs its Python package.
+PYTHON_WORKERS = ("onnxruntime", "openvino", "torch", "tensorflow", "litert", "ncnn")
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
+
+
+class Gone(Exception):
+    """The worker ended, or did not answer in time."""
+
+
+class Worker:
+    """A peer's process; started again after it ended."""
+
+    def __init__(self, key, command, threads, cores, log):
+        self.key, self.command, self.cores, self.log = key, command, cores, log
+        self.environment = {**os.environ, **QUIET, "PYTHONPATH": str(HERE)}
+        self.environment["PEER_THREADS"] = str(threads)
+        for name in ("OMP", "MKL", "OPENBLAS"):
+            self.environment[name + "_NUM_THREADS"] = str(threads)
+        self.process = None
+        self.info = self.ask({"command": "hello"}, seconds=180)
+
+    @property
+    def name(self):
+        return self.info["peer"]
+
+    def start(self):
+        self.process = subprocess.Popen(
+            self.command,
+            cwd=HERE,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            preexec_fn=lambda: os.sched_setaffinity(0, self.cores),
+        )
+
+    def stop(self):
+        if self.process is None:
+            return
+        self.process.stdin.close()  # the end of its input is the end of a worker
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.process = None
+
+    def ask(self, message, seconds=120):
+        """The answer; {"refused": why} also when the worker broke down over it."""
+        try:
+            if self.process is None:
+                self.start()
+            return self._ask(message, seconds)
+        except (Gone, OSError, ValueError) as error:
+            if self.process is not None:
+                self.process.kill()
+                self.process.wait()
+                self.process = None
+            return {"refused": f"{message['command']}: {error}"}
+
+    def _ask(self, message, seconds):
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.flush()
+        pipe, line = self.process.stdout, b""
+        while not line.endswith(b"\n"):
+            ready, _, _ = select.select([pipe], [], [], seconds)
+            if not ready:
+                raise Gone(f"no answer in {seconds} s")
+            part = os.read(pipe.fileno(), 65536)
+            if not part:
+                raise Gone(f"the worker ended, status {self.process.wait()}")
+            line += part
+        return json.loads(line)
+
+
+def start_workers(binaries, wanted, threads, cores, log):
+    """(our worker, {key: worker of a peer}, {key: why it is missing})."""
+    ours = Worker("upconv", [str(binaries / "upconv_peer_worker")], threads, cores, log)
+    if "refused" in ours.info:
+        raise SystemExit(f"{ours.command[0]}: {ours.info['refused']}")
+    workers, missing = {}, {}
+    for key in PYTHON_WORKERS:
+        workers[key] = [sys.executable, "-m", "workers." + key]
+    workers["onednn"] = [str(binaries / "upconv_onednn_worker")]
+    for key in list(workers):
+        if wanted and key not in wanted:
+            del workers[key]
+            continue
+        worker = Worker(key, workers[key], threads, cores, log)
+        if "refused" in worker.info:
+            missing[key] = worker.info["refused"]
+            del workers[key]
+        else:
+            workers[key] = worker
+    return ours, workers, missing

@@ -1,0 +1,1 @@
+"""One worker a peer; common.py has the protocol."""

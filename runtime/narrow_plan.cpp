@@ -1,0 +1,98 @@
+// The narrow strategy as a Plan: scratch, threads and cost.
+#include "narrow_plan.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "narrow_run.h"
+
+namespace upconv::internal {
+
+namespace {
+
+/// The layout of a layer that the strategy can compute.
+std::optional<NarrowLayout> usable_layout(const LayerFacts& facts) {
+  std::optional<NarrowLayout> layout = narrow_layout(facts);
+  if (layout && (layout->weights == 0 || !strips_fit(*layout))) layout.reset();
+  return layout;
+}
+
+KernelCost cost_of(const NarrowLayout& layout, const CallAxis (&axes)[3], Index batches) {
+  for (const NarrowSet& set : layout.sets) {
+    if (set.pieces.empty()) continue;
+    return {set.pieces.front().tiles.front().kernel->name,
+            choose_strips(layout, axes, batches, 1).cost};
+  }
+  return {};
+}
+
+class NarrowPlan final : public Plan {
+ public:
+  NarrowPlan(NarrowLayout layout, Tensor weights, const Tensor* bias)
+      : layout_(std::move(layout)), weights_(std::move(weights)) {
+    if (bias != nullptr) bias_ = *bias;
+  }
+
+  const char* strategy() const override { return "narrow"; }
+  KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {
+    return cost_of(layout_, axes, batches);
+  }
+  std::size_t packed_bytes() const override {
+    const Index elements = weights_.size() + (bias_ ? bias_->size() : 0);
+    return static_cast<std::size_t>(elements) * size_of(layout_.dtype);
+  }
+  std::size_t scratch_bytes_per_thread() const override {
+    return (narrow_scratch_bytes(layout_) + 63) / 64 * 64;
+  }
+  // Strips are copied and written with 64-bit offsets.
+  void check(const Call&) const override {}
+  void run(const Call& call, int threads, Executor* executor,
+           std::span<std::byte> scratch) const override;
+
+ private:
+  NarrowLayout layout_;
+  Tensor weights_;
+  std::optional<Tensor> bias_;
+};
+
+void NarrowPlan::run(const Call& call, int threads, Executor* executor,
+                     std::span<std::byte> scratch) const {
+  threads = worth_threads(call, layout_, threads);
+  const NarrowRunner runner(layout_, weights_, bias_ ? &*bias_ : nullptr, call, threads);
+  const Index strips = runner.strips();
+  if (threads == 1) {
+    for (Index strip = 0; strip < strips; ++strip) runner.run_strip(strip, strip - 1, scratch);
+    return;
+  }
+  const std::size_t share = scratch_bytes_per_thread();
+  std::atomic<Index> next{0};
+  executor->run(threads, [&](int thread) {
+    const auto mine = scratch.subspan(static_cast<std::size_t>(thread) * share, share);
+    Index last = -1;
+    for (Index strip; (strip = next.fetch_add(1, std::memory_order_relaxed)) < strips;) {
+      runner.run_strip(strip, last, mine);
+      last = strip;
+    }
+  });
+}
+
+}  // namespace
+
+std::optional<KernelCost> narrow_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
+                                      Index batches) {
+  const std::optional<NarrowLayout> layout = usable_layout(facts);
+  if (!layout) return std::nullopt;
+  return cost_of(*layout, axes, batches);
+}
+
+std::shared_ptr<const Plan> narrow_pack(const LayerFacts& facts, const Tensor& kernel,
+                                        const Tensor* bias) {
+  std::optional<NarrowLayout> layout = usable_layout(facts);
+  if (!layout) return nullptr;
+  std::optional<Tensor> weights = pack_narrow(*layout, kernel);
+  if (!weights) return nullptr;
+  return std::make_shared<NarrowPlan>(std::move(*layout), std::move(*weights), bias);
+}
+
+}  // namespace upconv::internal

@@ -1,0 +1,44 @@
+// How the narrow strategy cuts a call into strips, and what that costs.
+//
+// A strip is Q_h x Q_w positions q of one image. Its x, with zeros around the image, is copied as
+// [d][h][w] planes of each input channel; position (h, w) of the strip is column h * pitch_w + w of
+// every plane and of every accumulator row, so a tap is a distance between columns and the columns
+// of a whole strip are one run of vectors. (The columns at the end of a row of x belong to no
+// output; what is computed there is dropped.)
+#pragma once
+
+#include <cstddef>
+
+#include "call.h"
+#include "narrow_packing.h"
+
+namespace upconv::internal {
+
+struct StripShape {
+  Index q[3] = {1, 1, 1};      ///< positions per axis; one along d
+  Index pitch[3] = {1, 1, 1};  ///< extents of a plane
+  Index plane = 0;             ///< elements from plane to plane
+  double cost = 0;             ///< of the whole call, in vector multiply-adds at full rate
+};
+
+/// The strips of least cost; at least `least_strips` where there are as many rows.
+StripShape choose_strips(const NarrowLayout& layout, const CallAxis (&axes)[3], Index batches,
+                         Index least_strips);
+
+/// True when the smallest strip fits the memory that is meant for one.
+bool strips_fit(const NarrowLayout& layout);
+
+/// Columns that are computed at once, so that their x stays in the first-level cache while all
+/// tiles of a set pass: a multiple of every tile's width.
+Index column_block(const NarrowLayout& layout);
+
+/// Calls of tile kernels that so many columns take.
+Index tile_calls(const NarrowLayout& layout, Index columns);
+
+/// What one thread needs for a strip of any call, in elements.
+Index planar_elements(const NarrowLayout& layout);
+Index sum_elements(const NarrowLayout& layout);
+/// Elements from one accumulator row to the next.
+Index sum_step(const NarrowLayout& layout);
+
+}  // namespace upconv::internal

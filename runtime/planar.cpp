@@ -1,0 +1,95 @@
+#include "planar.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace upconv::internal {
+
+namespace {
+
+// GCC vectors of 16 bytes, which every processor here has: the library's C++ is compiled for the
+// least of them.
+template <Element T>
+struct Vector {
+  static constexpr Index kLanes = 16 / sizeof(T);
+  typedef T Type __attribute__((vector_size(16)));
+  static Type load(const T* from) {
+    Type value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+  }
+  static void store(T* to, const Type& value) { std::memcpy(to, &value, sizeof value); }
+};
+
+/// Transposes a square of vectors.
+void transpose(Vector<float>::Type (&v)[4]) {
+  using V = Vector<float>::Type;
+  const V a = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5);
+  const V b = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
+  const V c = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
+  const V d = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+  v[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+  v[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+  v[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+  v[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+}
+void transpose(Vector<double>::Type (&v)[2]) {
+  using V = Vector<double>::Type;
+  const V a = __builtin_shufflevector(v[0], v[1], 0, 2);
+  v[1] = __builtin_shufflevector(v[0], v[1], 1, 3);
+  v[0] = a;
+}
+
+/// to[j * to_step + i] = from[i * from_step + j] for 0 <= i < rows, 0 <= j < columns.
+template <Element T>
+void transpose_all(const T* from, Index from_step, Index rows, Index columns, T* to,
+                   Index to_step) {
+  constexpr Index kLanes = Vector<T>::kLanes;
+  const Index whole_rows = rows / kLanes * kLanes, whole_columns = columns / kLanes * kLanes;
+  for (Index i = 0; i < whole_rows; i += kLanes) {
+    for (Index j = 0; j < whole_columns; j += kLanes) {
+      typename Vector<T>::Type square[kLanes];
+      for (Index k = 0; k < kLanes; ++k) {
+        square[k] = Vector<T>::load(from + (i + k) * from_step + j);
+      }
+      transpose(square);
+      for (Index k = 0; k < kLanes; ++k) {
+        Vector<T>::store(to + (j + k) * to_step + i, square[k]);
+      }
+    }
+    for (Index j = whole_columns; j < columns; ++j) {
+      for (Index k = 0; k < kLanes; ++k) to[j * to_step + i + k] = from[(i + k) * from_step + j];
+    }
+  }
+  for (Index i = whole_rows; i < rows; ++i) {
+    for (Index j = 0; j < columns; ++j) to[j * to_step + i] = from[i * from_step + j];
+  }
+}
+
+}  // namespace
+
+template <Element T>
+void to_planar(const T* x, Index x_step, Index width, Index channels, T* planar,
+               Index planar_step) {
+  transpose_all(x, x_step, width, channels, planar, planar_step);
+}
+
+template <Element T>
+void from_planar(const T* planar, Index planar_step, Index width, Index channels, T* y,
+                 Index y_step) {
+  // Columns of a few channels are cheaper to write one by one than in squares.
+  if (channels < Vector<T>::kLanes) {
+    for (Index w = 0; w < width; ++w) {
+      for (Index c = 0; c < channels; ++c) y[w * y_step + c] = planar[c * planar_step + w];
+    }
+    return;
+  }
+  transpose_all(planar, planar_step, channels, width, y, y_step);
+}
+
+template void to_planar(const float*, Index, Index, Index, float*, Index);
+template void to_planar(const double*, Index, Index, Index, double*, Index);
+template void from_planar(const float*, Index, Index, Index, float*, Index);
+template void from_planar(const double*, Index, Index, Index, double*, Index);
+
+}  // namespace upconv::internal

@@ -1,0 +1,195 @@
+// Every strategy computes every layer that it accepts, whatever the choice among them would be, and
+// they agree bit for bit (but for the sign of a zero: the narrow one adds products with the zeros
+// around x).
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+
+#include "bind.h"
+#include "checks.h"
+#include "layer_state.h"
+#include "layers.h"
+#include "narrow_plan.h"
+#include "options.h"
+#include "wide_plan.h"
+
+namespace upconv::test {
+namespace {
+
+using internal::Plan;
+
+/// A layer, its input and the plans for it.
+struct Plans {
+  Plans(const Case& c, Isa isa, Activation activation = {}) {
+    ConvolutionTransposeOptions options = c.options();
+    options.activation_fn = std::move(activation);
+    checked = internal::check_options(options);
+    facts = layer_facts(checked, isa);
+    const Tensor kernel = tensor_of(c.dtype, checked.kernel_shape, c.kernel);
+    std::optional<Tensor> bias;
+    if (c.use_bias) bias = tensor_of(c.dtype, checked.bias_shape, c.bias);
+    wide = internal::wide_pack(facts, kernel, bias ? &*bias : nullptr);
+    narrow = internal::narrow_pack(facts, kernel, bias ? &*bias : nullptr);
+  }
+
+  /// Runs one of the plans with guarded scratch full of NaN, into a given view or a new tensor.
+  Tensor run(const Plan& plan, const ConstTensorView& x, const CallOptions& call = {},
+             const TensorView* into = nullptr) const {
+    const internal::CallShape shape = internal::check_input_shape(checked, x.shape());
+    Tensor y(checked.options.dtype, shape.output);
+    std::memset(y.data(), 0xFF, static_cast<std::size_t>(y.size()) * size_of(y.dtype()));  // NaN
+    const TensorView out = into != nullptr ? *into : y.view();
+    internal::check_call(checked, shape, x, out, call);
+    internal::BoundCall bound;
+    internal::bind(bound, checked, shape, facts, x, out, call);
+    plan.check(bound.call);
+    if (bound.call.is_empty()) return y;
+    Guarded scratch(plan.scratch_bytes_per_thread() * static_cast<std::size_t>(call.threads), 0xFF);
+    ThreadPool pool(call.threads);
+    plan.run(bound.call, call.threads, &pool, scratch.bytes());
+    EXPECT_TRUE(scratch.guards_are_whole());
+    return y;
+  }
+
+  internal::CheckedOptions checked;
+  internal::LayerFacts facts;
+  std::shared_ptr<const Plan> wide, narrow;
+};
+
+class Strategies : public testing::TestWithParam<Isa> {};
+
+TEST_P(Strategies, AgreeOnRandomLayers) {
+  int narrow = 0;
+  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+    Random random(seed);
+    const Problem problem = random_problem(random);
+    const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
+    const Case c = make_case(problem, dtype, Values::kNormal, random);
+    const Plans plans(c, GetParam());
+    if (plans.narrow == nullptr) continue;
+    ++narrow;
+    const Tensor x = c.input();
+    ASSERT_EQ(values_of(plans.run(*plans.narrow, x)), values_of(plans.run(*plans.wide, x)))
+        << "seed " << seed << " " << problem.text();
+  }
+  EXPECT_GT(narrow, 350);
+}
+
+// Layers that the narrow strategy cuts into many strips, sets of rows or pieces.
+const std::vector<Problem>& cut_problems() {
+  const auto problem = [](std::vector<Index> input, Index ci, Index co, std::vector<Index> filter,
+                          std::vector<Index> strides, std::vector<Index> dilations,
+                          std::string padding) {
+    return Problem{.batch = {2},
+                   .input = std::move(input),
+                   .input_size = ci,
+                   .output_size = co,
+                   .filter = std::move(filter),
+                   .strides = std::move(strides),
+                   .dilations = std::move(dilations),
+                   .padding = std::move(padding),
+                   .pairs = {},
+                   .output_padding = {}};
+  };
+  static const std::vector<Problem> all = {
+      problem({37, 41}, 61, 1, {9, 9}, {3, 3}, {1, 1}, "SAME"),  // strips of rows
+      problem({19, 23}, 56, 1, {9, 9}, {2, 2}, {1, 1}, "SAME"),  // a piece per tap row
+      problem({700}, 130, 2, {16}, {8}, {1}, "SAME"),            // strips along a row
+      problem({40}, 33, 3, {100}, {70}, {1}, "VALID"),           // sets of rows; bias alone
+      problem({21}, 17, 2, {512}, {256}, {1}, "SAME"),           // long phases
+      problem({9, 300}, 90, 3, {4, 4}, {2, 2}, {1, 1}, "SAME"),  // few rows a strip
+      problem({5, 6, 31}, 20, 3, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, "SAME"),
+      problem({4, 7, 9}, 12, 2, {5, 3, 4}, {2, 3, 2}, {1, 2, 3}, "VALID"),  // many origins
+      problem({50, 3}, 40, 5, {2, 7}, {3, 2}, {2, 3}, "SAME"),
+      problem({300, 2}, 8, 4, {3, 3}, {1, 1}, {4, 1}, "SAME"),
+  };
+  return all;
+}
+
+TEST_P(Strategies, AgreeWhereWorkIsCut) {
+  for (const Problem& problem : cut_problems()) {
+    for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+      Random random(7);
+      const Case c = make_case(problem, dtype, Values::kNormal, random);
+      const Plans plans(c, GetParam());
+      ASSERT_NE(plans.narrow, nullptr) << problem.text();
+      const Tensor x = c.input();
+      const std::vector<double> expected = values_of(plans.run(*plans.wide, x));
+      EXPECT_EQ(values_of(plans.run(*plans.narrow, x)), expected) << problem.text();
+      for (const int threads : {2, 5}) {
+        EXPECT_EQ(values_of(plans.run(*plans.narrow, x, {.threads = threads})), expected)
+            << threads << " threads " << problem.text();
+      }
+    }
+  }
+}
+
+TEST_P(Strategies, AgreeOnResidualsActivationsAndChannelSlices) {
+  for (const char* activation : {"linear", "relu6", "tanh"}) {
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+      Random random(seed);
+      const Problem problem = random_problem(random);
+      const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+      const Plans plans(c, GetParam(), activation);
+      if (plans.narrow == nullptr) continue;
+      const Tensor x = c.input();
+      CallOptions call;
+      const Tensor residual = plans.run(*plans.wide, x);
+      if (seed % 2 == 0) call.residual = residual;
+      const std::vector<double> expected = values_of(plans.run(*plans.wide, x, call));
+
+      // Into the middle channels of a bigger tensor.
+      Dims shape = residual.shape();
+      shape[shape.size() - 1] += 3;
+      Tensor big(DType::kFloat32, shape);
+      std::fill(big.values<float>().begin(), big.values<float>().end(), -7.0F);
+      const ConstTensorView part = slice(big.view(), shape.size() - 1, 1, problem.output_size);
+      const TensorView into(const_cast<void*>(part.data()), part.dtype(), part.shape(),
+                            part.strides());
+      plans.run(*plans.narrow, x, call, &into);
+      ASSERT_EQ(values_of(into), expected) << activation << " seed " << seed;
+      for (const Index at : {Index{0}, shape.back() - 2, shape.back() - 1}) {
+        for (const double value : values_of(slice(big.view(), shape.size() - 1, at, 1))) {
+          ASSERT_EQ(value, -7) << "channel " << at << " seed " << seed;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Strategies, NarrowKeepsAnInfinityOfXToTheOutputsThatReadIt) {
+  const Problem& problem = cut_problems()[0];
+  Random random(3);
+  Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+  for (std::size_t i = 0; i < c.x.size(); i += 977) {
+    c.x[i] =
+        i % 2 ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
+  }
+  const Plans plans(c, GetParam());
+  const Tensor x = c.input();
+  const std::vector<double> wide = values_of(plans.run(*plans.wide, x));
+  const std::vector<double> narrow = values_of(plans.run(*plans.narrow, x));
+  for (std::size_t i = 0; i < wide.size(); ++i) {
+    ASSERT_TRUE(wide[i] == narrow[i] || (std::isnan(wide[i]) && std::isnan(narrow[i]))) << i;
+  }
+}
+
+TEST_P(Strategies, NarrowRefusesWeightsThatAreNotFinite) {
+  for (const double value :
+       {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+    Random random(5);
+    Case c = make_case(one_dimension(9, 4, 2, 1), DType::kFloat32, Values::kNormal, random);
+    EXPECT_NE(Plans(c, GetParam()).narrow, nullptr);
+    c.kernel[11] = value;
+    EXPECT_EQ(Plans(c, GetParam()).narrow, nullptr);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(AllIsas, Strategies, testing::ValuesIn(isas()), isa_name);
+
+}  // namespace
+}  // namespace upconv::test
