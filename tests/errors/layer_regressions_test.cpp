@@ -47,7 +47,7 @@ TEST(Regressions, PyTorch9404LargeImagesDoNotOverflow) {
       std::span<const float>(std::vector<float>(std::size_t{1167} * 1167, 1)), {1, 1167, 1167, 1});
   const Tensor y = layer(x);
   EXPECT_EQ(to_string(y.shape()), "[1, 2334, 2334, 4]");
-  EXPECT_LT(layer.scratch_bytes(x.shape()), 100'000U);
+  EXPECT_LT(layer.scratch_bytes(x.shape()), 1'000'000U);
   // Row and column 1000 lie on phases of 2 and 3 taps or the other way round, far from the border.
   const std::span<const float> values = y.values<float>();
   const auto at = [&](Index h, Index w) {
