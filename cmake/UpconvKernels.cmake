@@ -60,11 +60,11 @@ function(upconv_add_kernels prefix)
       continue()
     endif()
     string(JSON target GET "${json}" targets ${isa} halide)
-    foreach(size slab_bytes panel_bytes strip_bytes thread_multiply_adds)
+    foreach(size slab_bytes panel_bytes piece_rows strip_bytes thread_multiply_adds)
       string(JSON ${size} GET "${json}" targets ${isa} sizes ${size})
     endforeach()
     string(APPEND target_rows
-           "UPCONV_TARGET(${isa}, ${slab_bytes}, ${panel_bytes}, ${strip_bytes}, "
+           "UPCONV_TARGET(${isa}, ${slab_bytes}, ${panel_bytes}, ${piece_rows}, ${strip_bytes}, "
            "${thread_multiply_adds})\n"
     )
     foreach(dtype float32 float64)

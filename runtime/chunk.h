@@ -17,6 +17,8 @@ inline constexpr Index kTablePixels = kChunkPixels + 24;
 
 /// Views that only the tables bound say they are as long as offsets can be.
 inline constexpr Index kUnbounded = std::numeric_limits<std::int32_t>::max();
+/// Offsets of pixels that all begin at the same place.
+inline constexpr std::int32_t kNoOffsets[kTablePixels] = {};
 /// Offsets and reaches in elements stay below this, so that their sums fit 32 bits.
 inline constexpr Index kLargestOffset = kUnbounded / 4;
 

@@ -51,6 +51,7 @@ struct TargetSizes {
   Isa isa;
   std::int64_t slab_bytes;      ///< x that is read again for every phase and group of channels
   std::int64_t panel_bytes;     ///< weights of one phase and group, read again for every tile
+  std::int64_t piece_rows;      ///< input channels of a piece (wide_pieces.h)
   std::int64_t strip_bytes;     ///< planar x of the narrow strategy
   double thread_multiply_adds;  ///< below so much, one more thread costs more than it does
 };

@@ -108,17 +108,24 @@ struct CallAxis {
   }
 };
 
+/// Outputs of `phase` inside the window and inside [q_begin, q_end), with no taps.
+inline Segment outputs_of(const CallAxis& axis, const Phase& phase, Index q_begin, Index q_end) {
+  const Index stride = axis.phases->stride();
+  const Index offset = axis.window.offset - phase.residue;
+  const Index begin = std::max(q_begin, ceil_div(offset, stride));
+  const Index end = std::min(q_end, floor_div(offset + axis.window.output - 1, stride) + 1);
+  return {.begin = begin, .end = std::max(begin, end)};
+}
+
 /// Calls visit(segment) for the outputs of `phase` inside the window and inside [q_begin, q_end),
 /// in order. Outputs that reach no tap come as segments with no taps.
 template <typename Visit>
 void for_each_segment(const CallAxis& axis, const Phase& phase, Index q_begin, Index q_end,
                       Visit visit) {
-  const Index stride = axis.phases->stride();
   const Index step = axis.phases->input_step();
-  const Index offset = axis.window.offset - phase.residue;
-  Index q = std::max(q_begin, ceil_div(offset, stride));
-  const Index end = std::min(q_end, floor_div(offset + axis.window.output - 1, stride) + 1);
-  while (q < end) {
+  const Segment outputs = outputs_of(axis, phase, q_begin, q_end);
+  const Index end = outputs.end;
+  for (Index q = outputs.begin; q < end;) {
     // Tap j reaches the input when 0 <= q - origin - j*step < input: j in [low, high).
     const Index high = floor_div(q - phase.origin, step) + 1;
     const Index low = floor_div(q - phase.origin - axis.input, step) + 1;
@@ -136,6 +143,20 @@ void for_each_segment(const CallAxis& axis, const Phase& phase, Index q_begin, I
     visit(segment);
     q = segment.end;
   }
+}
+
+/// Outputs of `phase` inside the window and inside [q_begin, q_end) that reach tap j; taps [j, j +
+/// 1).
+inline Segment reach_of_tap(const CallAxis& axis, const Phase& phase, Index j, Index q_begin,
+                            Index q_end) {
+  const Segment outputs = outputs_of(axis, phase, q_begin, q_end);
+  const Index first = phase.origin + j * axis.phases->input_step();
+  Segment segment{.begin = std::max(outputs.begin, first),
+                  .end = std::min(outputs.end, first + axis.input),
+                  .tap_begin = j,
+                  .tap_end = j + 1};
+  segment.end = std::max(segment.begin, segment.end);
+  return segment;
 }
 
 }  // namespace upconv::internal

@@ -59,6 +59,33 @@ void for_each_slab(const Call& call, Index pixel_bytes, Index slab_bytes, Visit 
   }
 }
 
+/// Calls visit(slab): ranges of batches and of every axis with at most `pixels` positions in all.
+template <typename Visit>
+void for_each_slab_of_pixels(const Call& call, Index pixels, Visit visit) {
+  // Whole faster axes where they fit; the slowest that does not fit is cut.
+  Index step[3], left = pixels;
+  for (int axis = 2; axis >= 0; --axis) {
+    const Index extent = call.axes[axis].q_end() - call.axes[axis].q_begin();
+    step[axis] = std::clamp<Index>(left, 1, extent);
+    left = step[axis] == extent ? left / extent : 1;
+  }
+  const Index images = std::max<Index>(left, 1), batches = call.batch_count();
+  Slab slab;
+  const auto cut = [&](int axis, auto inner) {
+    const CallAxis& range = call.axes[axis];
+    for (Index q = range.q_begin(); q < range.q_end(); q += step[axis]) {
+      slab.q_begin[axis] = q;
+      slab.q_end[axis] = std::min(q + step[axis], range.q_end());
+      inner();
+    }
+  };
+  for (Index n = 0; n < batches; n += images) {
+    slab.batch_begin = n;
+    slab.batch_end = std::min(n + images, batches);
+    cut(0, [&] { cut(1, [&] { cut(2, [&] { visit(std::as_const(slab)); }); }); });
+  }
+}
+
 /// Calls visit(d, h, w) for every triple of phases that has an output in the window.
 template <typename Visit>
 void for_each_phase(const Call& call, Visit visit) {
@@ -69,14 +96,13 @@ void for_each_phase(const Call& call, Visit visit) {
   });
 }
 
-/// Calls visit(group): channels whose weights for `phase_taps` taps are at most `panel_bytes`, so
-/// that they stay in cache while all pixels of a phase pass.
+/// Calls visit(group): channels for which `rows` rows of weights are at most `panel_bytes`, so that
+/// these stay in cache while all pixels pass.
 template <typename Visit>
-void for_each_group(const WideLayout& layout, Index phase_taps, Index panel_bytes, Visit visit) {
+void for_each_group(const WideLayout& layout, Index rows, Index panel_bytes, Visit visit) {
   const Index size = static_cast<Index>(size_of(layout.dtype));
   for (const Part& part : layout.parts) {
-    const Index block_bytes =
-        std::max<Index>(1, phase_taps * layout.input_size * part.block_channels() * size);
+    const Index block_bytes = std::max<Index>(1, rows * part.block_channels() * size);
     // A kernel's offsets in the weights are 32-bit, too.
     const Index block_step = layout.rows() * part.block_channels();
     const Index most = std::max<Index>(1, kUnbounded / 2 / std::max<Index>(1, block_step));

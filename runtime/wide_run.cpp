@@ -4,16 +4,9 @@
 #include <limits>
 
 #include "kernel_buffer.h"
-#include "tile_arguments.h"
+#include "wide_pieces.h"
 
 namespace upconv::internal {
-
-namespace {
-
-/// Every pixel starts with the same biases.
-constexpr std::int32_t kNoOffsets[kTablePixels] = {};
-
-}  // namespace
 
 WideRunner::WideRunner(const Call& call, const WideWeights& packed)
     : call_(call),
@@ -21,6 +14,7 @@ WideRunner::WideRunner(const Call& call, const WideWeights& packed)
       layout_(packed.layout),
       sizes_(target_sizes(layout_.isa)),
       size_(static_cast<Index>(size_of(layout_.dtype))),
+      in_pieces_(pieces_pay(call, packed.layout)),
       epilogue_(nullptr) {
   const bool clamp = call.activation.is_clamp() && call.residual == nullptr;
   min_ = clamp ? call.activation.min() : -std::numeric_limits<double>::infinity();
@@ -37,6 +31,16 @@ Index WideRunner::chunk_pixels(int threads) const {
   return std::clamp<Index>(ceil_div(wanted, 24) * 24, 24, kChunkPixels);
 }
 
+void WideRunner::run_box(const Box& box, const Group& group, Index first, Index last,
+                         const Scratch& scratch) const {
+  // A chunk may stop early (fill_chunk), so its length is only known when filled.
+  while (first < last) {
+    const Chunk chunk = fill_chunk(call_, box, first, last - first, scratch);
+    run_unit(box, group, chunk, scratch);
+    first += chunk.count;
+  }
+}
+
 void WideRunner::run_unit(const Box& box, const Group& group, const Chunk& chunk,
                           const Scratch& scratch) const {
   const Part& part = *group.part;
@@ -51,7 +55,9 @@ void WideRunner::run_unit(const Box& box, const Group& group, const Chunk& chunk
     const Group whole{group.part, group.begin + at, group.begin + at + step};
     const Index channel = first_channel + at * block;
     std::byte* y = chunk.y + channel * size_;
-    run_tiles(box, whole, chunk, scratch, y, scratch.pixel_y);
+    TileArguments arguments = arguments_for(box, whole, chunk);
+    arguments.y = y;
+    run_tiles(part, arguments, chunk.count, scratch, kNoOffsets, scratch.pixel_y);
     if (epilogue_ != nullptr) {
       finish(*epilogue_, chunk, scratch, y, scratch.pixel_y, channel, block);
     }
@@ -64,14 +70,16 @@ void WideRunner::run_unit(const Box& box, const Group& group, const Chunk& chunk
     for (Index p = 0; p < kTablePixels; ++p) {
       scratch.pixel_tile[p] = static_cast<std::int32_t>(p * block);
     }
-    run_tiles(box, last, chunk, scratch, scratch.tile, scratch.pixel_tile);
+    TileArguments arguments = arguments_for(box, last, chunk);
+    arguments.y = scratch.tile;
+    run_tiles(part, arguments, chunk.count, scratch, kNoOffsets, scratch.pixel_tile);
     finish(epilogue_ != nullptr ? *epilogue_ : *copy_, chunk, scratch, scratch.tile,
            scratch.pixel_tile, first_channel + whole_blocks * block, rest);
   }
 }
 
-void WideRunner::run_tiles(const Box& box, const Group& group, const Chunk& chunk,
-                           const Scratch& scratch, void* y, std::int32_t* pixel_y) const {
+TileArguments WideRunner::arguments_for(const Box& box, const Group& group,
+                                        const Chunk& chunk) const {
   const Part& part = *group.part;
   const Index block = part.block_channels();
   const Index input_size = layout_.input_size;
@@ -92,7 +100,6 @@ void WideRunner::run_tiles(const Box& box, const Group& group, const Chunk& chun
   arguments.x = chunk.x;
   arguments.w = static_cast<const std::byte*>(packed_.weights.data()) + weights_at * size_;
   arguments.init = static_cast<const std::byte*>(packed_.bias.data()) + bias_at * size_;
-  arguments.y = y;
   arguments.input_size = input_size;
   std::copy(std::begin(chunk.taps), std::end(chunk.taps), arguments.taps);
   std::copy(std::begin(chunk.tap_x), std::end(chunk.tap_x), arguments.tap_x);
@@ -104,22 +111,29 @@ void WideRunner::run_tiles(const Box& box, const Group& group, const Chunk& chun
   arguments.block_w = layout_.rows() * block;
   arguments.min = min_;
   arguments.max = max_;
+  return arguments;
+}
+
+void WideRunner::run_tiles(const Part& part, const TileArguments& arguments, Index pixels,
+                           const Scratch& scratch, const std::int32_t* pixel_init,
+                           std::int32_t* pixel_y) const {
   const auto tiles = [&](const TileKernel& kernel, Index first, Index count) {
-    run_tile_kernel(kernel, arguments, scratch.pixel_x + first, kNoOffsets, pixel_y + first, count);
+    run_tile_kernel(kernel, arguments, scratch.pixel_x + first, pixel_init + first, pixel_y + first,
+                    count);
   };
   const TileKernel& tall = part.tiles[0];
-  const Index whole = chunk.count / tall.pixels * tall.pixels;
+  const Index whole = pixels / tall.pixels * tall.pixels;
   if (whole > 0) tiles(tall, 0, whole);
-  const Index rest = chunk.count - whole;
+  const Index rest = pixels - whole;
   if (rest == 0) return;
   // The lowest tile that takes the rest; its spare pixels repeat the last one.
   const TileKernel* low = &tall;
   for (const TileKernel& kernel : part.tiles) {
     if (kernel.pixels >= rest) low = &kernel;
   }
-  for (Index p = chunk.count; p < whole + low->pixels; ++p) {
-    scratch.pixel_x[p] = scratch.pixel_x[chunk.count - 1];
-    pixel_y[p] = pixel_y[chunk.count - 1];
+  for (Index p = pixels; p < whole + low->pixels; ++p) {
+    scratch.pixel_x[p] = scratch.pixel_x[pixels - 1];
+    pixel_y[p] = pixel_y[pixels - 1];
   }
   tiles(*low, whole, low->pixels);
 }

@@ -6,6 +6,7 @@
 #include "call.h"
 #include "chunk.h"
 #include "kernel_table.h"
+#include "tile_arguments.h"
 #include "walk.h"
 #include "wide_packing.h"
 
@@ -21,13 +22,32 @@ class WideRunner {
 
   /// Walks all units and runs those that claim() says are this thread's.
   template <typename Claim>
-  void work(const Scratch& scratch, Index chunk_pixels, Claim claim) const;
+  void work(const Scratch& scratch, Index chunk_pixels, Claim claim) const {
+    if (in_pieces_) {
+      work_in_pieces(scratch, claim);
+    } else {
+      work_in_boxes(scratch, chunk_pixels, claim);
+    }
+  }
 
  private:
+  template <typename Claim>
+  void work_in_boxes(const Scratch& scratch, Index chunk_pixels, Claim claim) const;
+  template <typename Claim>
+  void work_in_pieces(const Scratch& scratch, Claim claim) const;
+  void run_pieces(const Slab& slab, const Phase (&phase)[3], const Group& group,
+                  const Scratch& scratch) const;
+  void sum_pieces(const Slab& slab, const Box& whole, const Group& group, Index first_channel,
+                  Index channels, const Scratch& scratch) const;
+  void run_box(const Box& box, const Group& group, Index first, Index last,
+               const Scratch& scratch) const;
   void run_unit(const Box& box, const Group& group, const Chunk& chunk,
                 const Scratch& scratch) const;
-  void run_tiles(const Box& box, const Group& group, const Chunk& chunk, const Scratch& scratch,
-                 void* y, std::int32_t* pixel_y) const;
+  /// All taps of a chunk's box for a group of whole blocks, from the bias to the clamp.
+  TileArguments arguments_for(const Box& box, const Group& group, const Chunk& chunk) const;
+  void run_tiles(const Part& part, const TileArguments& arguments, Index pixels,
+                 const Scratch& scratch, const std::int32_t* pixel_init,
+                 std::int32_t* pixel_y) const;
   void finish(const EpilogueKernel& epilogue, const Chunk& chunk, const Scratch& scratch,
               const void* in, std::int32_t* pixel_in, Index first_channel, Index channels) const;
 
@@ -36,33 +56,39 @@ class WideRunner {
   const WideLayout& layout_;
   const TargetSizes& sizes_;
   Index size_;
+  bool in_pieces_;
   double min_, max_;
   const EpilogueKernel* epilogue_;  ///< null: the clamp in the tile is all
   const EpilogueKernel* copy_;      ///< takes the real channels out of a padded block
 };
 
 template <typename Claim>
-void WideRunner::work(const Scratch& scratch, Index chunk_pixels, Claim claim) const {
-  // A chunk may stop early (fill_chunk), so its length is only known when filled; the claim is for
-  // a fixed range of pixels, whatever chunks it takes.
-  const auto run_box = [&](const Box& box, const Group& group) {
+void WideRunner::work_in_boxes(const Scratch& scratch, Index chunk_pixels, Claim claim) const {
+  const auto run = [&](const Box& box, const Group& group) {
     const Index pixels = box.pixels();
     for (Index first = 0; first < pixels; first += chunk_pixels) {
-      if (!claim()) continue;
-      const Index last = std::min(first + chunk_pixels, pixels);
-      for (Index at = first; at < last;) {
-        const Chunk chunk = fill_chunk(call_, box, at, last - at, scratch);
-        run_unit(box, group, chunk, scratch);
-        at += chunk.count;
-      }
+      if (claim()) run_box(box, group, first, std::min(first + chunk_pixels, pixels), scratch);
     }
   };
   for_each_slab(call_, layout_.input_size * size_, sizes_.slab_bytes, [&](const Slab& slab) {
     for_each_phase(call_, [&](const Phase& d, const Phase& h, const Phase& w) {
       for_each_group(
-          layout_, d.taps * h.taps * w.taps, sizes_.panel_bytes, [&](const Group& group) {
-            for_each_box(call_, slab, {d, h, w}, [&](const Box& box) { run_box(box, group); });
+          layout_, d.taps * h.taps * w.taps * layout_.input_size, sizes_.panel_bytes,
+          [&](const Group& group) {
+            for_each_box(call_, slab, {d, h, w}, [&](const Box& box) { run(box, group); });
           });
+    });
+  });
+}
+
+template <typename Claim>
+void WideRunner::work_in_pieces(const Scratch& scratch, Claim claim) const {
+  for_each_slab_of_pixels(call_, kChunkPixels, [&](const Slab& slab) {
+    for_each_phase(call_, [&](const Phase& d, const Phase& h, const Phase& w) {
+      const Index rows = std::min(sizes_.piece_rows, layout_.input_size);
+      for_each_group(layout_, rows, sizes_.panel_bytes, [&](const Group& group) {
+        if (claim()) run_pieces(slab, {d, h, w}, group, scratch);
+      });
     });
   });
 }

@@ -2,9 +2,13 @@
 // channels, one fused multiply-add each (a product and a sum where the ISA has no fused one).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "bind.h"
+#include "layer_state.h"
 #include "layers.h"
+#include "wide_pieces.h"
 
 namespace upconv::test {
 namespace {
@@ -66,6 +70,75 @@ TEST_P(SummationOrder, IsBiasTapsInputChannelsBitForBit) {
       const std::vector<double> expected =
           dtype == DType::kFloat32 ? in_order<float>(c, fused) : in_order<double>(c, fused);
       ASSERT_EQ(values_of(y), expected) << "seed " << seed << " " << problem.text();
+    }
+  }
+}
+
+/// True when the wide strategy sums such a call piece by piece.
+bool in_pieces(const Case& c, Isa isa) {
+  const internal::CheckedOptions checked = internal::check_options(c.options());
+  const internal::LayerFacts facts = layer_facts(checked, isa);
+  const internal::CallShape shape = internal::check_input_shape(checked, c.input_shape());
+  const Tensor x = c.input();
+  Tensor y(c.dtype, shape.output);
+  internal::BoundCall bound;
+  internal::bind(bound, checked, shape, facts, x, y.view(), {});
+  return internal::pieces_pay(bound.call, internal::wide_layout(facts));
+}
+
+TEST_P(SummationOrder, IsTheSamePieceByPiece) {
+  const auto problem = [](std::vector<Index> input, Index ci, Index co, std::vector<Index> filter,
+                          std::vector<Index> strides, std::vector<Index> dilations,
+                          std::string padding) {
+    return Problem{.batch = {},
+                   .input = std::move(input),
+                   .input_size = ci,
+                   .output_size = co,
+                   .filter = std::move(filter),
+                   .strides = std::move(strides),
+                   .dilations = std::move(dilations),
+                   .padding = std::move(padding),
+                   .pairs = {},
+                   .output_padding = {}};
+  };
+  const Problem problems[] = {
+      problem({4, 4}, 300, 48, {4, 4}, {2, 2}, {1, 1}, "SAME"),    // small boxes
+      problem({4, 4}, 300, 53, {5, 5}, {2, 2}, {1, 1}, "SAME"),    // a padded block
+      problem({3, 5}, 1100, 25, {3, 2}, {2, 1}, {1, 1}, "VALID"),  // many input channels
+      problem({2, 6}, 520, 50, {3, 3}, {2, 3}, {3, 2}, "VALID"),   // dilation with stride
+      problem({20, 17}, 600, 33, {2, 2}, {2, 2}, {1, 1}, "SAME"),  // several slabs
+      problem({1, 300}, 600, 24, {1, 1}, {2, 3}, {1, 1}, "SAME"),  // phases of bias alone
+  };
+  for (const Problem& p : problems) {
+    for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+      Random random(3);
+      const Case c = make_case(p, dtype, Values::kNormal, random);
+      EXPECT_TRUE(in_pieces(c, GetParam())) << p.text();
+      ConvolutionTransposeOptions options = c.options();
+      options.isa = GetParam();
+      const bool fused = GetParam() != Isa::kSse41;
+      const std::vector<double> expected =
+          dtype == DType::kFloat32 ? in_order<float>(c, fused) : in_order<double>(c, fused);
+      const ConvolutionTranspose layer(options);
+      for (const int threads : {1, 3}) {
+        ASSERT_EQ(values_of(layer(c.input(), {.threads = threads})), expected) << p.text();
+      }
+      // An activation and a residual are applied once, to whole sums.
+      options.activation_fn = "relu";
+      const Tensor negative = tensor_of(dtype, layer.output_shape(c.input_shape()),
+                                        std::vector<double>(expected.size(), -1));
+      const std::vector<double> got =
+          values_of(ConvolutionTranspose(options)(c.input(), {.residual = negative}));
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        const double sum = dtype == DType::kFloat32
+                               ? static_cast<double>(static_cast<float>(expected[i]) - 1.0F)
+                               : expected[i] - 1;
+        ASSERT_EQ(got[i], std::max(sum, 0.0)) << p.text();
+      }
+      const std::vector<double> clamped = values_of(ConvolutionTranspose(options)(c.input()));
+      for (std::size_t i = 0; i < clamped.size(); ++i) {
+        ASSERT_EQ(clamped[i], std::max(expected[i], 0.0)) << p.text();
+      }
     }
   }
 }
