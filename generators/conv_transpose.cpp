@@ -1,7 +1,7 @@
 // The generator of the transposed-convolution kernels: inputs, algorithm, schedule.
 #include "conv_transpose.h"
 
-#include "wide.h"
+#include "tile.h"
 
 namespace {
 
@@ -37,7 +37,7 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
   }
 
   void generate() {
-    const upconv::schedules::WideTile tile{lanes, vectors, pixels, unroll};
+    const upconv::schedules::Tile tile{lanes, vectors, pixels, unroll};
     const int block = tile.lanes * tile.vectors;
     const upconv::generators::PhaseInputs in{
         .y = y,
@@ -73,7 +73,7 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
     w.dim(0).set_bounds(0, block).set_stride(1);
     for (int axis = 1; axis < 6; ++axis) w.dim(axis).set_min(0);
     if (packed) w.dim(1).set_stride(block);
-    upconv::schedules::schedule_wide(phase, tile);
+    upconv::schedules::schedule_tile(phase, tile);
     y.dim(0).set_min(0);
   }
 };

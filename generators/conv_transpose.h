@@ -4,7 +4,7 @@
 // taps of phase r are t0 + j*(s/g), g = gcd(s, d), and tap j reads input q - o0 - j*(d/g) (see
 // docs/design.md). For outputs q whose tap range is the same, a phase is therefore a dense sum:
 //
-//   y[q, co] = clamp(bias[co] + sum over (j_d, j_h, j_w, ci) of
+//   y[q, co] = clamp(init[co] + sum over (j_d, j_h, j_w, ci) of
 //                        x[q - o0 - j*(d/g), ci] * w[j_d, j_h, j_w, ci, co])
 //
 // in which every product is needed: no inserted zero, no tap that falls outside the input. The
@@ -34,7 +34,7 @@ struct PhaseInputs {
   Halide::Expr tiles, blocks;  ///< pixels / tile_pixels, blocks of channels
   int block_channels;          ///< channels per block
   int tile_pixels;             ///< pixels per tile; the lists are padded to whole tiles
-  Halide::Type type;           ///< of x, w, bias and y
+  Halide::Type type;           ///< of x, w, init and y
   bool fused;                  ///< the target has a fused multiply-add
 };
 

@@ -1,6 +1,7 @@
 #include "upconv/convolution_transpose.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "bind.h"
@@ -40,11 +41,15 @@ struct Extents {
     }
     const std::size_t spatial = static_cast<std::size_t>(checked.options.rank) + 1;
     for (std::size_t axis = 0; axis + spatial < input_shape.size(); ++axis) {
-      batches *= input_shape[axis];
+      // Beside an empty axis, others may be of any extent.
+      if (__builtin_mul_overflow(batches, input_shape[axis], &batches)) batches = kMostBatches;
     }
   }
   internal::CallAxis axes[3];
   Index batches = 1;
+
+ private:
+  static constexpr Index kMostBatches = std::numeric_limits<Index>::max();
 };
 
 }  // namespace
@@ -224,7 +229,9 @@ void ConvolutionTranspose::run(const CallShape& shape, const ConstTensorView& x,
                                const TensorView& y, const CallOptions& options) const {
   const CheckedOptions& checked = state().checked;
   internal::check_call(checked, shape, x, y, options);
+  const bool empty = element_count(shape.output) == 0;
   const std::shared_ptr<const PackedLayer> packed = state().packed_for(options.isa);
+  if (empty) return;
   internal::BoundCall bound;
   internal::bind(bound, checked, shape, packed->facts(), x, y, options);
   const Plan& plan = packed->plan_for(bound.call.axes, bound.call.batch_count());
@@ -243,7 +250,6 @@ void ConvolutionTranspose::run(const CallShape& shape, const ConstTensorView& x,
                     " bytes; it must be " + std::to_string(wanted) + " or more, 64-byte aligned");
   }
   OwnThreads own_threads;
-  if (bound.call.is_empty()) return;
   plan.run(bound.call, threads, options.executor ? options.executor : &own_threads, scratch);
   const Activation& activation = checked.options.activation_fn;
   if (activation.kind() == ActivationKind::kCallable) activation.function()(y);

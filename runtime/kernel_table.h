@@ -44,6 +44,14 @@ struct EpilogueKernel {
   DType dtype;
   Isa isa;
   EpilogueFn function;
+
+  /// The kernel's p0 and p1: the bounds of a clamp, else the activation's parameter.
+  double p0(const Activation& of) const {
+    return activation == ActivationKind::kClamp ? of.min() : of.alpha();
+  }
+  double p1(const Activation& of) const {
+    return activation == ActivationKind::kClamp ? of.max() : 0;
+  }
 };
 
 /// What work on one instruction set is cut for: sizes in bytes and multiply-adds.

@@ -8,6 +8,8 @@
 #include <tuple>
 #include <utility>
 
+#include "narrow_strip.h"
+
 namespace upconv::internal {
 
 namespace {
@@ -15,6 +17,7 @@ namespace {
 /// More would take more to describe and to keep than they are worth.
 constexpr Index kMostRows = 4096;
 constexpr Index kMostTaps = 4096;                                         ///< per axis
+constexpr std::size_t kMostPieces = 256;                                  ///< of a set
 constexpr Index kMostWeights = std::numeric_limits<std::int32_t>::max();  ///< of a set
 
 /// The residues and channel of a row.
@@ -35,9 +38,7 @@ Row row_of(const LayerFacts& facts, Index m) {
 }
 
 /// Tiles of exactly `count` rows, of least cost.
-/// @return also the cost, in vector multiply-adds at full rate per vector of pixels
-std::pair<std::vector<NarrowTile>, double> choose_tiles(Index count,
-                                                        std::span<const TileKernel> kernels) {
+std::vector<NarrowTile> choose_tiles(Index count, std::span<const TileKernel> kernels) {
   struct Choice {
     double cost = std::numeric_limits<double>::infinity();
     const TileKernel* last = nullptr;
@@ -56,16 +57,15 @@ std::pair<std::vector<NarrowTile>, double> choose_tiles(Index count,
   for (Index left = count; left > 0; left -= tiles.back().kernel->pixels) {
     tiles.push_back({best[static_cast<std::size_t>(left)].last, 0});
   }
-  // The highest tiles first.
   std::sort(tiles.begin(), tiles.end(), [](const NarrowTile& a, const NarrowTile& b) {
-    return a.kernel->pixels > b.kernel->pixels;
+    return a.kernel->pixels > b.kernel->pixels;  // the highest first
   });
   Index first = 0;
   for (NarrowTile& tile : tiles) {
     tile.first = first;
     first += tile.kernel->pixels;
   }
-  return {tiles, best.back().cost};
+  return tiles;
 }
 
 /// Taps [begin, end) of an axis that the same phases have.
@@ -106,7 +106,8 @@ std::span<const TileKernel> kernels_for(const LayerFacts& facts) {
 }
 
 /// Adds the pieces of those rows of a set (indices within it) whose phases have this origin.
-void add_pieces(NarrowLayout& layout, NarrowSet& set, const Index (&origin)[3],
+/// @return false when there are too many
+bool add_pieces(NarrowLayout& layout, NarrowSet& set, const Index (&origin)[3],
                 const std::vector<std::int32_t>& rows) {
   const auto phase_of = [&](std::int32_t row, int axis) {
     return layout.axes[axis].phase(row_of(layout, set.first + row).residue[axis]);
@@ -122,6 +123,9 @@ void add_pieces(NarrowLayout& layout, NarrowSet& set, const Index (&origin)[3],
   if (ranges[2].size() > 1) ranges[1] = single_taps(ranges[1]);
   if (ranges[1].size() > 1) ranges[0] = single_taps(ranges[0]);
 
+  if (set.pieces.size() + ranges[0].size() * ranges[1].size() * ranges[2].size() > kMostPieces) {
+    return false;
+  }
   for (const TapRange& d : ranges[0]) {
     for (const TapRange& h : ranges[1]) {
       for (const TapRange& w : ranges[2]) {
@@ -142,9 +146,11 @@ void add_pieces(NarrowLayout& layout, NarrowSet& set, const Index (&origin)[3],
       }
     }
   }
+  return true;
 }
 
-void add_set(NarrowLayout& layout, Index first, Index count) {
+/// @return false when the set has too many pieces
+bool add_set(NarrowLayout& layout, Index first, Index count) {
   NarrowSet set{.first = first, .count = count, .pieces = {}};
   using Origin = std::tuple<Index, Index, Index>;
   std::map<Origin, std::vector<std::int32_t>> by_origin;
@@ -159,22 +165,32 @@ void add_set(NarrowLayout& layout, Index first, Index count) {
   }
   for (const auto& [origin, rows] : by_origin) {
     const auto& [d, h, w] = origin;
-    add_pieces(layout, set, {d, h, w}, rows);
+    if (!add_pieces(layout, set, {d, h, w}, rows)) return false;
   }
   layout.sets.push_back(std::move(set));
+  return true;
 }
 
-/// Places a piece's weights and chooses its tiles. @return its cost, as choose_tiles
-double place(NarrowLayout& layout, NarrowPiece& piece, std::span<const TileKernel> kernels) {
+/// Places a piece's weights, chooses its tiles and adds their cost.
+void place(NarrowLayout& layout, NarrowPiece& piece, std::span<const TileKernel> kernels) {
   const Index row_weights = piece.taps[0] * piece.taps[1] * piece.taps[2] * layout.input_size;
   piece.offset = layout.weights;
   for (std::size_t row = 0; row < piece.rows.size(); ++row) {
     piece.weights.push_back(static_cast<std::int32_t>(static_cast<Index>(row) * row_weights));
   }
   layout.weights += static_cast<Index>(piece.rows.size()) * row_weights;
-  double cost = 0;
-  std::tie(piece.tiles, cost) = choose_tiles(static_cast<Index>(piece.rows.size()), kernels);
-  return cost * static_cast<double>(row_weights);
+  piece.tiles = choose_tiles(static_cast<Index>(piece.rows.size()), kernels);
+  for (const NarrowTile& tile : piece.tiles) {
+    const TileKernel& kernel = *tile.kernel;
+    const Index columns = layout.lanes * kernel.vectors;
+    auto width = std::find_if(layout.widths.begin(), layout.widths.end(),
+                              [&](const auto& other) { return other.columns == columns; });
+    if (width == layout.widths.end()) width = layout.widths.insert(width, {columns, 0});
+    width->cost += static_cast<double>(row_weights) * kernel.pixels * kernel.cost;
+    layout.column_step = std::lcm(layout.column_step, columns);
+    layout.widest_tile = std::max(layout.widest_tile, columns);
+    ++layout.tiles;
+  }
 }
 
 }  // namespace
@@ -200,24 +216,19 @@ std::optional<NarrowLayout> narrow_layout(const LayerFacts& facts) {
   }
   if (facts.output_size > kMostRows || layout.rows() > kMostRows) return std::nullopt;
   if (facts.taps() * facts.input_size > kMostWeights / kSetRows) return std::nullopt;
+  if (!strips_fit(layout)) return std::nullopt;
 
   for (Index first = 0; first < layout.rows(); first += kSetRows) {
-    add_set(layout, first, std::min(kSetRows, layout.rows() - first));
+    if (!add_set(layout, first, std::min(kSetRows, layout.rows() - first))) return std::nullopt;
   }
-  double cost = 0;
-  for (NarrowSet& set : layout.sets) {
-    for (NarrowPiece& piece : set.pieces) cost += place(layout, piece, kernels);
-  }
-  layout.tile_cost = cost / static_cast<double>(layout.weights);
   layout.lanes = kernels.front().lanes;
-  for (const NarrowSet& set : layout.sets) {
-    for (const NarrowPiece& piece : set.pieces) {
-      for (const NarrowTile& tile : piece.tiles) {
-        const Index width = layout.lanes * tile.kernel->vectors;
-        layout.column_step = std::lcm(layout.column_step, width);
-        layout.widest_tile = std::max(layout.widest_tile, width);
-      }
-    }
+  for (NarrowSet& set : layout.sets) {
+    for (NarrowPiece& piece : set.pieces) place(layout, piece, kernels);
+  }
+  // With many input channels, the columns that only fill up the last tile are what a strip is.
+  const Index most = 2 * target_sizes(facts.isa).strip_bytes;
+  if (planar_elements(layout) * static_cast<Index>(size_of(facts.dtype)) > most) {
+    return std::nullopt;
   }
   return layout;
 }

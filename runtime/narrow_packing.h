@@ -9,7 +9,8 @@
 // Rows come in sets. A set's rows do not all have the same taps (a filter that is no multiple of
 // the stride, a dilation with the stride), so a set is computed piece by piece: a piece is a range
 // of taps and the rows that have all of them. Taken in order, the pieces give each row its taps in
-// row-major order: the order of summation of the wide strategy, bit for bit.
+// row-major order: the order of summation of the wide strategy, bit for bit. (But a sum also takes
+// products with the zeros around x, which may turn -0 into 0.)
 #pragma once
 
 #include <cstdint>
@@ -59,14 +60,20 @@ struct NarrowLayout : LayerFacts {
   Index column_step = 1;  ///< columns that every tile's width divides
   Index widest_tile = 1;  ///< columns of the widest tile
   Index weights = 0;      ///< elements
-  /// Time of a vector multiply-add, in units of one at full rate: the tiles' average.
-  double tile_cost = 1;
+  Index tiles = 0;        ///< of all pieces
+  /// What tiles of one width take for that many columns, in vector multiply-adds at full rate.
+  struct Width {
+    Index columns = 0;
+    double cost = 0;
+  };
+  std::vector<Width> widths;
 
   /// Rows of one output position: product of the strides x output_size.
   Index rows() const;
 };
 
-/// Nothing where the layer has too many rows, pieces or weights for the strategy.
+/// Nothing where the layer has no taps, or too many rows, pieces, weights or inputs under an output
+/// for the strategy. Decided before anything large is made.
 std::optional<NarrowLayout> narrow_layout(const LayerFacts& facts);
 
 /// Weights in the order of the pieces, from a C-order kernel. Nothing where one is not finite: the

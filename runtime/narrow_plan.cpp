@@ -11,13 +11,6 @@ namespace upconv::internal {
 
 namespace {
 
-/// The layout of a layer that the strategy can compute.
-std::optional<NarrowLayout> usable_layout(const LayerFacts& facts) {
-  std::optional<NarrowLayout> layout = narrow_layout(facts);
-  if (layout && (layout->weights == 0 || !strips_fit(*layout))) layout.reset();
-  return layout;
-}
-
 KernelCost cost_of(const NarrowLayout& layout, const CallAxis (&axes)[3], Index batches) {
   for (const NarrowSet& set : layout.sets) {
     if (set.pieces.empty()) continue;
@@ -81,14 +74,14 @@ void NarrowPlan::run(const Call& call, int threads, Executor* executor,
 
 std::optional<KernelCost> narrow_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
                                       Index batches) {
-  const std::optional<NarrowLayout> layout = usable_layout(facts);
+  const std::optional<NarrowLayout> layout = narrow_layout(facts);
   if (!layout) return std::nullopt;
   return cost_of(*layout, axes, batches);
 }
 
 std::shared_ptr<const Plan> narrow_pack(const LayerFacts& facts, const Tensor& kernel,
                                         const Tensor* bias) {
-  std::optional<NarrowLayout> layout = usable_layout(facts);
+  std::optional<NarrowLayout> layout = narrow_layout(facts);
   if (!layout) return nullptr;
   std::optional<Tensor> weights = pack_narrow(*layout, kernel);
   if (!weights) return nullptr;

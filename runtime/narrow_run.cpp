@@ -319,9 +319,7 @@ void NarrowRunner::finish(const Strip& strip) const {
   const Index begin = std::max<Index>(strip.begin[2] * stride - w.window.offset, 0);
   const Index end = std::min(strip.end[2] * stride - w.window.offset, w.window.output);
   if (begin >= end) return;
-  const bool clamp = epilogue_->activation == ActivationKind::kClamp;
-  const double p0 = clamp ? call_.activation.min() : call_.activation.alpha();
-  const double p1 = clamp ? call_.activation.max() : 0;
+  const double p0 = epilogue_->p0(call_.activation), p1 = epilogue_->p1(call_.activation);
   const Index step_y = call_.y_strides[2], step_r = call_.residual_strides[2];
   // Rows without gaps are one long pixel; else as many pixels at a time as offsets reach.
   const bool dense = step_y == channels && (call_.residual == nullptr || step_r == channels);

@@ -1,6 +1,7 @@
 #include "narrow_strip.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace upconv::internal {
@@ -13,6 +14,9 @@ constexpr Index kSumElements = 32 * 1024;
 /// x of a block of columns, for the first-level cache.
 constexpr Index kBlockBytes = 24 * 1024;
 constexpr Index kMostBlockColumns = 192;
+
+/// Numbers of strips along h that are weighed against each other.
+constexpr Index kStripCounts = 8;
 
 // Costs beside the tiles', in vector multiply-adds at full rate (a core does two a cycle).
 constexpr double kCopyCost = 1.2;      ///< an element of x into a plane
@@ -37,27 +41,20 @@ Index strip_positions(const NarrowLayout& layout) {
   return target_sizes(layout.isa).strip_bytes / (layout.input_size * size_bytes(layout));
 }
 
-Index least_positions(const NarrowLayout& layout) {
-  return (1 + span(layout, 0)) * (1 + span(layout, 1)) * (1 + span(layout, 2));
-}
-
 Index most_columns(const NarrowLayout& layout) { return sum_step(layout) - layout.widest_tile; }
 
-struct Costs {
-  double column, copied, moved, position;
-};
-
-double strip_cost(const NarrowLayout& layout, const Costs& costs, Index q_h, Index q_w) {
+double strip_cost(const NarrowLayout& layout, Index q_h, Index q_w) {
   const Index pitch_w = q_w + span(layout, 2);
   const Index columns = (q_h - 1) * pitch_w + q_w;
-  // Tiles differ in width; on average half of one is in vain.
-  const double padded = static_cast<double>(columns + layout.widest_tile / 2);
-  return padded * costs.column +
-         static_cast<double>((1 + span(layout, 0)) * pitch_w) *
-             (static_cast<double>(q_h) * costs.copied +
-              static_cast<double>(span(layout, 1)) * costs.moved) +
-         static_cast<double>(q_h * q_w) * costs.position +
-         static_cast<double>(tile_calls(layout, columns)) * kTileCallCost;
+  double tiles = 0;
+  for (const NarrowLayout::Width& width : layout.widths) {
+    tiles += width.cost * static_cast<double>(ceil_div(columns, width.columns));
+  }
+  const double copied = static_cast<double>(layout.input_size * (1 + span(layout, 0)) * pitch_w);
+  return tiles + static_cast<double>(tile_calls(layout, columns)) * kTileCallCost +
+         copied * (static_cast<double>(q_h) * kCopyCost +
+                   static_cast<double>(span(layout, 1)) * kMoveCost) +
+         static_cast<double>(q_h * q_w * layout.rows()) * kWriteCost;
 }
 
 }  // namespace
@@ -69,11 +66,7 @@ Index column_block(const NarrowLayout& layout) {
 }
 
 Index tile_calls(const NarrowLayout& layout, Index columns) {
-  std::size_t tiles = 0;
-  for (const NarrowSet& set : layout.sets) {
-    for (const NarrowPiece& piece : set.pieces) tiles += piece.tiles.size();
-  }
-  return ceil_div(columns, column_block(layout)) * static_cast<Index>(tiles);
+  return ceil_div(columns, column_block(layout)) * layout.tiles;
 }
 
 Index sum_step(const NarrowLayout& layout) {
@@ -86,7 +79,9 @@ Index sum_elements(const NarrowLayout& layout) {
 }
 
 bool strips_fit(const NarrowLayout& layout) {
-  return least_positions(layout) <= strip_positions(layout);
+  Index left = strip_positions(layout);
+  for (int axis = 0; axis < 3; ++axis) left /= 1 + span(layout, axis);
+  return left >= 1;
 }
 
 Index planar_elements(const NarrowLayout& layout) {
@@ -99,13 +94,6 @@ StripShape choose_strips(const NarrowLayout& layout, const CallAxis (&axes)[3], 
   for (int axis = 0; axis < 3; ++axis) {
     q[axis] = std::max<Index>(axes[axis].q_end() - axes[axis].q_begin(), 1);
   }
-  const Costs costs = {
-      .column = static_cast<double>(layout.weights) * layout.tile_cost /
-                static_cast<double>(layout.lanes),
-      .copied = static_cast<double>(layout.input_size) * kCopyCost,
-      .moved = static_cast<double>(layout.input_size) * kMoveCost,
-      .position = static_cast<double>(layout.rows()) * kWriteCost,
-  };
   const Index positions = strip_positions(layout) / (1 + span(layout, 0));
   const Index columns = most_columns(layout);
 
@@ -120,16 +108,18 @@ StripShape choose_strips(const NarrowLayout& layout, const CallAxis (&axes)[3], 
   const Index most_h = std::clamp<Index>(std::min(positions / shape.pitch[2] - span(layout, 1),
                                                   (columns - shape.q[2]) / shape.pitch[2] + 1),
                                          1, q[1]);
+  // Fewer strips copy less; more may fill their last tiles better.
+  const double others = static_cast<double>(strips_w) * static_cast<double>(q[0]) *
+                        static_cast<double>(std::max<Index>(batches, 1));
+  const double wanted = std::ceil(static_cast<double>(least_strips) / others);
+  const Index fewest = std::min(q[1], std::max(ceil_div(q[1], most_h), static_cast<Index>(wanted)));
   shape.cost = std::numeric_limits<double>::infinity();
-  for (Index rows = 1; rows <= most_h; ++rows) {
-    const Index strips_h = ceil_div(q[1], rows);
-    if (rows > 1 && strips_h * strips_w * q[0] * batches < least_strips) break;
-    const Index last = q[1] - (strips_h - 1) * rows;
+  for (Index strips = fewest; strips < fewest + kStripCounts && strips <= q[1]; ++strips) {
+    const Index rows = ceil_div(q[1], strips), count = ceil_div(q[1], rows);
     const double cost =
-        static_cast<double>(strips_w * q[0] * batches) *
-        (static_cast<double>(strips_h - 1) * strip_cost(layout, costs, rows, shape.q[2]) +
-         strip_cost(layout, costs, last, shape.q[2]));
-    if (cost > shape.cost) continue;
+        others * (static_cast<double>(count - 1) * strip_cost(layout, rows, shape.q[2]) +
+                  strip_cost(layout, q[1] - (count - 1) * rows, shape.q[2]));
+    if (cost >= shape.cost) continue;
     shape.cost = cost;
     shape.q[1] = rows;
   }

@@ -25,14 +25,15 @@ struct StripShape {
 StripShape choose_strips(const NarrowLayout& layout, const CallAxis (&axes)[3], Index batches,
                          Index least_strips);
 
-/// True when the smallest strip fits the memory that is meant for one.
+/// True when a strip of some position fits the memory that is meant for one. Needs the reaches
+/// alone.
 bool strips_fit(const NarrowLayout& layout);
 
 /// Columns that are computed at once, so that their x stays in the first-level cache while all
 /// tiles of a set pass: a multiple of every tile's width.
 Index column_block(const NarrowLayout& layout);
 
-/// Calls of tile kernels that so many columns take.
+/// Calls of tile kernels that so many columns take, for all sets.
 Index tile_calls(const NarrowLayout& layout, Index columns);
 
 /// What one thread needs for a strip of any call, in elements.

@@ -44,14 +44,10 @@ struct ExpectedCall {
 
 /// Strategies to pack for, the everyday one first.
 std::vector<const Strategy*> strategies_for(const LayerFacts& facts) {
+  require_kernels(facts);
   std::vector<const Strategy*> chosen = {&kStrategies[0]};
   const ExpectedCall expected(facts);
   std::optional<KernelCost> least = kStrategies[0].cost(facts, expected.axes, 1);
-  if (!least) {
-    throw Error(ErrorKind::kUnsupported, facts.label + ": this build has no kernel for " +
-                                             std::string(to_string(facts.isa)) + " and " +
-                                             std::string(to_string(facts.dtype)));
-  }
   for (const Strategy& strategy : std::span(kStrategies).subspan(1)) {
     const std::optional<KernelCost> cost = strategy.cost(facts, expected.axes, 1);
     if (!cost || cost->cost >= least->cost) continue;
@@ -92,7 +88,12 @@ std::size_t PackedLayer::packed_bytes() const {
   return bytes;
 }
 
-void require_kernels(const LayerFacts& facts) { strategies_for(facts); }
+void require_kernels(const LayerFacts& facts) {
+  if (kStrategies[0].cost(facts, ExpectedCall(facts).axes, 1)) return;
+  throw Error(ErrorKind::kUnsupported, facts.label + ": this build has no kernel for " +
+                                           std::string(to_string(facts.isa)) + " and " +
+                                           std::string(to_string(facts.dtype)));
+}
 
 Choice choose_strategy(const LayerFacts& facts, const CallAxis (&axes)[3], Index batches) {
   Choice best;

@@ -141,11 +141,9 @@ void WideRunner::run_tiles(const Part& part, const TileArguments& arguments, Ind
 void WideRunner::finish(const EpilogueKernel& epilogue, const Chunk& chunk, const Scratch& scratch,
                         const void* in, std::int32_t* pixel_in, Index first_channel,
                         Index channels) const {
-  const bool clamp = epilogue.activation == ActivationKind::kClamp;
   const bool residual = call_.residual != nullptr;
   // The copy out of a padded block repeats the clamp that the tile has done already.
-  const double p0 = clamp ? call_.activation.min() : call_.activation.alpha();
-  const double p1 = clamp ? call_.activation.max() : 0;
+  const double p0 = epilogue.p0(call_.activation), p1 = epilogue.p1(call_.activation);
   Buffer<1> in_buffer = flat(in), out_buffer = flat(chunk.y + first_channel * size_);
   Buffer<1> residual_buffer = flat(residual ? chunk.residual + first_channel * size_ : in);
   Buffer<1> pi = flat(pixel_in, chunk.count), po = flat(scratch.pixel_y, chunk.count);

@@ -77,7 +77,7 @@ struct ConvolutionTransposeOptions {
 /// What a call would run.
 struct KernelChoice {
   std::string kernel;    ///< the row of the kernel table, as in kernel_infos()
-  std::string strategy;  ///< "wide" ...
+  std::string strategy;  ///< "wide" or "narrow"
   Isa isa;
 };
 
@@ -127,12 +127,14 @@ class ConvolutionTranspose : public Layer {
 
   Dims output_shape(const Dims& input_shape) const override;
   /// Bytes of CallOptions::scratch for such a call on an instruction set (absent: the layer's own):
-  /// at most some hundreds of KiB per thread, whatever the extents.
+  /// at most a few hundred KiB per thread (a MiB on AVX-512), whatever the extents. For an
+  /// instruction set that is not the layer's own it packs as a call would.
   std::size_t scratch_bytes(const Dims& input_shape, int threads = 1,
                             std::optional<Isa> isa = {}) const;
   /// Bytes of packed weights held now.
   std::size_t packed_bytes() const;
-  /// What a call on this input shape runs.
+  /// What a call on this input shape runs, on an instruction set (absent: the layer's own) that may
+  /// be one that this machine lacks. For another than the layer's own, finite weights are assumed.
   KernelChoice kernel_choice(const Dims& input_shape, std::optional<Isa> isa = {}) const;
 
   /// As save(path); kernel_2d writes the kernel as TFP 0.25's C-order variable

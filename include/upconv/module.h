@@ -74,7 +74,8 @@ struct CallOptions {
   Executor* executor = nullptr;
   /// Added to the result before the activation; shaped like the output, of the layer's dtype.
   std::optional<ConstTensorView> residual = {};
-  /// Memory for the call, at least scratch_bytes() and 64-byte aligned, apart from all tensors;
+  /// Memory for the call, at least scratch_bytes() of its input shape, threads and isa, 64-byte
+  /// aligned and apart from all tensors;
   /// empty: the call allocates. (A view whose channels are not contiguous is copied, which also
   /// allocates.)
   std::span<std::byte> scratch = {};

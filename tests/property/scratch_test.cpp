@@ -82,6 +82,20 @@ TEST_P(ScratchMemory, DoesNotGrowWithExtentsOrTaps) {
   EXPECT_LE(bytes(3, 9, 1), 64U * 1024);
 }
 
+TEST_P(ScratchMemory, OfFewOutputChannelsIsBoundedForAnyInputChannels) {
+  for (const Index channels : {1, 64, 512, 2048, 20000}) {
+    const ConvolutionTranspose layer({.input_size = channels,
+                                      .output_size = 1,
+                                      .filter_shape = 9,
+                                      .rank = 1,
+                                      .init_kernel_fn = initializers::zeros(),
+                                      .isa = GetParam()});
+    for (const Index extent : {1, 64, 1 << 16}) {
+      EXPECT_LE(layer.scratch_bytes({extent, channels}), 2U << 20) << channels;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(AllIsas, ScratchMemory, testing::ValuesIn(isas()), isa_name);
 
 }  // namespace

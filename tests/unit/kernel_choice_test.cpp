@@ -84,7 +84,7 @@ TEST(KernelChoice, IsARunnableKernelOfTheTableForEveryNumberOfChannels) {
   }
 }
 
-TEST(KernelChoice, DoesNotDependOnTheInputShape) {
+TEST(KernelChoice, OfWholeVectorsOfChannelsDoesNotDependOnTheInputShape) {
   const ConvolutionTranspose layer({.input_size = 3, .output_size = 40, .filter_shape = 3});
   const std::string kernel = layer.kernel_choice({1, 1, 3}).kernel;
   EXPECT_EQ(layer.kernel_choice({64, 1, 1, 3}).kernel, kernel);

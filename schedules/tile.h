@@ -1,6 +1,7 @@
-// The wide strategy: a register tile of pixels x output channels.
+// A register tile of pixels x vectors, for both strategies: pixels x output channels in the wide
+// one, outputs of a position x positions in the narrow one.
 //
-// For layers whose output channels fill whole vectors. Each weight vector loaded from the packed
+// In the wide strategy's terms: each weight vector loaded from the packed
 // panel serves `pixels` multiply-adds and each broadcast input element serves `vectors`, so with
 // 4 x 3 a tile step is 7 loads for 12 multiply-adds. The panel of one block of channels is walked
 // in order by every tile, from the second-level cache.
@@ -11,14 +12,14 @@
 namespace upconv::schedules {
 
 /// Parameters of one tile shape; the values per target are data in kernels.json.
-struct WideTile {
+struct Tile {
   int lanes;    ///< elements per vector
-  int vectors;  ///< vectors of output channels per tile: the block of the packed format
+  int vectors;  ///< vectors per tile: in the wide strategy the block of the packed format
   int pixels;   ///< pixels per tile
   int unroll;   ///< input channels per step of the innermost loop
 };
 
-inline void schedule_wide(generators::Phase& f, const WideTile& tile) {
+inline void schedule_tile(generators::Phase& f, const Tile& tile) {
   using Halide::RVar;
   using Halide::Var;
   Var v{"v"}, l{"l"};
