@@ -203,13 +203,11 @@ void ConvolutionTranspose::before_save() const { kernel(); }
 
 void ConvolutionTranspose::before_assign(const Variable& variable, const Tensor& value) {
   State& state = this->state();
-  if (!state.kernel_variable) {
-    throw Error(ErrorKind::kUnsupported,
-                state.checked.label + ": " + variable.name() +
-                    " cannot be assigned; the kernel was dropped and cannot be packed again");
+  if (state.bias_variable && &variable == &*state.bias_variable) {
+    state.take_bias(value);
+  } else {
+    state.take(state.pack(value, state.bias()));
   }
-  const bool is_kernel = &variable == &*state.kernel_variable;
-  state.take(state.pack(is_kernel ? value : *state.kernel(), is_kernel ? state.bias() : &value));
 }
 
 Tensor ConvolutionTranspose::operator()(const ConstTensorView& x,

@@ -55,6 +55,13 @@ void ConvolutionTranspose::State::take(std::shared_ptr<const PackedLayer> repack
   other_.reset();
 }
 
+void ConvolutionTranspose::State::take_bias(const Tensor& bias) {
+  const std::lock_guard guard(other_lock_);
+  auto next = std::make_shared<const PackedLayer>(packed->with_bias(&bias));
+  if (other_ != nullptr) other_ = std::make_shared<const PackedLayer>(other_->with_bias(&bias));
+  packed = std::move(next);
+}
+
 std::size_t ConvolutionTranspose::State::packed_bytes() const {
   const std::lock_guard guard(other_lock_);
   return packed->packed_bytes() + (other_ != nullptr ? other_->packed_bytes() : 0);

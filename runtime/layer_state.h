@@ -36,6 +36,8 @@ struct ConvolutionTranspose::State {
   std::shared_ptr<const internal::PackedLayer> pack(const Tensor& kernel, const Tensor* bias) const;
   /// Replaces the packed weights and forgets those of another ISA.
   void take(std::shared_ptr<const internal::PackedLayer> repacked);
+  /// Gives all packed weights another bias; they are not packed again.
+  void take_bias(const Tensor& bias);
   std::size_t packed_bytes() const;
 
  private:

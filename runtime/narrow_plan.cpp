@@ -22,8 +22,9 @@ KernelCost cost_of(const NarrowLayout& layout, const CallAxis (&axes)[3], Index 
 
 class NarrowPlan final : public Plan {
  public:
-  NarrowPlan(NarrowLayout layout, Tensor weights, const Tensor* bias)
-      : layout_(std::move(layout)), weights_(std::move(weights)) {
+  NarrowPlan(std::shared_ptr<const NarrowLayout> layout, std::shared_ptr<const Tensor> weights,
+             const Tensor* bias)
+      : shared_layout_(std::move(layout)), layout_(*shared_layout_), weights_(std::move(weights)) {
     if (bias != nullptr) bias_ = *bias;
   }
 
@@ -31,8 +32,11 @@ class NarrowPlan final : public Plan {
   KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {
     return cost_of(layout_, axes, batches);
   }
+  std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
+    return std::make_shared<NarrowPlan>(shared_layout_, weights_, bias);
+  }
   std::size_t packed_bytes() const override {
-    const Index elements = weights_.size() + (bias_ ? bias_->size() : 0);
+    const Index elements = weights_->size() + (bias_ ? bias_->size() : 0);
     return static_cast<std::size_t>(elements) * size_of(layout_.dtype);
   }
   std::size_t scratch_bytes_per_thread() const override {
@@ -44,15 +48,16 @@ class NarrowPlan final : public Plan {
            std::span<std::byte> scratch) const override;
 
  private:
-  NarrowLayout layout_;
-  Tensor weights_;
+  std::shared_ptr<const NarrowLayout> shared_layout_;
+  const NarrowLayout& layout_;
+  std::shared_ptr<const Tensor> weights_;
   std::optional<Tensor> bias_;
 };
 
 void NarrowPlan::run(const Call& call, int threads, Executor* executor,
                      std::span<std::byte> scratch) const {
   threads = worth_threads(call, layout_, threads);
-  const NarrowRunner runner(layout_, weights_, bias_ ? &*bias_ : nullptr, call, threads);
+  const NarrowRunner runner(layout_, *weights_, bias_ ? &*bias_ : nullptr, call, threads);
   const Index strips = runner.strips();
   if (threads == 1) {
     for (Index strip = 0; strip < strips; ++strip) runner.run_strip(strip, strip - 1, scratch);
@@ -85,7 +90,8 @@ std::shared_ptr<const Plan> narrow_pack(const LayerFacts& facts, const Tensor& k
   if (!layout) return nullptr;
   std::optional<Tensor> weights = pack_narrow(*layout, kernel);
   if (!weights) return nullptr;
-  return std::make_shared<NarrowPlan>(std::move(*layout), std::move(*weights), bias);
+  return std::make_shared<NarrowPlan>(std::make_shared<const NarrowLayout>(std::move(*layout)),
+                                      std::make_shared<const Tensor>(std::move(*weights)), bias);
 }
 
 }  // namespace upconv::internal

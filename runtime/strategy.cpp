@@ -68,6 +68,12 @@ PackedLayer::PackedLayer(const LayerFacts& facts, const Tensor& kernel, const Te
   }
 }
 
+PackedLayer PackedLayer::with_bias(const Tensor* bias) const {
+  PackedLayer layer(facts_);
+  for (const auto& plan : plans_) layer.plans_.push_back(plan->with_bias(bias));
+  return layer;
+}
+
 const Plan& PackedLayer::plan_for(const CallAxis (&axes)[3], Index batches) const {
   const Plan* best = plans_.front().get();
   if (plans_.size() == 1) return *best;

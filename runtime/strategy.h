@@ -50,6 +50,8 @@ class Plan {
 
   virtual const char* strategy() const = 0;
   virtual KernelCost cost(const CallAxis (&axes)[3], Index batches) const = 0;
+  /// The same weights with another bias (null: zero). The weights are shared, not packed again.
+  virtual std::shared_ptr<const Plan> with_bias(const Tensor* bias) const = 0;
   virtual std::size_t packed_bytes() const = 0;
   /// Bytes of scratch that one thread needs, whatever the extents and taps.
   virtual std::size_t scratch_bytes_per_thread() const = 0;
@@ -72,12 +74,15 @@ class PackedLayer {
   /// @throws Error kLimitExceeded, kOutOfMemory; kUnsupported as require_kernels.
   PackedLayer(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias);
 
+  PackedLayer with_bias(const Tensor* bias) const;
+
   const LayerFacts& facts() const { return facts_; }
   /// The plan of least cost for such a call.
   const Plan& plan_for(const CallAxis (&axes)[3], Index batches) const;
   std::size_t packed_bytes() const;
 
  private:
+  explicit PackedLayer(const LayerFacts& facts) : facts_(facts) {}
   LayerFacts facts_;
   std::vector<std::shared_ptr<const Plan>> plans_;
 };

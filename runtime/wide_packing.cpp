@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "upconv/error.h"
 
@@ -73,16 +74,20 @@ void pack_part(const WideLayout& layout, const Part& part, const T* kernel, T* p
 }
 
 template <Element T>
-void pack_all(WideWeights& packed, const Tensor& kernel, const Tensor* bias) {
-  T* to = packed.weights.values<T>().data();
-  T* to_bias = packed.bias.values<T>().data();
-  for (const Part& part : packed.layout.parts) {
-    pack_part(packed.layout, part, kernel.values<T>().data(), to + part.offset);
+void pack_weights(const WideLayout& layout, const Tensor& kernel, Tensor& packed) {
+  for (const Part& part : layout.parts) {
+    pack_part(layout, part, kernel.values<T>().data(), packed.values<T>().data() + part.offset);
+  }
+}
+
+template <Element T>
+void pack_bias(const WideLayout& layout, const Tensor* bias, Tensor& packed) {
+  T* to = packed.values<T>().data();
+  for (const Part& part : layout.parts) {
     const Index padded = part.blocks * part.block_channels();
     for (Index c = 0; c < padded; ++c) {
       const bool real = bias != nullptr && c < part.channels;
-      *to_bias++ =
-          real ? bias->values<T>()[static_cast<std::size_t>(part.first_channel + c)] : T{0};
+      *to++ = real ? bias->values<T>()[static_cast<std::size_t>(part.first_channel + c)] : T{0};
     }
   }
 }
@@ -151,17 +156,29 @@ WideLayout wide_layout(const LayerFacts& facts) {
 
 WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias) {
   WideWeights packed{.layout = wide_layout(facts), .weights = {}, .bias = {}};
-  Index weights = 0, padded = 0;
+  Index count = 0;
   for (const Part& part : packed.layout.parts) {
-    weights += part.blocks * packed.layout.rows() * part.block_channels();
-    padded += part.blocks * part.block_channels();
+    count += part.blocks * packed.layout.rows() * part.block_channels();
   }
-  packed.weights = Tensor(facts.dtype, {weights});
-  packed.bias = Tensor(facts.dtype, {padded});
+  Tensor weights(facts.dtype, {count});
   if (facts.dtype == DType::kFloat32) {
-    pack_all<float>(packed, kernel, bias);
+    pack_weights<float>(packed.layout, kernel, weights);
   } else {
-    pack_all<double>(packed, kernel, bias);
+    pack_weights<double>(packed.layout, kernel, weights);
+  }
+  packed.weights = std::make_shared<const Tensor>(std::move(weights));
+  packed.bias = pack_wide_bias(packed.layout, bias);
+  return packed;
+}
+
+Tensor pack_wide_bias(const WideLayout& layout, const Tensor* bias) {
+  Index padded = 0;
+  for (const Part& part : layout.parts) padded += part.blocks * part.block_channels();
+  Tensor packed(layout.dtype, {padded});
+  if (layout.dtype == DType::kFloat32) {
+    pack_bias<float>(layout, bias, packed);
+  } else {
+    pack_bias<double>(layout, bias, packed);
   }
   return packed;
 }

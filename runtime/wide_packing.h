@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -46,8 +47,8 @@ struct WideLayout : LayerFacts {
 /// Packed weights and padded bias.
 struct WideWeights {
   WideLayout layout;
-  Tensor weights;  ///< flat
-  Tensor bias;     ///< one entry per padded channel of every part, in order
+  std::shared_ptr<const Tensor> weights;  ///< flat
+  Tensor bias;                            ///< one entry per padded channel of every part, in order
 };
 
 /// @throws Error kLimitExceeded when the weights of one block are more than the kernels' 32-bit
@@ -56,5 +57,8 @@ WideLayout wide_layout(const LayerFacts& facts);
 
 /// Packs a C-order kernel `filter_shape ++ [input_size, output_size]` and a bias (null: zero).
 WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias);
+
+/// A bias (null: zero) as WideWeights has it.
+Tensor pack_wide_bias(const WideLayout& layout, const Tensor* bias);
 
 }  // namespace upconv::internal

@@ -44,8 +44,12 @@ class WidePlan final : public Plan {
   KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {
     return cost_of(packed_.layout, packed_.layout.parts, axes, batches);
   }
+  std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
+    return std::make_shared<WidePlan>(
+        WideWeights{packed_.layout, packed_.weights, pack_wide_bias(packed_.layout, bias)});
+  }
   std::size_t packed_bytes() const override {
-    return static_cast<std::size_t>(packed_.weights.size() + packed_.bias.size()) *
+    return static_cast<std::size_t>(packed_.weights->size() + packed_.bias.size()) *
            size_of(packed_.layout.dtype);
   }
   std::size_t scratch_bytes_per_thread() const override;

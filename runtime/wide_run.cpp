@@ -98,7 +98,7 @@ TileArguments WideRunner::arguments_for(const Box& box, const Group& group,
 
   TileArguments arguments;
   arguments.x = chunk.x;
-  arguments.w = static_cast<const std::byte*>(packed_.weights.data()) + weights_at * size_;
+  arguments.w = static_cast<const std::byte*>(packed_.weights->data()) + weights_at * size_;
   arguments.init = static_cast<const std::byte*>(packed_.bias.data()) + bias_at * size_;
   arguments.input_size = input_size;
   std::copy(std::begin(chunk.taps), std::end(chunk.taps), arguments.taps);

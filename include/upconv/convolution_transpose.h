@@ -110,12 +110,12 @@ class ConvolutionTranspose : public Layer {
   /// The kernel; assign() re-packs. @throws Error kUnsupported after drop_kernel().
   Variable& kernel();
   const Variable& kernel() const;
-  /// The bias. @throws Error kUnsupported for a layer without bias.
+  /// The bias; assign() packs nothing. @throws Error kUnsupported for a layer without bias.
   Variable& bias();
   const Variable& bias() const;
   bool has_bias() const;
   /// Frees the plain kernel and keeps what is packed: kernel(), save() and calls on another
-  /// instruction set are then errors.
+  /// instruction set are then errors. The bias can still be assigned.
   void drop_kernel();
 
   using Layer::operator();

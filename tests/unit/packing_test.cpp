@@ -190,7 +190,7 @@ TEST(Packing, IsTheOrderOfPhasesTapsAndBlocks) {
             dtype, {filter[0][0], filter[1][0], filter[2][0], input_size, output_size}, kernel);
         const Tensor plain_bias = test::tensor_of(dtype, {output_size}, bias);
         const WideWeights packed = pack_wide(layout, plain, &plain_bias);
-        EXPECT_EQ(test::values_of(packed.weights), naive_weights(layout, filter, kernel))
+        EXPECT_EQ(test::values_of(*packed.weights), naive_weights(layout, filter, kernel))
             << "seed " << seed << ", " << to_string(isa) << ", " << to_string(dtype);
         std::vector<double> padded = bias;
         padded.resize(static_cast<std::size_t>(packed.bias.size()), 0);
