@@ -115,6 +115,7 @@ bool add_pieces(NarrowLayout& layout, NarrowSet& set, const Index (&origin)[3],
   std::vector<TapRange> ranges[3];
   for (int axis = 0; axis < 3; ++axis) {
     std::vector<Index> counts;
+    counts.reserve(rows.size());
     for (const std::int32_t row : rows) counts.push_back(phase_of(row, axis).taps);
     ranges[axis] = tap_ranges(std::move(counts));
   }

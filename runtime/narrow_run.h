@@ -20,16 +20,16 @@ class NarrowRunner {
                const Call& call, int threads);
 
   Index strips() const;
-  /// @param last the strip that was run last with this scratch; -1: none. (Of x that both read, the
-  /// copy is kept.)
-  void run_strip(Index strip, Index last, std::span<std::byte> scratch) const;
+  /// @param last_index the strip that was run last with this scratch; -1: none. (Of x that both
+  /// read, the copy is kept.)
+  void run_strip(Index index, Index last_index, std::span<std::byte> scratch) const;
 
  private:
   struct Strip;
   struct OutputRow;
   struct Ahead;
   Ahead ahead_of(const Strip& strip) const;
-  Strip strip_at(Index strip) const;
+  Strip strip_at(Index index) const;
   template <Element T>
   void run(const Strip& strip, const Strip* last, std::byte* scratch) const;
   template <Element T>

@@ -9,10 +9,10 @@ namespace upconv::internal {
 namespace {
 
 /// Elements of accumulators: a set's rows x columns.
-constexpr Index kSumElements = 32 * 1024;
+constexpr Index kSumElements = Index{32} * 1024;
 
 /// x of a block of columns, for the first-level cache.
-constexpr Index kBlockBytes = 24 * 1024;
+constexpr Index kBlockBytes = Index{24} * 1024;
 constexpr Index kMostBlockColumns = 192;
 
 /// Numbers of strips along h that are weighed against each other.

@@ -12,7 +12,7 @@ namespace {
 template <Element T>
 struct Vector {
   static constexpr Index kLanes = 16 / sizeof(T);
-  typedef T Type __attribute__((vector_size(16)));
+  using Type [[gnu::vector_size(16)]] = T;
   static Type load(const T* from) {
     Type value;
     std::memcpy(&value, from, sizeof value);

@@ -23,6 +23,7 @@
 namespace upconv::internal {
 
 /// What the options say of a layer. Unused axes have one tap, stride 1 and dilation 1.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): clang-tidy's own name for the copy of an array.
 struct LayerFacts {
   AxisPhases axes[3];  ///< d, h, w
   Index input_size = 1;
