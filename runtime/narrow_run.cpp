@@ -10,6 +10,14 @@
 
 namespace upconv::internal {
 
+namespace {
+
+/// So many zeros are written one by one: at the sides of an image, where a call to fill each
+/// plane's one or two would take longer than the rest of the copy.
+constexpr Index kFewColumns = 8;
+
+}  // namespace
+
 /// Positions [begin, end) of one image, and the first elements of the image in the views.
 struct NarrowRunner::Strip {
   Index begin[3], end[3];
@@ -151,9 +159,14 @@ void NarrowRunner::copy_x(const Strip& strip, const Strip* last, T* planar) cons
   }
   const Index pitch_w = shape_.pitch[2], channels = layout_.input_size;
   const auto zero = [&](Index begin, Index end) {
-    if (begin >= end) return;
-    for (Index ci = 0; ci < channels; ++ci) {
-      std::fill(planar + ci * shape_.plane + begin, planar + ci * shape_.plane + end, T{0});
+    if (end - begin > kFewColumns) {
+      for (Index ci = 0; ci < channels; ++ci) {
+        std::fill(planar + ci * shape_.plane + begin, planar + ci * shape_.plane + end, T{0});
+      }
+      return;
+    }
+    for (Index column = begin; column < end; ++column) {
+      for (Index ci = 0; ci < channels; ++ci) planar[ci * shape_.plane + column] = T{0};
     }
   };
   // A strip at the end of an axis may be lower.
