@@ -215,7 +215,13 @@ void Layer::load(const std::filesystem::path& path) {
       targets[i]->assign(values[i]);
     }
   } catch (...) {
-    for (std::size_t i = 0; i + 1 < before.size(); ++i) targets[i]->assign(before[i]);
+    for (std::size_t i = 0; i + 1 < before.size(); ++i) {
+      try {
+        targets[i]->assign(before[i]);
+      } catch (...) {  // No memory for this one either: the others still go back.
+        continue;
+      }
+    }
     throw;
   }
 }
