@@ -48,6 +48,12 @@ ConstTensorView contiguous(const ConstTensorView& view, Tensor& copy) {
 
 }  // namespace
 
+void bind_axes(CallAxis (&axes)[3], const LayerFacts& facts, const CallShape& shape) {
+  for (int slot = 0; slot < 3; ++slot) {
+    axes[slot] = {&facts.axes[slot], shape.inputs[slot], shape.windows[slot]};
+  }
+}
+
 void check_call(const CheckedOptions& checked, const CallShape& shape, const ConstTensorView& x,
                 const TensorView& y, const CallOptions& options) {
   check_tensor(checked, x, "input");
@@ -96,9 +102,7 @@ void bind(BoundCall& bound, const CheckedOptions& checked, const CallShape& shap
     call.y_strides[slot] = y_steps[first + axis];
     call.residual_strides[slot] = residual_steps[first + axis];
   }
-  for (std::size_t slot = 0; slot < 3; ++slot) {
-    call.axes[slot] = {&facts.axes[slot], shape.inputs[slot], shape.windows[slot]};
-  }
+  bind_axes(call.axes, facts, shape);
 }
 
 }  // namespace upconv::internal

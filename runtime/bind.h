@@ -18,6 +18,9 @@ struct BoundCall {
   BoundCall& operator=(const BoundCall&) = delete;
 };
 
+/// The axes of a call of that shape. Refers to the facts.
+void bind_axes(CallAxis (&axes)[3], const LayerFacts& facts, const CallShape& shape);
+
 /// @throws Error naming the tensor or option, what it is and the rule; nothing has been written.
 void check_call(const CheckedOptions& checked, const CallShape& shape, const ConstTensorView& x,
                 const TensorView& y, const CallOptions& options);

@@ -35,11 +35,6 @@ struct Call {
     for (std::size_t axis = 0; axis < batch_axes; ++axis) count *= batch[axis].extent;
     return count;
   }
-  /// True when there is no output.
-  bool is_empty() const {
-    return batch_count() == 0 || axes[0].window.output == 0 || axes[1].window.output == 0 ||
-           axes[2].window.output == 0;
-  }
 };
 
 }  // namespace upconv::internal

@@ -35,10 +35,7 @@ class OwnThreads final : public Executor {
 /// What the choice of a plan depends on. Refers to the facts.
 struct Extents {
   Extents(const CheckedOptions& checked, const LayerFacts& facts, const Dims& input_shape) {
-    const CallShape shape = internal::check_input_shape(checked, input_shape);
-    for (int slot = 0; slot < 3; ++slot) {
-      axes[slot] = {&facts.axes[slot], shape.inputs[slot], shape.windows[slot]};
-    }
+    internal::bind_axes(axes, facts, internal::check_input_shape(checked, input_shape));
     const std::size_t spatial = static_cast<std::size_t>(checked.options.rank) + 1;
     for (std::size_t axis = 0; axis + spatial < input_shape.size(); ++axis) {
       // Beside an empty axis, others may be of any extent.

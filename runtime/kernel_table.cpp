@@ -86,6 +86,12 @@ std::span<const TileKernel> narrow_kernels() { return kNarrow; }
 
 std::span<const EpilogueKernel> epilogue_kernels() { return kEpilogue; }
 
+std::span<const TileKernel> rows_for(std::span<const TileKernel> table, DType dtype, Isa isa) {
+  const auto wanted = [&](const TileKernel& row) { return row.dtype == dtype && row.isa == isa; };
+  const auto begin = std::find_if(table.begin(), table.end(), wanted);
+  return {begin, std::find_if_not(begin, table.end(), wanted)};
+}
+
 const TargetSizes& target_sizes(Isa isa) {
   return *std::find_if(std::begin(kTargets), std::end(kTargets),
                        [&](const TargetSizes& sizes) { return sizes.isa == isa; });

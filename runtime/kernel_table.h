@@ -68,6 +68,8 @@ struct TargetSizes {
 std::span<const TileKernel> wide_kernels();
 std::span<const TileKernel> narrow_kernels();
 std::span<const EpilogueKernel> epilogue_kernels();
+/// The rows of one of the tables of tiles for a dtype and ISA; empty where there are none.
+std::span<const TileKernel> rows_for(std::span<const TileKernel> table, DType dtype, Isa isa);
 
 /// @param isa a built one
 const TargetSizes& target_sizes(Isa isa);

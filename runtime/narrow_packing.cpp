@@ -95,16 +95,6 @@ std::vector<TapRange> single_taps(const std::vector<TapRange>& ranges) {
   return singles;
 }
 
-/// The table's rows for one dtype and ISA.
-std::span<const TileKernel> kernels_for(const LayerFacts& facts) {
-  const std::span<const TileKernel> table = narrow_kernels();
-  const auto wanted = [&](const TileKernel& kernel) {
-    return kernel.isa == facts.isa && kernel.dtype == facts.dtype;
-  };
-  const auto begin = std::find_if(table.begin(), table.end(), wanted);
-  return {begin, std::find_if_not(begin, table.end(), wanted)};
-}
-
 /// Adds the pieces of those rows of a set (indices within it) whose phases have this origin.
 /// @return false when there are too many
 bool add_pieces(NarrowLayout& layout, NarrowSet& set, const Index (&origin)[3],
@@ -203,7 +193,7 @@ Index NarrowLayout::rows() const {
 std::optional<NarrowLayout> narrow_layout(const LayerFacts& facts) {
   NarrowLayout layout;
   static_cast<LayerFacts&>(layout) = facts;
-  const std::span<const TileKernel> kernels = kernels_for(facts);
+  const std::span<const TileKernel> kernels = rows_for(narrow_kernels(), facts.dtype, facts.isa);
   if (kernels.empty()) return std::nullopt;
   for (int axis = 0; axis < 3; ++axis) {
     const AxisPhases& phases = facts.axes[axis];

@@ -72,7 +72,7 @@ struct NarrowLayout : LayerFacts {
   Index rows() const;
 };
 
-/// Nothing where the layer has no taps, or too many rows, pieces, weights or inputs under an output
+/// Nothing where the layer has too many rows, pieces, weights or inputs under an output
 /// for the strategy. Decided before anything large is made.
 std::optional<NarrowLayout> narrow_layout(const LayerFacts& facts);
 

@@ -106,21 +106,20 @@ NarrowRunner::Strip NarrowRunner::strip_at(Index index) const {
 
 void NarrowRunner::run_strip(Index index, Index last_index, std::span<std::byte> scratch) const {
   const Strip strip = strip_at(index);
-  Strip last;
+  // The strip before is the rows above, unless this one is the first of an image.
   const bool follows = last_index >= 0 && last_index + 1 == index && index % strips_[1] != 0;
-  if (follows) last = strip_at(last_index);
   if (layout_.dtype == DType::kFloat32) {
-    run<float>(strip, follows ? &last : nullptr, scratch.data());
+    run<float>(strip, follows, scratch.data());
   } else {
-    run<double>(strip, follows ? &last : nullptr, scratch.data());
+    run<double>(strip, follows, scratch.data());
   }
 }
 
 template <Element T>
-void NarrowRunner::run(const Strip& strip, const Strip* last, std::byte* scratch) const {
+void NarrowRunner::run(const Strip& strip, bool follows, std::byte* scratch) const {
   T* planar = reinterpret_cast<T*>(scratch);
   T* sums = planar + planar_elements(layout_);
-  copy_x(strip, last, planar);
+  copy_x(strip, follows, planar);
   Ahead ahead = ahead_of(strip);
   for (const NarrowSet& set : layout_.sets) {
     compute(set, strip.columns, planar, sums, ahead);
@@ -148,7 +147,7 @@ NarrowRunner::Ahead NarrowRunner::ahead_of(const Strip& strip) const {
 }
 
 template <Element T>
-void NarrowRunner::copy_x(const Strip& strip, const Strip* last, T* planar) const {
+void NarrowRunner::copy_x(const Strip& strip, bool follows, T* planar) const {
   // Inputs [low, low + pitch) of each axis, of which [inside, inside_end) exist.
   Index low[3], inside[3], inside_end[3];
   for (int axis = 0; axis < 3; ++axis) {
@@ -172,7 +171,7 @@ void NarrowRunner::copy_x(const Strip& strip, const Strip* last, T* planar) cons
   // A strip at the end of an axis may be lower.
   const Index rows = shape_.pitch[1] - shape_.q[1] + strip.end[1] - strip.begin[1];
   Index kept = 0;
-  if (last != nullptr) {
+  if (follows) {
     kept = shape_.pitch[1] - shape_.q[1];
     const Index slice = shape_.pitch[1] * pitch_w, moved = shape_.q[1] * pitch_w;
     for (Index ci = 0; ci < channels; ++ci) {
@@ -217,8 +216,6 @@ void NarrowRunner::compute(const NarrowSet& set, Index columns, const T* planar,
   TileArguments arguments;
   arguments.input_size = layout_.input_size;
   arguments.w_step = shape_.plane;
-  arguments.min = -std::numeric_limits<double>::infinity();
-  arguments.max = std::numeric_limits<double>::infinity();
   const Index to_d = shape_.pitch[1] * shape_.pitch[2], to_h = shape_.pitch[2];
   arguments.tap_w[0] = -layout_.axes[0].input_step() * to_d;
   arguments.tap_w[1] = -layout_.axes[1].input_step() * to_h;
@@ -281,49 +278,50 @@ void NarrowRunner::for_each_row(const Strip& strip, Index pair_begin, Index pair
 
 template <Element T>
 void NarrowRunner::write(const NarrowSet& set, const Strip& strip, const T* sums) const {
+  const Index pair_rows = call_.axes[2].phases->stride() * layout_.output_size;
+  for_each_row(strip, set.first / pair_rows, ceil_div(set.first + set.count, pair_rows),
+               [&](const OutputRow& row) { write_row(set, strip, row, sums); });
+}
+
+template <Element T>
+void NarrowRunner::write_row(const NarrowSet& set, const Strip& strip, const OutputRow& row,
+                             const T* sums) const {
   const CallAxis& w = call_.axes[2];
   const Index stride = w.phases->stride(), channels = layout_.output_size;
-  const Index pair_rows = stride * channels;  // rows m of one pair of residues
   const Index step = sum_step(layout_), step_y = call_.y_strides[2];
-  const bool dense = step_y == channels;
+  // Accumulator rows of this pair of residues that the set has, as e = r_w * channels + c.
+  const Index base = row.pair * stride * channels;
+  const Index e_begin = std::max<Index>(set.first - base, 0);
+  const Index e_end = std::min(set.first + set.count - base, stride * channels);
+  T* y = reinterpret_cast<T*>(row.y);
 
-  for_each_row(strip, set.first / pair_rows, ceil_div(set.first + set.count, pair_rows),
-               [&](const OutputRow& row) {
-                 T* y = reinterpret_cast<T*>(row.y);
-                 // Rows of this pair that the set has, as e = r_w * channels + c.
-                 const Index base = row.pair * pair_rows;
-                 const Index e_begin = std::max<Index>(set.first - base, 0);
-                 const Index e_end = std::min(set.first + set.count - base, pair_rows);
-                 // Residues [e, e_to) of positions [q, q_to), all inside the window.
-                 const auto copy = [&](Index e, Index e_to, Index q, Index q_to) {
-                   if (q >= q_to) return;
-                   const Index o = q * stride + e / channels - w.window.offset;
-                   from_planar(
-                       sums + (base + e - set.first) * step + row.column + q - strip.begin[2], step,
-                       q_to - q, e_to - e, y + o * step_y + e % channels, stride * step_y);
-                 };
-                 // Positions at which residue r is inside the window.
-                 const auto first = [&](Index r) { return ceil_div(w.window.offset - r, stride); };
-                 const auto last = [&](Index r) {
-                   return floor_div(w.window.offset + w.window.output - 1 - r, stride) + 1;
-                 };
-                 const auto copy_by_residue = [&](Index q, Index q_to) {
-                   for (Index e = e_begin; e < e_end; e = (e / channels + 1) * channels) {
-                     const Index r = e / channels;
-                     copy(e, std::min(e_end, (r + 1) * channels), std::max(q, first(r)),
-                          std::min(q_to, last(r)));
-                   }
-                 };
-                 // Where y is dense, all residues of a position are one run.
-                 Index whole = strip.begin[2], whole_end = strip.begin[2];
-                 if (dense) {
-                   whole = std::clamp(first(e_begin / channels), strip.begin[2], strip.end[2]);
-                   whole_end = std::clamp(last((e_end - 1) / channels), whole, strip.end[2]);
-                   copy(e_begin, e_end, whole, whole_end);
-                 }
-                 copy_by_residue(strip.begin[2], whole);
-                 copy_by_residue(whole_end, strip.end[2]);
-               });
+  // Residues [e, e_to) of positions [q, q_to), all inside the window.
+  const auto copy = [&](Index e, Index e_to, Index q, Index q_to) {
+    if (q >= q_to) return;
+    const Index o = q * stride + e / channels - w.window.offset;
+    from_planar(sums + (base + e - set.first) * step + row.column + q - strip.begin[2], step,
+                q_to - q, e_to - e, y + o * step_y + e % channels, stride * step_y);
+  };
+  // Positions at which residue r is inside the window.
+  const auto first = [&](Index r) { return ceil_div(w.window.offset - r, stride); };
+  const auto last = [&](Index r) {
+    return floor_div(w.window.offset + w.window.output - 1 - r, stride) + 1;
+  };
+  const auto copy_by_residue = [&](Index q, Index q_to) {
+    for (Index e = e_begin; e < e_end; e = (e / channels + 1) * channels) {
+      const Index r = e / channels;
+      copy(e, std::min(e_end, (r + 1) * channels), std::max(q, first(r)), std::min(q_to, last(r)));
+    }
+  };
+  // Where y is dense, all residues of a position are one run.
+  Index whole = strip.begin[2], whole_end = strip.begin[2];
+  if (step_y == channels) {
+    whole = std::clamp(first(e_begin / channels), strip.begin[2], strip.end[2]);
+    whole_end = std::clamp(last((e_end - 1) / channels), whole, strip.end[2]);
+    copy(e_begin, e_end, whole, whole_end);
+  }
+  copy_by_residue(strip.begin[2], whole);
+  copy_by_residue(whole_end, strip.end[2]);
 }
 
 void NarrowRunner::finish(const Strip& strip) const {

@@ -31,13 +31,17 @@ class NarrowRunner {
   Ahead ahead_of(const Strip& strip) const;
   Strip strip_at(Index index) const;
   template <Element T>
-  void run(const Strip& strip, const Strip* last, std::byte* scratch) const;
+  void run(const Strip& strip, bool follows, std::byte* scratch) const;
   template <Element T>
-  void copy_x(const Strip& strip, const Strip* last, T* planar) const;
+  /// @param follows the planes still hold the strip before this one
+  void copy_x(const Strip& strip, bool follows, T* planar) const;
   template <Element T>
   void compute(const NarrowSet& set, Index columns, const T* planar, T* sums, Ahead& ahead) const;
   template <Element T>
   void write(const NarrowSet& set, const Strip& strip, const T* sums) const;
+  template <Element T>
+  void write_row(const NarrowSet& set, const Strip& strip, const OutputRow& row,
+                 const T* sums) const;
   void finish(const Strip& strip) const;
   /// Calls visit(row) for each row of y, along w, that residues pair = r_d * s_h + r_h with
   /// pair_begin <= pair < pair_end have in a strip.

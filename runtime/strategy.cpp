@@ -42,18 +42,26 @@ struct ExpectedCall {
   CallAxis axes[3];
 };
 
+/// The cost of the everyday strategy. @throws as require_kernels
+double everyday_cost(const LayerFacts& facts, const ExpectedCall& expected) {
+  const std::optional<KernelCost> cost = kStrategies[0].cost(facts, expected.axes, 1);
+  if (cost) return cost->cost;
+  throw Error(ErrorKind::kUnsupported, facts.label + ": this build has no kernel for " +
+                                           std::string(to_string(facts.isa)) + " and " +
+                                           std::string(to_string(facts.dtype)));
+}
+
 /// Strategies to pack for, the everyday one first.
 std::vector<const Strategy*> strategies_for(const LayerFacts& facts) {
-  require_kernels(facts);
   std::vector<const Strategy*> chosen = {&kStrategies[0]};
   const ExpectedCall expected(facts);
-  std::optional<KernelCost> least = kStrategies[0].cost(facts, expected.axes, 1);
+  double least = everyday_cost(facts, expected);
   for (const Strategy& strategy : std::span(kStrategies).subspan(1)) {
     const std::optional<KernelCost> cost = strategy.cost(facts, expected.axes, 1);
-    if (!cost || cost->cost >= least->cost) continue;
+    if (!cost || cost->cost >= least) continue;
     chosen.resize(1);
     chosen.push_back(&strategy);
-    least = cost;
+    least = cost->cost;
   }
   return chosen;
 }
@@ -94,12 +102,7 @@ std::size_t PackedLayer::packed_bytes() const {
   return bytes;
 }
 
-void require_kernels(const LayerFacts& facts) {
-  if (kStrategies[0].cost(facts, ExpectedCall(facts).axes, 1)) return;
-  throw Error(ErrorKind::kUnsupported, facts.label + ": this build has no kernel for " +
-                                           std::string(to_string(facts.isa)) + " and " +
-                                           std::string(to_string(facts.dtype)));
-}
+void require_kernels(const LayerFacts& facts) { everyday_cost(facts, ExpectedCall(facts)); }
 
 Choice choose_strategy(const LayerFacts& facts, const CallAxis (&axes)[3], Index batches) {
   Choice best;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "kernel_table.h"
 #include "upconv/tensor.h"
@@ -28,8 +29,8 @@ struct TileArguments {
   Index w_step = 0;
   Index blocks = 0;
   Index block_w = 0;
-  double min = 0;
-  double max = 0;
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
 };
 
 /// @param count of pixels, a multiple of the kernel's

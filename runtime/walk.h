@@ -25,6 +25,16 @@ struct Group {
   const Part* part = nullptr;
   Index begin = 0;
   Index end = 0;
+
+  Index first_channel() const { return part->first_channel + begin * part->block_channels(); }
+  /// Real ones: of a padded block, those that y has.
+  Index channels() const {
+    return std::min((end - begin) * part->block_channels(),
+                    part->first_channel + part->channels - first_channel());
+  }
+  /// The first `count` blocks, and those behind them.
+  Group head(Index count) const { return {part, begin, begin + count}; }
+  Group tail(Index count) const { return {part, begin + count, end}; }
 };
 
 /// Calls visit(slab): batches, and rows of the slowest axis, whose x is at most `slab_bytes`.

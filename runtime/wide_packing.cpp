@@ -13,19 +13,13 @@ namespace upconv::internal {
 
 namespace {
 
-/// Runs of rows of the table that share lanes and vectors, for one dtype and ISA.
+/// Runs of rows of the table that share their number of vectors, for one dtype and ISA.
 std::vector<std::span<const TileKernel>> tile_families(DType dtype, Isa isa) {
   std::vector<std::span<const TileKernel>> families;
-  const std::span<const TileKernel> table = wide_kernels();
-  for (std::size_t begin = 0, end = 0; begin < table.size(); begin = end) {
-    const auto same = [&](const TileKernel& row) {
-      return row.dtype == table[begin].dtype && row.isa == table[begin].isa &&
-             row.vectors == table[begin].vectors;
-    };
-    while (end < table.size() && same(table[end])) ++end;
-    if (table[begin].dtype == dtype && table[begin].isa == isa) {
-      families.push_back(table.subspan(begin, end - begin));
-    }
+  const std::span<const TileKernel> rows = rows_for(wide_kernels(), dtype, isa);
+  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    while (end < rows.size() && rows[end].vectors == rows[begin].vectors) ++end;
+    families.push_back(rows.subspan(begin, end - begin));
   }
   return families;
 }

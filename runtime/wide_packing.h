@@ -30,6 +30,14 @@ struct Part {
   std::size_t offset = 0;  ///< of the first block in the packed weights, in elements
 
   Index block_channels() const { return Index{tiles[0].lanes} * tiles[0].vectors; }
+  /// The lowest tile of at least so many pixels; `pixels` is at most the tallest's.
+  const TileKernel& tile_for(Index pixels) const {
+    const TileKernel* low = &tiles[0];
+    for (const TileKernel& kernel : tiles) {
+      if (kernel.pixels >= pixels) low = &kernel;
+    }
+    return *low;
+  }
 };
 
 /// Cuts `output_size` channels into parts so that the summed cost of all blocks (kernels.json) is

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 
 #include "chunk.h"
 #include "kernel_table.h"
@@ -28,11 +27,7 @@ Index tile_time(const Part& part, Index pixels) {
   const Index whole = pixels / tall.pixels, rest = pixels % tall.pixels;
   Index time = whole * tall.pixels * tall.vectors;
   if (rest == 0) return time;
-  Index low = tall.pixels;
-  for (const TileKernel& kernel : part.tiles) {
-    if (kernel.pixels >= rest) low = kernel.pixels;
-  }
-  return time + std::max(low * tall.vectors, kTileLatency);
+  return time + std::max(Index{part.tile_for(rest).pixels} * tall.vectors, kTileLatency);
 }
 
 Index pixels_of(const Segment (&segment)[3], Index batches) {
@@ -131,26 +126,17 @@ void WideRunner::run_pieces(const Slab& slab, const Phase (&phase)[3], const Gro
         outputs_of(call_.axes[axis], phase[axis], slab.q_begin[axis], slab.q_end[axis]);
   }
   if (whole.pixels() == 0) return;
-  const Part& part = *group.part;
-  const Index block = part.block_channels();
-  const Index first_channel = part.first_channel + group.begin * block;
-  const Index channels = std::min((group.end - group.begin) * block,
-                                  part.first_channel + part.channels - first_channel);
-  const Index whole_blocks = channels / block, rest = channels - whole_blocks * block;
-  if (whole_blocks > 0) {
-    sum_pieces(slab, whole, {&part, group.begin, group.begin + whole_blocks}, first_channel,
-               whole_blocks * block, scratch);
-  }
-  if (rest > 0) {
-    sum_pieces(slab, whole, {&part, group.begin + whole_blocks, group.end},
-               first_channel + whole_blocks * block, rest, scratch);
+  const Index whole_blocks = group.channels() / group.part->block_channels();
+  for (const Group& blocks : {group.head(whole_blocks), group.tail(whole_blocks)}) {
+    if (blocks.begin < blocks.end) sum_pieces(slab, whole, blocks, scratch);
   }
 }
 
 void WideRunner::sum_pieces(const Slab& slab, const Box& whole, const Group& group,
-                            Index first_channel, Index channels, const Scratch& scratch) const {
+                            const Scratch& scratch) const {
   const Part& part = *group.part;
   const Index block = part.block_channels();
+  const Index first_channel = group.first_channel(), channels = group.channels();
   // Sums are kept in y; those of a padded block, which has more channels than y, in scratch.
   const bool padded = channels < (group.end - group.begin) * block;
   // Calls visit(chunk, sums, offsets of the pixels in them) for all pixels of a part of `whole`.
@@ -170,8 +156,6 @@ void WideRunner::sum_pieces(const Slab& slab, const Box& whole, const Group& gro
   const auto arguments_of = [&](const Box& box, const Chunk& chunk, std::byte* sums) {
     TileArguments arguments = arguments_for(box, group, chunk);
     arguments.y = sums;
-    arguments.min = -std::numeric_limits<double>::infinity();
-    arguments.max = std::numeric_limits<double>::infinity();
     return arguments;
   };
 

@@ -63,8 +63,9 @@ class WidePlan final : public Plan {
 
 std::size_t WidePlan::scratch_bytes_per_thread() const {
   Index channels = 0;
-  for (const Part& part : packed_.layout.parts)
+  for (const Part& part : packed_.layout.parts) {
     channels = std::max(channels, part.block_channels());
+  }
   const std::size_t tile =
       static_cast<std::size_t>(kTablePixels * channels) * size_of(packed_.layout.dtype);
   return (4 * Scratch::kTableBytes + tile + 63) / 64 * 64;

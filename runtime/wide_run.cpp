@@ -43,39 +43,34 @@ void WideRunner::run_box(const Box& box, const Group& group, Index first, Index 
 
 void WideRunner::run_unit(const Box& box, const Group& group, const Chunk& chunk,
                           const Scratch& scratch) const {
-  const Part& part = *group.part;
-  const Index block = part.block_channels();
-  const Index first_channel = part.first_channel + group.begin * block;
-  const Index channels = std::min((group.end - group.begin) * block,
-                                  part.first_channel + part.channels - first_channel);
+  const Index block = group.part->block_channels(), channels = group.channels();
+  const auto run = [&](const Group& blocks, void* y, std::int32_t* pixel_y) {
+    TileArguments arguments = arguments_for(box, blocks, chunk);
+    arguments.y = y;
+    arguments.min = min_;
+    arguments.max = max_;
+    run_tiles(*group.part, arguments, chunk.count, scratch, kNoOffsets, pixel_y);
+  };
   const Index whole_blocks = channels / block;
   // With an epilogue block by block: what the tiles wrote is still in the first-level cache.
   const Index step = epilogue_ != nullptr ? 1 : std::max<Index>(1, whole_blocks);
   for (Index at = 0; at < whole_blocks; at += step) {
-    const Group whole{group.part, group.begin + at, group.begin + at + step};
-    const Index channel = first_channel + at * block;
-    std::byte* y = chunk.y + channel * size_;
-    TileArguments arguments = arguments_for(box, whole, chunk);
-    arguments.y = y;
-    run_tiles(part, arguments, chunk.count, scratch, kNoOffsets, scratch.pixel_y);
+    const Group whole = group.tail(at).head(step);
+    std::byte* y = chunk.y + whole.first_channel() * size_;
+    run(whole, y, scratch.pixel_y);
     if (epilogue_ != nullptr) {
-      finish(*epilogue_, chunk, scratch, y, scratch.pixel_y, channel, block);
+      finish(*epilogue_, chunk, scratch, y, scratch.pixel_y, whole.first_channel(), block);
     }
   }
-  const Index rest = channels - whole_blocks * block;
-  if (rest > 0) {
-    // A padded block writes more channels than y has: into scratch, and its real ones from there.
-    Group last = group;
-    last.begin = group.begin + whole_blocks;
-    for (Index p = 0; p < kTablePixels; ++p) {
-      scratch.pixel_tile[p] = static_cast<std::int32_t>(p * block);
-    }
-    TileArguments arguments = arguments_for(box, last, chunk);
-    arguments.y = scratch.tile;
-    run_tiles(part, arguments, chunk.count, scratch, kNoOffsets, scratch.pixel_tile);
-    finish(epilogue_ != nullptr ? *epilogue_ : *copy_, chunk, scratch, scratch.tile,
-           scratch.pixel_tile, first_channel + whole_blocks * block, rest);
+  if (whole_blocks * block == channels) return;
+  // A padded block writes more channels than y has: into scratch, and its real ones from there.
+  const Group padded = group.tail(whole_blocks);
+  for (Index p = 0; p < kTablePixels; ++p) {
+    scratch.pixel_tile[p] = static_cast<std::int32_t>(p * block);
   }
+  run(padded, scratch.tile, scratch.pixel_tile);
+  finish(epilogue_ != nullptr ? *epilogue_ : *copy_, chunk, scratch, scratch.tile,
+         scratch.pixel_tile, padded.first_channel(), padded.channels());
 }
 
 TileArguments WideRunner::arguments_for(const Box& box, const Group& group,
@@ -109,8 +104,6 @@ TileArguments WideRunner::arguments_for(const Box& box, const Group& group,
   arguments.tap_w[0] = h.taps * arguments.tap_w[1];
   arguments.blocks = group.end - group.begin;
   arguments.block_w = layout_.rows() * block;
-  arguments.min = min_;
-  arguments.max = max_;
   return arguments;
 }
 
@@ -126,16 +119,13 @@ void WideRunner::run_tiles(const Part& part, const TileArguments& arguments, Ind
   if (whole > 0) tiles(tall, 0, whole);
   const Index rest = pixels - whole;
   if (rest == 0) return;
-  // The lowest tile that takes the rest; its spare pixels repeat the last one.
-  const TileKernel* low = &tall;
-  for (const TileKernel& kernel : part.tiles) {
-    if (kernel.pixels >= rest) low = &kernel;
-  }
-  for (Index p = pixels; p < whole + low->pixels; ++p) {
+  // The lowest tile's spare pixels repeat the last one.
+  const TileKernel& low = part.tile_for(rest);
+  for (Index p = pixels; p < whole + low.pixels; ++p) {
     scratch.pixel_x[p] = scratch.pixel_x[pixels - 1];
     pixel_y[p] = pixel_y[pixels - 1];
   }
-  tiles(*low, whole, low->pixels);
+  tiles(low, whole, low.pixels);
 }
 
 void WideRunner::finish(const EpilogueKernel& epilogue, const Chunk& chunk, const Scratch& scratch,

@@ -37,13 +37,14 @@ class WideRunner {
   void work_in_pieces(const Scratch& scratch, Claim claim) const;
   void run_pieces(const Slab& slab, const Phase (&phase)[3], const Group& group,
                   const Scratch& scratch) const;
-  void sum_pieces(const Slab& slab, const Box& whole, const Group& group, Index first_channel,
-                  Index channels, const Scratch& scratch) const;
+  /// @param group of whole blocks, or of the padded one alone
+  void sum_pieces(const Slab& slab, const Box& whole, const Group& group,
+                  const Scratch& scratch) const;
   void run_box(const Box& box, const Group& group, Index first, Index last,
                const Scratch& scratch) const;
   void run_unit(const Box& box, const Group& group, const Chunk& chunk,
                 const Scratch& scratch) const;
-  /// All taps of a chunk's box for a group of whole blocks, from the bias to the clamp.
+  /// All taps of a chunk's box for a group of blocks, from the bias on, without a clamp.
   TileArguments arguments_for(const Box& box, const Group& group, const Chunk& chunk) const;
   void run_tiles(const Part& part, const TileArguments& arguments, Index pixels,
                  const Scratch& scratch, const std::int32_t* pixel_init,

@@ -47,7 +47,7 @@ struct Plans {
     internal::BoundCall bound;
     internal::bind(bound, checked, shape, facts, x, out, call);
     plan.check(bound.call);
-    if (bound.call.is_empty()) return y;
+    if (y.size() == 0) return y;
     Guarded scratch(plan.scratch_bytes_per_thread() * static_cast<std::size_t>(call.threads), 0xFF);
     ThreadPool pool(call.threads);
     plan.run(bound.call, call.threads, &pool, scratch.bytes());
@@ -81,31 +81,18 @@ TEST_P(Strategies, AgreeOnRandomLayers) {
 
 // Layers that the narrow strategy cuts into many strips, sets of rows or pieces.
 const std::vector<Problem>& cut_problems() {
-  const auto problem = [](std::vector<Index> input, Index ci, Index co, std::vector<Index> filter,
-                          std::vector<Index> strides, std::vector<Index> dilations,
-                          std::string padding) {
-    return Problem{.batch = {2},
-                   .input = std::move(input),
-                   .input_size = ci,
-                   .output_size = co,
-                   .filter = std::move(filter),
-                   .strides = std::move(strides),
-                   .dilations = std::move(dilations),
-                   .padding = std::move(padding),
-                   .pairs = {},
-                   .output_padding = {}};
-  };
   static const std::vector<Problem> all = {
-      problem({37, 41}, 61, 1, {9, 9}, {3, 3}, {1, 1}, "SAME"),  // strips of rows
-      problem({19, 23}, 56, 1, {9, 9}, {2, 2}, {1, 1}, "SAME"),  // a piece per tap row
-      problem({700}, 130, 2, {16}, {8}, {1}, "SAME"),            // strips along a row
-      problem({40}, 33, 3, {100}, {70}, {1}, "VALID"),           // sets of rows; bias alone
-      problem({21}, 17, 2, {512}, {256}, {1}, "SAME"),           // long phases
-      problem({9, 300}, 90, 3, {4, 4}, {2, 2}, {1, 1}, "SAME"),  // few rows a strip
-      problem({5, 6, 31}, 20, 3, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, "SAME"),
-      problem({4, 7, 9}, 12, 2, {5, 3, 4}, {2, 3, 2}, {1, 2, 3}, "VALID"),  // many origins
-      problem({50, 3}, 40, 5, {2, 7}, {3, 2}, {2, 3}, "SAME"),
-      problem({300, 2}, 8, 4, {3, 3}, {1, 1}, {4, 1}, "SAME"),
+      make_problem({2}, {37, 41}, 61, 1, {9, 9}, {3, 3}, {1, 1}, "SAME"),  // strips of rows
+      make_problem({2}, {19, 23}, 56, 1, {9, 9}, {2, 2}, {1, 1}, "SAME"),  // a piece per tap row
+      make_problem({2}, {700}, 130, 2, {16}, {8}, {1}, "SAME"),            // strips along a row
+      make_problem({2}, {40}, 33, 3, {100}, {70}, {1}, "VALID"),  // sets of rows; bias alone
+      make_problem({2}, {21}, 17, 2, {512}, {256}, {1}, "SAME"),  // long phases
+      make_problem({2}, {9, 300}, 90, 3, {4, 4}, {2, 2}, {1, 1}, "SAME"),  // few rows a strip
+      make_problem({2}, {5, 6, 31}, 20, 3, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, "SAME"),
+      make_problem({2}, {4, 7, 9}, 12, 2, {5, 3, 4}, {2, 3, 2}, {1, 2, 3},
+                   "VALID"),  // many origins
+      make_problem({2}, {50, 3}, 40, 5, {2, 7}, {3, 2}, {2, 3}, "SAME"),
+      make_problem({2}, {300, 2}, 8, 4, {3, 3}, {1, 1}, {4, 1}, "SAME"),
   };
   return all;
 }

@@ -87,27 +87,13 @@ bool in_pieces(const Case& c, Isa isa) {
 }
 
 TEST_P(SummationOrder, IsTheSamePieceByPiece) {
-  const auto problem = [](std::vector<Index> input, Index ci, Index co, std::vector<Index> filter,
-                          std::vector<Index> strides, std::vector<Index> dilations,
-                          std::string padding) {
-    return Problem{.batch = {},
-                   .input = std::move(input),
-                   .input_size = ci,
-                   .output_size = co,
-                   .filter = std::move(filter),
-                   .strides = std::move(strides),
-                   .dilations = std::move(dilations),
-                   .padding = std::move(padding),
-                   .pairs = {},
-                   .output_padding = {}};
-  };
   const Problem problems[] = {
-      problem({4, 4}, 300, 48, {4, 4}, {2, 2}, {1, 1}, "SAME"),    // small boxes
-      problem({4, 4}, 300, 53, {5, 5}, {2, 2}, {1, 1}, "SAME"),    // a padded block
-      problem({3, 5}, 1100, 25, {3, 2}, {2, 1}, {1, 1}, "VALID"),  // many input channels
-      problem({2, 6}, 520, 50, {3, 3}, {2, 3}, {3, 2}, "VALID"),   // dilation with stride
-      problem({20, 17}, 600, 33, {2, 2}, {2, 2}, {1, 1}, "SAME"),  // several slabs
-      problem({1, 300}, 600, 24, {1, 1}, {2, 3}, {1, 1}, "SAME"),  // phases of bias alone
+      make_problem({}, {4, 4}, 300, 48, {4, 4}, {2, 2}, {1, 1}, "SAME"),    // small boxes
+      make_problem({}, {4, 4}, 300, 53, {5, 5}, {2, 2}, {1, 1}, "SAME"),    // a padded block
+      make_problem({}, {3, 5}, 1100, 25, {3, 2}, {2, 1}, {1, 1}, "VALID"),  // many input channels
+      make_problem({}, {2, 6}, 520, 50, {3, 3}, {2, 3}, {3, 2}, "VALID"),   // dilation with stride
+      make_problem({}, {20, 17}, 600, 33, {2, 2}, {2, 2}, {1, 1}, "SAME"),  // several slabs
+      make_problem({}, {1, 300}, 600, 24, {1, 1}, {2, 3}, {1, 1}, "SAME"),  // phases of bias alone
   };
   for (const Problem& p : problems) {
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {

@@ -49,6 +49,21 @@ Problem one_dimension(Index input, Index filter, Index stride, Index dilation,
   return problem;
 }
 
+Problem make_problem(std::vector<Index> batch, std::vector<Index> input, Index input_size,
+                     Index output_size, std::vector<Index> filter, std::vector<Index> strides,
+                     std::vector<Index> dilations, std::string padding) {
+  return {.batch = std::move(batch),
+          .input = std::move(input),
+          .input_size = input_size,
+          .output_size = output_size,
+          .filter = std::move(filter),
+          .strides = std::move(strides),
+          .dilations = std::move(dilations),
+          .padding = std::move(padding),
+          .pairs = {},
+          .output_padding = {}};
+}
+
 Problem random_problem(Random& random) {
   Problem p;
   const Index rank = pick(random, {1, 1, 2, 2, 2, 3});

@@ -40,6 +40,10 @@ struct Case {
 /// Two images of one axis, 3 channels in and 5 out; `padding` "" is the pair [0, 0].
 Problem one_dimension(Index input, Index filter, Index stride, Index dilation,
                       const std::string& padding = "");
+/// A problem of any rank, padded by name.
+Problem make_problem(std::vector<Index> batch, std::vector<Index> input, Index input_size,
+                     Index output_size, std::vector<Index> filter, std::vector<Index> strides,
+                     std::vector<Index> dilations, std::string padding);
 /// Any rank, tails of all tile sizes, gaps, negative crops, dilation with stride.
 Problem random_problem(Random& random);
 Case make_case(const Problem& problem, DType dtype, Values values, Random& random);

@@ -215,16 +215,4 @@ class Worker {
 
 }  // namespace
 
-int main() {
-  try {
-    Worker worker;
-    return peers::serve({{"hello", Worker::hello},
-                         {"prepare", [&](const Json& m) { return worker.prepare(m); }},
-                         {"run", [&](const Json& m) { return worker.run(m); }},
-                         {"time", [&](const Json& m) { return worker.time(m); }},
-                         {"new_shapes", [&](const Json& m) { return worker.new_shapes(m); }}});
-  } catch (const std::exception& error) {
-    std::cerr << error.what() << '\n';
-    return 1;
-  }
-}
+int main() { return peers::work<Worker>(); }

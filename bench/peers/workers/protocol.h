@@ -82,6 +82,7 @@ inline Json first_call(const Call& call) {
   return {{"first_us", first * 1e6}, {"warm_us", warm * 1e6}};
 }
 
+/// A command's name and how it is answered.
 using Commands = std::map<std::string, std::function<Json(const Json&)>>;
 
 /// Answers until standard input ends.
@@ -98,6 +99,24 @@ inline int serve(const Commands& commands) {
     std::cout << answer.dump() << std::endl;
   }
   return 0;
+}
+
+/// main() of a worker: the commands that all have, and those that `more` adds for this one.
+template <typename Worker>
+int work(void (*more)(Worker&, Commands&) = nullptr) {
+  try {
+    Worker worker;
+    Commands commands = {{"hello", Worker::hello},
+                         {"prepare", [&](const Json& m) { return worker.prepare(m); }},
+                         {"run", [&](const Json& m) { return worker.run(m); }},
+                         {"time", [&](const Json& m) { return worker.time(m); }},
+                         {"new_shapes", [&](const Json& m) { return worker.new_shapes(m); }}};
+    if (more != nullptr) more(worker, commands);
+    return serve(commands);
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
 }
 
 }  // namespace peers

@@ -137,16 +137,7 @@ class Worker {
 }  // namespace
 
 int main() {
-  try {
-    Worker worker;
-    return peers::serve({{"hello", Worker::hello},
-                         {"prepare", [&](const Json& m) { return worker.prepare(m); }},
-                         {"run", [&](const Json& m) { return worker.run(m); }},
-                         {"time", [&](const Json& m) { return worker.time(m); }},
-                         {"new_shapes", [&](const Json& m) { return worker.new_shapes(m); }},
-                         {"limits", [&](const Json& m) { return worker.limits(m); }}});
-  } catch (const std::exception& error) {
-    std::cerr << error.what() << '\n';
-    return 1;
-  }
+  return peers::work<Worker>([](Worker& worker, peers::Commands& commands) {
+    commands["limits"] = [&](const Json& m) { return worker.limits(m); };
+  });
 }
