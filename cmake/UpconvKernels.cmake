@@ -3,8 +3,9 @@
 #
 # upconv_add_kernels(<prefix> PROCESSOR <x86_64|aarch64>) sets in the caller:
 #   <prefix>_OBJECTS  object files
-#   <prefix>_TABLE    a folder of {wide,narrow,epilogue,target}_rows.inc, which hold
-#                     UPCONV_TILE_KERNEL(...), UPCONV_EPILOGUE_KERNEL(...) and UPCONV_TARGET(...)
+#   <prefix>_TABLE    a folder of {wide,narrow,winograd_input,winograd_output,epilogue,target}_rows.inc,
+#                     which hold UPCONV_TILE_KERNEL(...), UPCONV_WINOGRAD_INPUT(...),
+#                     UPCONV_WINOGRAD_OUTPUT(...), UPCONV_EPILOGUE_KERNEL(...) and UPCONV_TARGET(...)
 
 set(UPCONV_KERNEL_FEATURES
     ""
@@ -47,7 +48,7 @@ function(upconv_add_kernels prefix)
   set(packed_wide true)
   set(packed_narrow false)
   set(objects "")
-  foreach(kind wide narrow epilogue target)
+  foreach(kind wide narrow winograd_input winograd_output epilogue target)
     set(${kind}_rows "")
   endforeach()
 
@@ -60,12 +61,13 @@ function(upconv_add_kernels prefix)
       continue()
     endif()
     string(JSON target GET "${json}" targets ${isa} halide)
-    foreach(size slab_bytes panel_bytes piece_rows strip_bytes thread_multiply_adds)
+    foreach(size slab_bytes panel_bytes piece_rows strip_bytes points_bytes products_bytes
+            thread_multiply_adds)
       string(JSON ${size} GET "${json}" targets ${isa} sizes ${size})
     endforeach()
     string(APPEND target_rows
            "UPCONV_TARGET(${isa}, ${slab_bytes}, ${panel_bytes}, ${piece_rows}, ${strip_bytes}, "
-           "${thread_multiply_adds})\n"
+           "${points_bytes}, ${products_bytes}, ${thread_multiply_adds})\n"
     )
     foreach(dtype float32 float64)
       string(JSON lanes GET "${json}" targets ${isa} lanes ${dtype})
@@ -94,6 +96,43 @@ function(upconv_add_kernels prefix)
         endforeach()
       endforeach()
 
+      set(letters u v)
+      foreach(side input output)
+        string(JSON row_count LENGTH "${json}" winograd ${side})
+        math(EXPR row_last "${row_count} - 1")
+        foreach(row RANGE ${row_last})
+          # Of both axes: name=value for the generator, values for the table, words for the name.
+          set(parameters "")
+          set(values "")
+          set(axes "")
+          foreach(axis RANGE 1)
+            list(GET letters ${axis} letter)
+            set(word "")
+            string(JSON member_count LENGTH "${json}" winograd ${side} ${row})
+            math(EXPR member_last "${member_count} - 1")
+            foreach(index RANGE ${member_last})
+              string(JSON member MEMBER "${json}" winograd ${side} ${row} ${index})
+              string(JSON value GET "${json}" winograd ${side} ${row} ${member} ${axis})
+              list(APPEND parameters ${member}_${letter}=${value})
+              string(APPEND values ", ${value}")
+              list(APPEND word ${value})
+            endforeach()
+            list(JOIN word "r" word)
+            list(APPEND axes ${word})
+          endforeach()
+          list(JOIN axes "x" axes)
+          set(name "winograd_${dtype}_${isa}_${side}_${axes}")
+          _upconv_add_kernel(
+            upconv_${name} winograd_${side} ${target} dtype=${dtype} lanes=${lanes} ${parameters}
+          )
+          list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
+          string(TOUPPER ${side} macro)
+          string(APPEND winograd_${side}_rows
+                 "UPCONV_WINOGRAD_${macro}(${name}, ${dtype}, ${isa}${values})\n"
+          )
+        endforeach()
+      endforeach()
+
       string(JSON activation_count LENGTH "${json}" epilogue)
       math(EXPR activation_last "${activation_count} - 1")
       foreach(activation_index RANGE ${activation_last})
@@ -109,7 +148,7 @@ function(upconv_add_kernels prefix)
   endforeach()
 
   set(table "${CMAKE_CURRENT_BINARY_DIR}/kernels/${prefix}")
-  foreach(kind wide narrow epilogue target)
+  foreach(kind wide narrow winograd_input winograd_output epilogue target)
     file(CONFIGURE OUTPUT "${table}/${kind}_rows.inc" CONTENT "${${kind}_rows}" @ONLY)
   endforeach()
   set(${prefix}_OBJECTS "${objects}" PARENT_SCOPE)

@@ -17,6 +17,17 @@ extern "C" {
 #include "narrow_rows.inc"
 #include "wide_rows.inc"
 #undef UPCONV_TILE_KERNEL
+#define UPCONV_WINOGRAD_INPUT(NAME, DTYPE, ISA, U, V)                                        \
+  int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, \
+                    int32_t, int32_t, int32_t, halide_buffer_t*);
+#include "winograd_input_rows.inc"
+#undef UPCONV_WINOGRAD_INPUT
+#define UPCONV_WINOGRAD_OUTPUT(NAME, DTYPE, ISA, M_U, R_U, M_V, R_V)                         \
+  int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, \
+                    int32_t, int32_t, int32_t, halide_buffer_t*, double, double,            \
+                    halide_buffer_t*);
+#include "winograd_output_rows.inc"
+#undef UPCONV_WINOGRAD_OUTPUT
 #define UPCONV_EPILOGUE_KERNEL(NAME, ACTIVATION, DTYPE, ISA)                                \
   int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
                     halide_buffer_t*, int32_t, int32_t, double, double, halide_buffer_t*);
@@ -64,6 +75,19 @@ constexpr TileKernel kNarrow[] = {
 };
 #undef UPCONV_TILE_KERNEL
 
+constexpr WinogradInputKernel kWinogradInput[] = {
+#define UPCONV_WINOGRAD_INPUT(NAME, DTYPE, ISA, U, V) \
+  {#NAME, dtype::DTYPE, isa::ISA, U, V, upconv_##NAME},
+#include "winograd_input_rows.inc"
+#undef UPCONV_WINOGRAD_INPUT
+};
+constexpr WinogradOutputKernel kWinogradOutput[] = {
+#define UPCONV_WINOGRAD_OUTPUT(NAME, DTYPE, ISA, M_U, R_U, M_V, R_V) \
+  {#NAME, dtype::DTYPE, isa::ISA, M_U, R_U, M_V, R_V, upconv_##NAME},
+#include "winograd_output_rows.inc"
+#undef UPCONV_WINOGRAD_OUTPUT
+};
+
 constexpr EpilogueKernel kEpilogue[] = {
 #define UPCONV_EPILOGUE_KERNEL(NAME, ACTIVATION, DTYPE, ISA) \
   {#NAME, activation::ACTIVATION, dtype::DTYPE, isa::ISA, upconv_##NAME},
@@ -72,8 +96,7 @@ constexpr EpilogueKernel kEpilogue[] = {
 };
 
 constexpr TargetSizes kTargets[] = {
-#define UPCONV_TARGET(ISA, SLAB_BYTES, PANEL_BYTES, PIECE_ROWS, STRIP_BYTES, THREAD_MULTIPLY_ADDS) \
-  {isa::ISA, SLAB_BYTES, PANEL_BYTES, PIECE_ROWS, STRIP_BYTES, THREAD_MULTIPLY_ADDS},
+#define UPCONV_TARGET(ISA, ...) {isa::ISA, __VA_ARGS__},
 #include "target_rows.inc"
 #undef UPCONV_TARGET
 };
@@ -84,13 +107,11 @@ std::span<const TileKernel> wide_kernels() { return kWide; }
 
 std::span<const TileKernel> narrow_kernels() { return kNarrow; }
 
-std::span<const EpilogueKernel> epilogue_kernels() { return kEpilogue; }
+std::span<const WinogradInputKernel> winograd_input_kernels() { return kWinogradInput; }
 
-std::span<const TileKernel> rows_for(std::span<const TileKernel> table, DType dtype, Isa isa) {
-  const auto wanted = [&](const TileKernel& row) { return row.dtype == dtype && row.isa == isa; };
-  const auto begin = std::find_if(table.begin(), table.end(), wanted);
-  return {begin, std::find_if_not(begin, table.end(), wanted)};
-}
+std::span<const WinogradOutputKernel> winograd_output_kernels() { return kWinogradOutput; }
+
+std::span<const EpilogueKernel> epilogue_kernels() { return kEpilogue; }
 
 const TargetSizes& target_sizes(Isa isa) {
   return *std::find_if(std::begin(kTargets), std::end(kTargets),
@@ -126,16 +147,16 @@ std::vector<KernelInfo> kernel_infos() {
     return std::find(runnable.begin(), runnable.end(), isa) != runnable.end();
   };
   std::vector<KernelInfo> infos;
-  const auto add_tiles = [&](const char* strategy, std::span<const internal::TileKernel> rows) {
-    for (const internal::TileKernel& row : rows) {
+  const auto add_rows = [&](const char* strategy, const auto& rows) {
+    for (const auto& row : rows) {
       infos.push_back({row.name, strategy, kMaxRank, row.dtype, row.isa, runs(row.isa)});
     }
   };
-  add_tiles("wide", internal::wide_kernels());
-  add_tiles("narrow", internal::narrow_kernels());
-  for (const internal::EpilogueKernel& row : internal::epilogue_kernels()) {
-    infos.push_back({row.name, "epilogue", kMaxRank, row.dtype, row.isa, runs(row.isa)});
-  }
+  add_rows("wide", internal::wide_kernels());
+  add_rows("narrow", internal::narrow_kernels());
+  add_rows("winograd", internal::winograd_input_kernels());
+  add_rows("winograd", internal::winograd_output_kernels());
+  add_rows("epilogue", internal::epilogue_kernels());
   return infos;
 }
 

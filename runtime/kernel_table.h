@@ -1,6 +1,7 @@
 // The run-time side of the table of kernels (schedules/kernels.json).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -54,6 +55,34 @@ struct EpilogueKernel {
   }
 };
 
+/// generators/winograd.cpp, WinogradInput.
+using WinogradInputFn = int (*)(halide_buffer_t* in, halide_buffer_t* pixel_in,
+                                halide_buffer_t* pixel_out, int32_t channels, int32_t in_u,
+                                int32_t in_v, int32_t out_u, int32_t out_v, halide_buffer_t* out);
+/// generators/winograd.cpp, WinogradOutput.
+using WinogradOutputFn = int (*)(halide_buffer_t* in, halide_buffer_t* pixel_in,
+                                 halide_buffer_t* pixel_out, int32_t channels, int32_t in_u,
+                                 int32_t in_v, int32_t out_u, int32_t out_v, halide_buffer_t* bias,
+                                 double min, double max, halide_buffer_t* out);
+
+/// Inputs of a tile to points, along two axes (points 1: an axis without a transform).
+struct WinogradInputKernel {
+  const char* name;
+  DType dtype;
+  Isa isa;
+  int points_u, points_v;
+  WinogradInputFn function;
+};
+
+/// Products at points to outputs of a tile: F(outputs, taps) along two axes (F(1, 1): none).
+struct WinogradOutputKernel {
+  const char* name;
+  DType dtype;
+  Isa isa;
+  int outputs_u, taps_u, outputs_v, taps_v;
+  WinogradOutputFn function;
+};
+
 /// What work on one instruction set is cut for: sizes in bytes and multiply-adds.
 struct TargetSizes {
   Isa isa;
@@ -61,15 +90,24 @@ struct TargetSizes {
   std::int64_t panel_bytes;     ///< weights of one phase and group, read again for every tile
   std::int64_t piece_rows;      ///< input channels of a piece (wide_pieces.h)
   std::int64_t strip_bytes;     ///< planar x of the narrow strategy
+  std::int64_t points_bytes;    ///< x of a round of tiles at their points (winograd_layout.h)
+  std::int64_t products_bytes;  ///< their products for some output channels
   double thread_multiply_adds;  ///< below so much, one more thread costs more than it does
 };
 
 /// Rows in the table's order: by ISA, dtype, vectors, then tallest tile first.
 std::span<const TileKernel> wide_kernels();
 std::span<const TileKernel> narrow_kernels();
+std::span<const WinogradInputKernel> winograd_input_kernels();
+std::span<const WinogradOutputKernel> winograd_output_kernels();
 std::span<const EpilogueKernel> epilogue_kernels();
-/// The rows of one of the tables of tiles for a dtype and ISA; empty where there are none.
-std::span<const TileKernel> rows_for(std::span<const TileKernel> table, DType dtype, Isa isa);
+/// The rows of one of the tables for a dtype and ISA; empty where there are none.
+template <typename Row>
+std::span<const Row> rows_for(std::span<const Row> table, DType dtype, Isa isa) {
+  const auto wanted = [&](const Row& row) { return row.dtype == dtype && row.isa == isa; };
+  const auto begin = std::find_if(table.begin(), table.end(), wanted);
+  return {begin, std::find_if_not(begin, table.end(), wanted)};
+}
 
 /// @param isa a built one
 const TargetSizes& target_sizes(Isa isa);

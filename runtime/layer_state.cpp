@@ -90,6 +90,7 @@ LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa) {
   facts.input_size = checked.options.input_size;
   facts.output_size = checked.options.output_size;
   facts.dtype = checked.options.dtype;
+  facts.arithmetic = checked.options.arithmetic;
   facts.isa = isa;
   facts.label = checked.label;
   return facts;

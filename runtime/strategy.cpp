@@ -6,6 +6,7 @@
 #include "narrow_plan.h"
 #include "upconv/error.h"
 #include "wide_plan.h"
+#include "winograd_plan.h"
 
 namespace upconv::internal {
 
@@ -26,20 +27,7 @@ struct Strategy {
 constexpr Strategy kStrategies[] = {
     {"wide", wide_cost, wide_pack},
     {"narrow", narrow_cost, narrow_pack},
-};
-
-/// The axes of a call with the expected extents and the whole result.
-struct ExpectedCall {
-  explicit ExpectedCall(const LayerFacts& facts) {
-    for (int a = 0; a < 3; ++a) {
-      const AxisPhases& phases = facts.axes[a];
-      const Index input = facts.expected_inputs[a];
-      const Index output =
-          (input - 1) * phases.stride() + (phases.filter() - 1) * phases.dilation() + 1;
-      axes[a] = {&phases, input, Window{.output = output, .offset = 0}};
-    }
-  }
-  CallAxis axes[3];
+    {"winograd", winograd_cost, winograd_pack},
 };
 
 /// The cost of the everyday strategy. @throws as require_kernels
@@ -67,6 +55,16 @@ std::vector<const Strategy*> strategies_for(const LayerFacts& facts) {
 }
 
 }  // namespace
+
+ExpectedCall::ExpectedCall(const LayerFacts& facts) {
+  for (int a = 0; a < 3; ++a) {
+    const AxisPhases& phases = facts.axes[a];
+    const Index input = facts.expected_inputs[a];
+    const Index output =
+        (input - 1) * phases.stride() + (phases.filter() - 1) * phases.dilation() + 1;
+    axes[a] = {&phases, input, Window{.output = output, .offset = 0}};
+  }
+}
 
 PackedLayer::PackedLayer(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias)
     : facts_(facts) {

@@ -16,6 +16,7 @@
 
 #include "call.h"
 #include "phases.h"
+#include "upconv/arithmetic.h"
 #include "upconv/executor.h"
 #include "upconv/isa.h"
 #include "upconv/tensor.h"
@@ -29,12 +30,19 @@ struct LayerFacts {
   Index input_size = 1;
   Index output_size = 1;
   DType dtype = DType::kFloat32;
+  Arithmetic arithmetic = Arithmetic::kFast;
   Isa isa = Isa::kSse41;
   Index expected_inputs[3] = {1, 1, 1};  ///< extents to choose strategies for
   std::string label;                     ///< `ConvolutionTranspose "decoder"`, for messages
 
   /// Taps of the whole filter.
   Index taps() const { return axes[0].filter() * axes[1].filter() * axes[2].filter(); }
+};
+
+/// The axes of a call with a layer's expected extents and the whole result. Refers to the facts.
+struct ExpectedCall {
+  explicit ExpectedCall(const LayerFacts& facts);
+  CallAxis axes[3];
 };
 
 /// The main kernel that a strategy would run, and the time it would take.

@@ -75,9 +75,9 @@ void pack_weights(const WideLayout& layout, const Tensor& kernel, Tensor& packed
 }
 
 template <Element T>
-void pack_bias(const WideLayout& layout, const Tensor* bias, Tensor& packed) {
+void pack_bias(const std::vector<Part>& parts, const Tensor* bias, Tensor& packed) {
   T* to = packed.values<T>().data();
-  for (const Part& part : layout.parts) {
+  for (const Part& part : parts) {
     const Index padded = part.blocks * part.block_channels();
     for (Index c = 0; c < padded; ++c) {
       const bool real = bias != nullptr && c < part.channels;
@@ -161,18 +161,18 @@ WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tenso
     pack_weights<double>(packed.layout, kernel, weights);
   }
   packed.weights = std::make_shared<const Tensor>(std::move(weights));
-  packed.bias = pack_wide_bias(packed.layout, bias);
+  packed.bias = pack_part_bias(packed.layout.parts, packed.layout.dtype, bias);
   return packed;
 }
 
-Tensor pack_wide_bias(const WideLayout& layout, const Tensor* bias) {
+Tensor pack_part_bias(const std::vector<Part>& parts, DType dtype, const Tensor* bias) {
   Index padded = 0;
-  for (const Part& part : layout.parts) padded += part.blocks * part.block_channels();
-  Tensor packed(layout.dtype, {padded});
-  if (layout.dtype == DType::kFloat32) {
-    pack_bias<float>(layout, bias, packed);
+  for (const Part& part : parts) padded += part.blocks * part.block_channels();
+  Tensor packed(dtype, {padded});
+  if (dtype == DType::kFloat32) {
+    pack_bias<float>(parts, bias, packed);
   } else {
-    pack_bias<double>(layout, bias, packed);
+    pack_bias<double>(parts, bias, packed);
   }
   return packed;
 }

@@ -66,7 +66,7 @@ WideLayout wide_layout(const LayerFacts& facts);
 /// Packs a C-order kernel `filter_shape ++ [input_size, output_size]` and a bias (null: zero).
 WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias);
 
-/// A bias (null: zero) as WideWeights has it.
-Tensor pack_wide_bias(const WideLayout& layout, const Tensor* bias);
+/// A bias (null: zero) with one entry per padded channel of every part, in order.
+Tensor pack_part_bias(const std::vector<Part>& parts, DType dtype, const Tensor* bias);
 
 }  // namespace upconv::internal

@@ -152,6 +152,11 @@ class Reference {
     double tolerance = 0;
     const double unit = std::min(scale_, kBiasScale);
     if (sum.magnitude * epsilon >= unit) tolerance = sum.terms * epsilon * sum.magnitude;
+    // Fast algorithms sum combinations of what a whole tile sees: of values near the root of the
+    // number of terms (scale_of), with a growth below 4 (arithmetic.h) in the mean.
+    if (options_.arithmetic == Arithmetic::kFast) {
+      tolerance += 32 * epsilon * std::max(sum.magnitude, std::sqrt(most_terms(options_, axes_)));
+    }
     if (!options_.activation_fn.is_clamp()) {
       tolerance = 2 * tolerance +
                   16 * epsilon * std::max(std::abs(want), std::min(std::abs(sum.value), 1.0));

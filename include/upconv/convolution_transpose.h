@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "upconv/activation.h"
+#include "upconv/arithmetic.h"
 #include "upconv/initializers.h"
 #include "upconv/module.h"
 #include "upconv/shape.h"
@@ -67,6 +68,8 @@ struct ConvolutionTransposeOptions {
   std::string name = "ConvolutionTranspose";
   /// False for a layer without bias.
   bool use_bias = true;
+  /// Fast algorithms where they pay, or one fixed order of summation; see arithmetic.h.
+  Arithmetic arithmetic = Arithmetic::kFast;
   /// The instruction set to pack for; absent: default_isa().
   std::optional<Isa> isa = {};
   /// An input shape to expect: checked at once, and what the strategies to pack for are chosen by
@@ -77,7 +80,7 @@ struct ConvolutionTransposeOptions {
 /// What a call would run.
 struct KernelChoice {
   std::string kernel;    ///< the row of the kernel table, as in kernel_infos()
-  std::string strategy;  ///< "wide" or "narrow"
+  std::string strategy;  ///< "wide", "narrow" or "winograd"
   Isa isa;
 };
 

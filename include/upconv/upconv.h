@@ -3,6 +3,7 @@
 
 // IWYU pragma: begin_exports
 #include "upconv/activation.h"
+#include "upconv/arithmetic.h"
 #include "upconv/batch_norm.h"
 #include "upconv/convolution_transpose.h"
 #include "upconv/dtype.h"

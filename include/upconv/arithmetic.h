@@ -1,0 +1,27 @@
+// Arithmetic: whether a layer may use fast algorithms, which multiply less and round differently.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace upconv {
+
+enum class Arithmetic {
+  /// Winograd's algorithm (Toom-Cook transforms) where it is expected to be faster, and only with
+  /// transforms whose root mean square error is measured below 4 times that of kDirect
+  /// (docs/accuracy.md). Results are bitwise equal for every number of threads and in every run;
+  /// they may depend, within that error, on extents, batch and window. A NaN or an infinity in the
+  /// input may also reach outputs up to 7 positions away per axis.
+  kFast,
+  /// One fixed order of summation (bias, taps, input channels), whatever the extents, the batch and
+  /// the window: bitwise the same for all of these too. Non-finite inputs reach what sees them.
+  kDirect,
+};
+
+/// "fast", "direct".
+std::string_view to_string(Arithmetic arithmetic);
+
+/// The Arithmetic of that name, or nothing.
+std::optional<Arithmetic> parse_arithmetic(std::string_view name);
+
+}  // namespace upconv

@@ -1,0 +1,303 @@
+#include "winograd_layout.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "chunk.h"
+#include "toom_cook.h"
+#include "winograd_grid.h"
+
+namespace upconv::internal {
+
+namespace {
+
+constexpr Index kMostTaps = 4;
+/// Of one axis: combinations with more phases would take long to weigh.
+constexpr std::size_t kMostPhases = 64;
+/// Sets of transforms that are kept per axis to be combined with those of the others.
+constexpr std::size_t kKeptPerAxis = 3;
+/// More bytes of points than this for the lowest tiles: such a layer is left to other strategies.
+constexpr Index kMostRoundBytes = Index{32} << 20;
+
+// Times in vector multiply-adds at full rate, beside the products' own.
+constexpr double kLoadTime = 2.0;        ///< of an element vector into a transform and out of it
+constexpr double kPointPixelTime = 12;   ///< of a tile's row of sums at a point and block
+constexpr double kTilePassTime = 60;     ///< of a tile in a transform
+constexpr double kWeightBytesTime = 0.1; ///< of a byte of weights, read once a round
+
+/// Transforms with a kernel for phases of so many taps.
+std::vector<AxisTransform> transforms_for(Index taps, DType dtype, Isa isa) {
+  std::vector<AxisTransform> found;
+  for (const WinogradOutputKernel& row : rows_for(winograd_output_kernels(), dtype, isa)) {
+    if (row.taps_u == taps && row.outputs_v == 1 && row.taps_v == 1) {
+      found.push_back({row.outputs_u, row.taps_u});
+    }
+  }
+  return found;
+}
+
+/// An axis whose phases take the first of these transforms that has taps enough.
+WinogradAxis axis_of(const AxisPhases& phases, std::span<const AxisTransform> fewest_taps_first) {
+  WinogradAxis axis;
+  for (const Phase& phase : phases.with_taps()) {
+    const auto at =
+        std::find_if(fewest_taps_first.begin(), fewest_taps_first.end(),
+                     [&](const AxisTransform& transform) { return transform.taps >= phase.taps; });
+    axis.phases.push_back({phase, *at, axis.points});
+    axis.points += at->points();
+  }
+  return axis;
+}
+
+double growth_of(const AxisTransform& transform) {
+  return generators::error_growth(transform.outputs, transform.taps);
+}
+
+double growth_of(const WinogradAxis& axis) {
+  double most = 1;
+  for (const WinogradPhase& phase : axis.phases) {
+    most = std::max(most, growth_of(phase.transform));
+  }
+  return most;
+}
+
+/// Multiplications along one axis for the expected extent.
+double products_of(const WinogradAxis& axis, const CallAxis& call) {
+  double products = 0;
+  for (const Grid& grid : winograd_grids(axis, call)) {
+    products += static_cast<double>(grid.tiles) * grid.transform.points() *
+                static_cast<double>(grid.phases.size());
+  }
+  return products;
+}
+
+/// The ways to compute an axis that are worth a thought, fewest multiplications first.
+std::vector<WinogradAxis> axis_choices(const AxisPhases& phases, const CallAxis& call, DType dtype,
+                                       Isa isa) {
+  // A stride has phases of at most two numbers of taps, one apart.
+  Index most = 0, least = kMostTaps;
+  for (const Phase& phase : phases.with_taps()) {
+    most = std::max(most, phase.taps);
+    least = std::min(least, phase.taps);
+  }
+  std::vector<WinogradAxis> choices;
+  for (const AxisTransform& longer : transforms_for(most, dtype, isa)) {
+    choices.push_back(axis_of(phases, {{longer}}));
+    if (least == most) continue;
+    for (const AxisTransform& shorter : transforms_for(least, dtype, isa)) {
+      choices.push_back(axis_of(phases, {{shorter, longer}}));
+    }
+  }
+  std::vector<std::pair<double, std::size_t>> order;
+  for (std::size_t n = 0; n < choices.size(); ++n) {
+    order.emplace_back(products_of(choices[n], call), n);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<WinogradAxis> kept;
+  for (const auto& [products, n] : order) {
+    // Beside the cheapest, one that other axes' transforms can always be combined with.
+    const bool exact = growth_of(choices[n]) <= 1;
+    if (kept.size() < kKeptPerAxis || exact) kept.push_back(choices[n]);
+    if (kept.size() >= kKeptPerAxis && exact) break;
+  }
+  return kept;
+}
+
+/// The kernel of a table that `fits`; null: none.
+template <typename Kernel, typename Fits>
+const Kernel* find_row(std::span<const Kernel> rows, Fits fits) {
+  const auto at = std::find_if(rows.begin(), rows.end(), fits);
+  return at != rows.end() ? &*at : nullptr;
+}
+
+/// Passes over the axes that have a transform, two at a time where there is a kernel: the faster
+/// axes go together.
+/// @param find (u, v) the kernel for axes u and v (-1: none), or null
+template <typename Kernel, typename Find>
+std::vector<TransformPass<Kernel>> passes_of(const AxisTransform (&transform)[3], Find find) {
+  std::vector<int> axes;
+  for (int axis = 0; axis < 3; ++axis) {
+    if (transform[axis].points() > 1) axes.push_back(axis);
+  }
+  std::vector<TransformPass<Kernel>> passes;
+  const auto add = [&](int u, int v) {
+    if (const Kernel* kernel = find(u, v)) {
+      passes.push_back({kernel, u, v});
+      return true;
+    }
+    return false;
+  };
+  if (axes.empty()) add(-1, -1);
+  while (!axes.empty()) {
+    const int last = axes.back();
+    axes.pop_back();
+    if (!axes.empty() && (add(axes.back(), last) || add(last, axes.back()))) {
+      axes.pop_back();
+    } else {
+      add(last, -1);
+    }
+  }
+  return passes;
+}
+
+/// Sizes of what is computed at once.
+void choose_sizes(WinogradLayout& layout) {
+  const TargetSizes& sizes = target_sizes(layout.isa);
+  const Index size = static_cast<Index>(size_of(layout.dtype));
+  layout.most_points = 1;
+  layout.most_outputs = 1;
+  for (const WinogradAxis& axis : layout.transforms) {
+    int points = 1, outputs = 1;
+    for (const WinogradPhase& phase : axis.phases) {
+      points = std::max(points, phase.transform.points());
+      outputs = std::max(outputs, phase.transform.outputs);
+    }
+    layout.most_points *= points;
+    layout.most_outputs *= outputs;
+  }
+  // An odd number of cache lines from tile to tile, so that the tiles of a register tile do not
+  // share the sets of the first-level cache.
+  const Index line = 64 / size;
+  layout.pitch = (ceil_div(layout.input_size, line) | 1) * line;
+  const Index highest = layout.parts.front().tiles[0].pixels;
+  const Index tile_bytes = layout.most_points * layout.pitch * size;
+  layout.round_tiles = std::clamp(sizes.points_bytes / tile_bytes / highest * highest, highest,
+                                  kChunkPixels / highest * highest);
+  layout.group_channels = 0;
+  for (const Part& part : layout.parts) {
+    layout.group_channels = std::max(layout.group_channels, part.block_channels());
+  }
+  const Index channels = sizes.products_bytes / (layout.most_points * layout.round_tiles * size);
+  layout.group_channels =
+      std::max(layout.group_channels, channels / layout.group_channels * layout.group_channels);
+  // What a transform reads and writes stays in the first-level cache.
+  constexpr Index kTransformBytes = 32768;
+  layout.transform_tiles = std::clamp<Index>(kTransformBytes / tile_bytes, 1, 16);
+}
+
+}  // namespace
+
+TilePasses WinogradLayout::passes(const AxisTransform (&transform)[3]) const {
+  constexpr AxisTransform kNone;
+  const auto at = [&](int axis) { return axis < 0 ? kNone : transform[axis]; };
+  TilePasses passes;
+  passes.input = passes_of<WinogradInputKernel>(transform, [&](int u, int v) {
+    return find_row(rows_for(winograd_input_kernels(), dtype, isa),
+                    [&](const WinogradInputKernel& row) {
+                      return row.points_u == at(u).points() && row.points_v == at(v).points();
+                    });
+  });
+  passes.output = passes_of<WinogradOutputKernel>(transform, [&](int u, int v) {
+    return find_row(rows_for(winograd_output_kernels(), dtype, isa),
+                    [&](const WinogradOutputKernel& row) {
+                      return AxisTransform{row.outputs_u, row.taps_u} == at(u) &&
+                             AxisTransform{row.outputs_v, row.taps_v} == at(v);
+                    });
+  });
+  return passes;
+}
+
+double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches) {
+  const double lanes = layout.parts.front().tiles[0].lanes;
+  const double vectors_in = static_cast<double>(ceil_div(layout.input_size, Index(lanes)));
+  double block_time = 0, blocks = 0, vectors_out = 0;
+  for (const Part& part : layout.parts) {
+    const double count = static_cast<double>(part.blocks);
+    block_time += count * part.tiles[0].cost;
+    blocks += count;
+    vectors_out += count * part.tiles[0].vectors;
+  }
+  const double weight_bytes = static_cast<double>(layout.input_size) * vectors_out * lanes *
+                              static_cast<double>(size_of(layout.dtype));
+  std::vector<Grid> grids[3];
+  for (int axis = 0; axis < 3; ++axis) {
+    grids[axis] = winograd_grids(layout.transforms[axis], axes[axis]);
+  }
+  double time = 0;
+  for (const Grid& d : grids[0]) {
+    for (const Grid& h : grids[1]) {
+      for (const Grid& w : grids[2]) {
+        const AxisTransform transform[3] = {d.transform, h.transform, w.transform};
+        double points = 1, passes = 0;
+        for (const AxisTransform& t : transform) {
+          points *= t.points();
+          passes += t.points() > 1 ? 1 : 0;
+        }
+        // Two axes in one pass, mostly.
+        passes = std::max(1.0, (passes + 1) / 2);
+        const double phases = static_cast<double>(d.phases.size() * h.phases.size() * w.phases.size());
+        const double tiles = static_cast<double>(batches) * static_cast<double>(d.tiles) *
+                             static_cast<double>(h.tiles) * static_cast<double>(w.tiles);
+        const double rounds = std::ceil(tiles / static_cast<double>(layout.round_tiles));
+        const double input = points * vectors_in * kLoadTime * passes + kTilePassTime;
+        const double products = points * (static_cast<double>(layout.input_size) * block_time +
+                                          blocks * kPointPixelTime);
+        const double output = points * vectors_out * kLoadTime * passes + blocks * kTilePassTime;
+        time += tiles * (input + phases * (products + output)) +
+                rounds * phases * points * weight_bytes * kWeightBytesTime * 8 / lanes;
+      }
+    }
+  }
+  return time;
+}
+
+std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts) {
+  if (facts.arithmetic == Arithmetic::kDirect || facts.input_size < kLeastWinogradChannels) {
+    return std::nullopt;
+  }
+  Index most_taps = 0;
+  for (const AxisPhases& axis : facts.axes) {
+    const std::vector<Phase>& phases = axis.with_taps();
+    if (static_cast<Index>(phases.size()) != axis.stride() || phases.size() > kMostPhases) {
+      return std::nullopt;
+    }
+    for (const Phase& phase : phases) most_taps = std::max(most_taps, phase.taps);
+  }
+  if (most_taps < 2 || most_taps > kMostTaps) return std::nullopt;
+
+  WinogradLayout layout;
+  static_cast<LayerFacts&>(layout) = facts;
+  layout.parts = choose_parts(facts.output_size, facts.dtype, facts.isa);
+  if (layout.parts.empty() || facts.input_size < layout.parts.front().tiles[0].lanes) {
+    return std::nullopt;
+  }
+  const ExpectedCall expected(facts);
+  std::vector<WinogradAxis> choices[3];
+  for (int axis = 0; axis < 3; ++axis) {
+    choices[axis] = axis_choices(facts.axes[axis], expected.axes[axis], facts.dtype, facts.isa);
+    if (choices[axis].empty()) return std::nullopt;
+  }
+  std::optional<WinogradLayout> best;
+  double least = std::numeric_limits<double>::infinity();
+  for (const WinogradAxis& d : choices[0]) {
+    for (const WinogradAxis& h : choices[1]) {
+      for (const WinogradAxis& w : choices[2]) {
+        if (growth_of(d) * growth_of(h) * growth_of(w) > kMostErrorGrowth) continue;
+        layout.transforms[0] = d;
+        layout.transforms[1] = h;
+        layout.transforms[2] = w;
+        choose_sizes(layout);
+        const double time = winograd_time(layout, expected.axes, 1);
+        if (time >= least) continue;
+        least = time;
+        best = layout;
+      }
+    }
+  }
+  if (!best) return std::nullopt;
+  const Index size = static_cast<Index>(size_of(facts.dtype));
+  if (best->most_points * best->pitch * size > kMostRoundBytes / best->round_tiles) {
+    return std::nullopt;
+  }
+  std::size_t offset = 0;
+  for (Part& part : best->parts) {
+    const Index block = best->rows() * part.block_channels();
+    // A kernel's offsets in the weights are 32-bit.
+    if (block > kUnbounded / 2) return std::nullopt;
+    part.offset = offset;
+    offset += static_cast<std::size_t>(part.blocks * block);
+  }
+  return best;
+}
+
+}  // namespace upconv::internal

@@ -1,0 +1,101 @@
+// The winograd strategy's view of a layer: which Toom-Cook transform each phase takes, and the
+// packed weights.
+//
+// A phase is a dense stride-1 correlation with 1 to 4 taps along each axis (phases.h), and F(m, r)
+// of generators/toom_cook.h computes m of its outputs with r taps in m + r - 1 multiplications. A
+// *tile* is the m outputs per axis that a phase computes at once; the inputs that they need, n = m
+// + r - 1 per axis, are transformed to n *points*. At each point, the products of all tiles with
+// the weights are one matrix product over the input channels, which the wide strategy's tile
+// kernels compute; the sums are transformed to outputs. Phases with equal taps read the same inputs
+// and share the points (winograd_grid.h).
+//
+// Weights are transformed when they are packed, in double precision, and stored as the wide
+// strategy's are, a point in the place of a tap:
+//
+//   [part][block][phase][point][input channel][channel in block]
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "kernel_table.h"
+#include "strategy.h"
+#include "upconv/tensor.h"
+#include "wide_packing.h"
+
+namespace upconv::internal {
+
+/// F(outputs, taps). F(1, 1) is no transform.
+struct AxisTransform {
+  int outputs = 1;
+  int taps = 1;
+
+  int points() const { return outputs + taps - 1; }
+  friend bool operator==(const AxisTransform&, const AxisTransform&) = default;
+};
+
+/// A phase of one axis and its transform; where it has fewer taps than that, the last are zero.
+struct WinogradPhase {
+  Phase phase;
+  AxisTransform transform;
+  Index points_before = 0;  ///< of the axis' phases with smaller residues
+};
+
+/// One axis of a layer.
+struct WinogradAxis {
+  std::vector<WinogradPhase> phases;
+  Index points = 0;  ///< of all phases
+};
+
+/// Kernels that transform one or two axes; a tile goes through one or more.
+template <typename Kernel>
+struct TransformPass {
+  const Kernel* kernel = nullptr;
+  int axis_u = -1, axis_v = -1;  ///< 0 to 2 (d, h, w); -1: none
+};
+
+/// The passes of tiles with such transforms, in order.
+struct TilePasses {
+  std::vector<TransformPass<WinogradInputKernel>> input;
+  std::vector<TransformPass<WinogradOutputKernel>> output;
+};
+
+struct WinogradLayout : LayerFacts {
+  WinogradAxis transforms[3];
+  std::vector<Part> parts;
+  Index pitch = 0;            ///< elements from tile to tile at a point: input_size and some
+  Index most_points = 0;      ///< of a tile
+  Index most_outputs = 0;     ///< of a tile
+  Index round_tiles = 0;      ///< most tiles that are computed at once
+  Index group_channels = 0;   ///< most output channels that are
+  Index transform_tiles = 0;  ///< most tiles that go through a transform at once
+
+  /// Rows (point, ci) of one block.
+  Index rows() const {
+    return transforms[0].points * transforms[1].points * transforms[2].points * input_size;
+  }
+  /// Passes for tiles of these transforms along d, h and w.
+  TilePasses passes(const AxisTransform (&transform)[3]) const;
+};
+
+/// Input channels below which no transform is used: its rounding errors would not be small beside
+/// those of the sums (docs/accuracy.md).
+inline constexpr Index kLeastWinogradChannels = 16;
+/// Product of generators::error_growth over the axes that transforms may have at most.
+inline constexpr double kMostErrorGrowth = 2.5;
+
+/// The transforms of least cost for the layer's expected extents. Nothing where none apply: a phase
+/// with no tap or more than 4, one tap everywhere, few input channels, or arithmetic that is direct.
+std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts);
+
+/// Time of a call, in vector multiply-adds at full rate.
+double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches);
+
+/// Transformed weights, flat, of a C-order kernel. Nothing where one is not finite: it would spoil
+/// outputs that do not see it.
+std::optional<Tensor> pack_winograd(const WinogradLayout& layout, const Tensor& kernel);
+
+}  // namespace upconv::internal

@@ -1,0 +1,102 @@
+// The winograd strategy as a Plan: scratch, threads and cost.
+#include "winograd_plan.h"
+
+#include <atomic>
+#include <utility>
+
+#include "winograd_run.h"
+
+namespace upconv::internal {
+
+namespace {
+
+KernelCost cost_of(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches) {
+  // The phase of most taps gives the strategy its kernel's name.
+  AxisTransform most[3];
+  for (int axis = 0; axis < 3; ++axis) {
+    for (const WinogradPhase& phase : layout.transforms[axis].phases) {
+      if (phase.transform.points() > most[axis].points()) most[axis] = phase.transform;
+    }
+  }
+  return {layout.passes(most).output.front().kernel->name, winograd_time(layout, axes, batches)};
+}
+
+class WinogradPlan final : public Plan {
+ public:
+  WinogradPlan(std::shared_ptr<const WinogradLayout> layout, std::shared_ptr<const Tensor> weights,
+               const Tensor* bias)
+      : shared_layout_(std::move(layout)),
+        layout_(*shared_layout_),
+        weights_(std::move(weights)),
+        bias_(pack_part_bias(layout_.parts, layout_.dtype, bias)) {}
+
+  const char* strategy() const override { return "winograd"; }
+  KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {
+    return cost_of(layout_, axes, batches);
+  }
+  std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
+    return std::make_shared<WinogradPlan>(shared_layout_, weights_, bias);
+  }
+  std::size_t packed_bytes() const override {
+    return static_cast<std::size_t>(weights_->size() + bias_.size()) * size_of(layout_.dtype);
+  }
+  std::size_t scratch_bytes_per_thread() const override {
+    return (winograd_scratch_bytes(layout_) + 63) / 64 * 64;
+  }
+  // Tiles are found with 64-bit offsets.
+  void check(const Call&) const override {}
+  void run(const Call& call, int threads, Executor* executor,
+           std::span<std::byte> scratch) const override;
+
+ private:
+  std::shared_ptr<const WinogradLayout> shared_layout_;
+  const WinogradLayout& layout_;
+  std::shared_ptr<const Tensor> weights_;
+  Tensor bias_;
+};
+
+void WinogradPlan::run(const Call& call, int threads, Executor* executor,
+                       std::span<std::byte> scratch) const {
+  threads = worth_threads(call, layout_, threads);
+  const WinogradRunner runner(layout_, *weights_, bias_, call, threads);
+  const std::vector<WinogradRunner::Unit>& units = runner.units();
+  if (threads == 1) {
+    const WinogradRunner::Unit* last = nullptr;
+    for (const WinogradRunner::Unit& unit : units) {
+      runner.run(unit, last, scratch);
+      last = &unit;
+    }
+    return;
+  }
+  const std::size_t share = scratch_bytes_per_thread();
+  std::atomic<std::size_t> next{0};
+  executor->run(threads, [&](int thread) {
+    const auto mine = scratch.subspan(static_cast<std::size_t>(thread) * share, share);
+    const WinogradRunner::Unit* last = nullptr;
+    for (std::size_t at; (at = next.fetch_add(1, std::memory_order_relaxed)) < units.size();) {
+      runner.run(units[at], last, mine);
+      last = &units[at];
+    }
+  });
+}
+
+}  // namespace
+
+std::optional<KernelCost> winograd_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
+                                        Index batches) {
+  const std::optional<WinogradLayout> layout = winograd_layout(facts);
+  if (!layout) return std::nullopt;
+  return cost_of(*layout, axes, batches);
+}
+
+std::shared_ptr<const Plan> winograd_pack(const LayerFacts& facts, const Tensor& kernel,
+                                          const Tensor* bias) {
+  std::optional<WinogradLayout> layout = winograd_layout(facts);
+  if (!layout) return nullptr;
+  std::optional<Tensor> weights = pack_winograd(*layout, kernel);
+  if (!weights) return nullptr;
+  return std::make_shared<WinogradPlan>(std::make_shared<const WinogradLayout>(std::move(*layout)),
+                                        std::make_shared<const Tensor>(std::move(*weights)), bias);
+}
+
+}  // namespace upconv::internal

@@ -1,0 +1,96 @@
+// Runs a call of the winograd strategy, round by round.
+//
+// A *round* is some tiles of one choice of grids (winograd_grid.h). Its inputs are transformed to
+// points once; then, for each phase of the grids and each group of output channels, the products at
+// all points are summed and transformed to outputs. Tiles whose inputs all exist are read where
+// they are; others are gathered with zeros first. Outputs go to y at once where the whole tile lies
+// inside the window, and else by way of scratch.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "call.h"
+#include "winograd_grid.h"
+#include "winograd_layout.h"
+
+namespace upconv::internal {
+
+/// Bytes of scratch that one thread needs, whatever the extents.
+std::size_t winograd_scratch_bytes(const WinogradLayout& layout);
+
+/// Everything that is the same for all rounds of a call. Refers to its arguments.
+class WinogradRunner {
+ public:
+  /// A phase and blocks [begin, end) of a part.
+  struct Products {
+    const WinogradPhase* phase[3];
+    const Part* part;
+    Index begin, end;
+  };
+  /// A choice of grids.
+  struct Class {
+    const Grid* grid[3];
+    Index tiles = 0;
+    TilePasses passes;
+    std::vector<Products> products;
+  };
+  /// Work that one thread does on its own: some of the products of a round.
+  struct Unit {
+    std::size_t at_class = 0;
+    Index first_tile = 0, tiles = 0;
+    std::size_t first_products = 0, end_products = 0;
+  };
+
+  /// @param bias one entry per padded channel (pack_wide_bias)
+  WinogradRunner(const WinogradLayout& layout, const Tensor& weights, const Tensor& bias,
+                 const Call& call, int threads);
+
+  /// The end of what one thread needs of scratch that begins at `memory`.
+  static std::byte* scratch_end(const WinogradLayout& layout, std::byte* memory);
+
+  const std::vector<Unit>& units() const { return units_; }
+  /// @param last the unit that was run last with this scratch; null: none. (Points that both need
+  /// are kept.)
+  void run(const Unit& unit, const Unit* last, std::span<std::byte> scratch) const;
+
+ private:
+  struct Memory;
+  struct Tile;
+  /// Where the outputs of a phase's tiles go.
+  struct Outputs {
+    Index tile_outputs[3];  ///< of a tile
+    Index step[3];          ///< of y from one to the next
+    Index origin[3];        ///< y of u = 0
+    Index first_channel, channels;
+  };
+  void add_class(const std::array<const Grid*, 3>& grids);
+  void add_units(std::size_t at, int threads);
+  Tile tile_at(const Class& of, Index index) const;
+  void transform_inputs(const Class& of, const Unit& unit, const Memory& memory) const;
+  void gather(const Class& of, const Tile& tile, std::byte* to) const;
+  void multiply(const Class& of, const Products& products, const Unit& unit,
+                const Memory& memory) const;
+  void transform_outputs(const Class& of, const Products& products, const Unit& unit,
+                         const Memory& memory) const;
+  /// Tiles of finished sums into y, by way of an epilogue, what lies inside the window.
+  /// @param in their outputs, in_pitch apart; null: they are in y
+  void finish(const EpilogueKernel& epilogue, const Outputs& outputs, std::span<const Tile> tiles,
+              const std::byte* in, Index in_pitch) const;
+
+  const WinogradLayout& layout_;
+  const Tensor& weights_;
+  const Tensor& bias_;
+  const Call& call_;
+  Index size_;
+  double min_, max_;
+  const EpilogueKernel* epilogue_ = nullptr;  ///< null: the clamp of the transform is all
+  const EpilogueKernel* copy_;
+  std::vector<Grid> grids_[3];
+  std::vector<Class> classes_;
+  std::vector<Unit> units_;
+};
+
+}  // namespace upconv::internal
