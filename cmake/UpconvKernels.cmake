@@ -61,13 +61,14 @@ function(upconv_add_kernels prefix)
       continue()
     endif()
     string(JSON target GET "${json}" targets ${isa} halide)
-    foreach(size slab_bytes panel_bytes piece_rows strip_bytes points_bytes products_bytes
+    foreach(size slab_bytes panel_bytes piece_rows strip_bytes points_bytes
+            points_cache_bytes products_bytes
             thread_multiply_adds)
       string(JSON ${size} GET "${json}" targets ${isa} sizes ${size})
     endforeach()
     string(APPEND target_rows
            "UPCONV_TARGET(${isa}, ${slab_bytes}, ${panel_bytes}, ${piece_rows}, ${strip_bytes}, "
-           "${points_bytes}, ${products_bytes}, ${thread_multiply_adds})\n"
+           "${points_bytes}, ${points_cache_bytes}, ${products_bytes}, ${thread_multiply_adds})\n"
     )
     foreach(dtype float32 float64)
       string(JSON lanes GET "${json}" targets ${isa} lanes ${dtype})

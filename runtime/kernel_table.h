@@ -91,6 +91,7 @@ struct TargetSizes {
   std::int64_t piece_rows;      ///< input channels of a piece (wide_pieces.h)
   std::int64_t strip_bytes;     ///< planar x of the narrow strategy
   std::int64_t points_bytes;    ///< x of a round of tiles at their points (winograd_layout.h)
+  std::int64_t points_cache_bytes;  ///< of these, what stays in the second-level cache
   std::int64_t products_bytes;  ///< their products for some output channels
   double thread_multiply_adds;  ///< below so much, one more thread costs more than it does
 };

@@ -80,13 +80,22 @@ LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa) {
   for (std::size_t a = 0; a < rank; ++a) {
     const Axis& axis = checked.axes[a];
     facts.axes[3 - rank + a] = internal::AxisPhases(axis.filter, axis.stride, axis.dilation);
-    facts.expected_inputs[3 - rank + a] = kUsualExtent;
   }
+  internal::CallShape expected;
   if (checked.options.expected_input_shape) {
-    const internal::CallShape shape =
-        internal::check_input_shape(checked, *checked.options.expected_input_shape);
-    std::copy(std::begin(shape.inputs), std::end(shape.inputs), facts.expected_inputs);
+    expected = internal::check_input_shape(checked, *checked.options.expected_input_shape);
+  } else {
+    // The usual extents, and where a window is cut from the whole result, all of it: a crop may be
+    // more than these have.
+    for (std::size_t a = 0; a < rank; ++a) {
+      const internal::AxisPhases& axis = facts.axes[3 - rank + a];
+      expected.inputs[3 - rank + a] = kUsualExtent;
+      expected.windows[3 - rank + a] = {
+          (kUsualExtent - 1) * axis.stride() + (axis.filter() - 1) * axis.dilation() + 1, 0};
+    }
   }
+  std::copy(std::begin(expected.inputs), std::end(expected.inputs), facts.expected_inputs);
+  std::copy(std::begin(expected.windows), std::end(expected.windows), facts.expected_windows);
   facts.input_size = checked.options.input_size;
   facts.output_size = checked.options.output_size;
   facts.dtype = checked.options.dtype;

@@ -58,11 +58,7 @@ std::vector<const Strategy*> strategies_for(const LayerFacts& facts) {
 
 ExpectedCall::ExpectedCall(const LayerFacts& facts) {
   for (int a = 0; a < 3; ++a) {
-    const AxisPhases& phases = facts.axes[a];
-    const Index input = facts.expected_inputs[a];
-    const Index output =
-        (input - 1) * phases.stride() + (phases.filter() - 1) * phases.dilation() + 1;
-    axes[a] = {&phases, input, Window{.output = output, .offset = 0}};
+    axes[a] = {&facts.axes[a], facts.expected_inputs[a], facts.expected_windows[a]};
   }
 }
 

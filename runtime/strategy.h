@@ -32,14 +32,16 @@ struct LayerFacts {
   DType dtype = DType::kFloat32;
   Arithmetic arithmetic = Arithmetic::kFast;
   Isa isa = Isa::kSse41;
-  Index expected_inputs[3] = {1, 1, 1};  ///< extents to choose strategies for
+  /// What to choose strategies for: extents, and the windows that they have.
+  Index expected_inputs[3] = {1, 1, 1};
+  Window expected_windows[3] = {{1, 0}, {1, 0}, {1, 0}};
   std::string label;                     ///< `ConvolutionTranspose "decoder"`, for messages
 
   /// Taps of the whole filter.
   Index taps() const { return axes[0].filter() * axes[1].filter() * axes[2].filter(); }
 };
 
-/// The axes of a call with a layer's expected extents and the whole result. Refers to the facts.
+/// The axes of a call with a layer's expected extents. Refers to the facts.
 struct ExpectedCall {
   explicit ExpectedCall(const LayerFacts& facts);
   CallAxis axes[3];

@@ -19,11 +19,13 @@ constexpr std::size_t kKeptPerAxis = 3;
 /// More bytes of points than this for the lowest tiles: such a layer is left to other strategies.
 constexpr Index kMostRoundBytes = Index{32} << 20;
 
-// Times in vector multiply-adds at full rate, beside the products' own.
-constexpr double kLoadTime = 2.0;        ///< of an element vector into a transform and out of it
-constexpr double kPointPixelTime = 12;   ///< of a tile's row of sums at a point and block
-constexpr double kTilePassTime = 60;     ///< of a tile in a transform
-constexpr double kWeightBytesTime = 0.1; ///< of a byte of weights, read once a round
+// Times in vector multiply-adds at full rate, beside the products' own: fitted so that the choice
+// between the strategies is right for 58 layers on AVX2 and AVX-512. (With it, they took 1.3 % more
+// time than with the best choice for each.)
+constexpr double kInputVectorTime = 12;  ///< of a vector of points, into and out of a transform
+constexpr double kOutputVectorTime = 9;  ///< of a vector of products
+constexpr double kBlockTime = 30;        ///< of a tile's sums at a point for a block of channels
+constexpr double kWeightByteTime = 0.3;  ///< of a byte of weights, read once a round
 
 /// Transforms with a kernel for phases of so many taps.
 std::vector<AxisTransform> transforms_for(Index taps, DType dtype, Isa isa) {
@@ -159,23 +161,53 @@ void choose_sizes(WinogradLayout& layout) {
   // share the sets of the first-level cache.
   const Index line = 64 / size;
   layout.pitch = (ceil_div(layout.input_size, line) | 1) * line;
-  const Index highest = layout.parts.front().tiles[0].pixels;
-  const Index tile_bytes = layout.most_points * layout.pitch * size;
-  layout.round_tiles = std::clamp(sizes.points_bytes / tile_bytes / highest * highest, highest,
-                                  kChunkPixels / highest * highest);
   layout.group_channels = 0;
+  Index channels = 0;
   for (const Part& part : layout.parts) {
     layout.group_channels = std::max(layout.group_channels, part.block_channels());
+    channels += part.blocks * part.block_channels();
   }
-  const Index channels = sizes.products_bytes / (layout.most_points * layout.round_tiles * size);
+  // A round of many tiles reads the weights seldom; of few, its points stay in the cache while all
+  // groups of channels pass. Reading on is about twice as fast as the first time.
+  const Index tile_bytes = layout.most_points * layout.pitch * size;
+  const double phases = static_cast<double>(layout.most_phases());
+  const double weight_bytes = static_cast<double>(layout.most_points * layout.input_size) *
+                              static_cast<double>(channels * size) * phases;
+  const double groups = phases * static_cast<double>(ceil_div(channels, layout.group_channels));
+  const Index highest = layout.parts.front().tiles[0].pixels;
+  const auto tiles_of = [&](Index bytes) {
+    return std::clamp(bytes / tile_bytes / highest * highest, highest,
+                      kChunkPixels / highest * highest);
+  };
+  const Index few = tiles_of(sizes.points_cache_bytes), many = tiles_of(sizes.points_bytes);
+  const double bytes_few = weight_bytes / static_cast<double>(few);
+  const double bytes_many = weight_bytes / static_cast<double>(many) +
+                            0.5 * static_cast<double>(tile_bytes) * (groups + 1);
+  layout.round_tiles = bytes_few <= bytes_many ? few : many;
+  const Index columns = sizes.products_bytes / (layout.most_points * layout.round_tiles * size);
   layout.group_channels =
-      std::max(layout.group_channels, channels / layout.group_channels * layout.group_channels);
-  // What a transform reads and writes stays in the first-level cache.
-  constexpr Index kTransformBytes = 32768;
-  layout.transform_tiles = std::clamp<Index>(kTransformBytes / tile_bytes, 1, 16);
+      std::max(layout.group_channels, columns / layout.group_channels * layout.group_channels);
+  // What goes from pass to pass stays in the nearest caches.
+  constexpr Index kTransformBytes = 131072;
+  layout.transform_tiles = std::clamp<Index>(kTransformBytes / tile_bytes, 1, 32);
 }
 
 }  // namespace
+
+Index WinogradLayout::most_phases() const {
+  Index phases = 1;
+  for (const WinogradAxis& axis : transforms) {
+    int most = 0;
+    Index count = 0;
+    for (const WinogradPhase& phase : axis.phases) {
+      if (phase.transform.points() > most) count = 0;
+      most = std::max(most, phase.transform.points());
+      count += phase.transform.points() == most ? 1 : 0;
+    }
+    phases *= count;
+  }
+  return phases;
+}
 
 TilePasses WinogradLayout::passes(const AxisTransform (&transform)[3]) const {
   constexpr AxisTransform kNone;
@@ -217,24 +249,22 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
   for (const Grid& d : grids[0]) {
     for (const Grid& h : grids[1]) {
       for (const Grid& w : grids[2]) {
-        const AxisTransform transform[3] = {d.transform, h.transform, w.transform};
-        double points = 1, passes = 0;
-        for (const AxisTransform& t : transform) {
-          points *= t.points();
-          passes += t.points() > 1 ? 1 : 0;
-        }
-        // Two axes in one pass, mostly.
-        passes = std::max(1.0, (passes + 1) / 2);
-        const double phases = static_cast<double>(d.phases.size() * h.phases.size() * w.phases.size());
+        const TilePasses passes = layout.passes({d.transform, h.transform, w.transform});
+        const double input_passes = static_cast<double>(passes.input.size());
+        const double output_passes = static_cast<double>(passes.output.size());
+        const double points = static_cast<double>(d.transform.points() * h.transform.points() *
+                                                  w.transform.points());
+        const double phases =
+            static_cast<double>(d.phases.size() * h.phases.size() * w.phases.size());
         const double tiles = static_cast<double>(batches) * static_cast<double>(d.tiles) *
                              static_cast<double>(h.tiles) * static_cast<double>(w.tiles);
         const double rounds = std::ceil(tiles / static_cast<double>(layout.round_tiles));
-        const double input = points * vectors_in * kLoadTime * passes + kTilePassTime;
-        const double products = points * (static_cast<double>(layout.input_size) * block_time +
-                                          blocks * kPointPixelTime);
-        const double output = points * vectors_out * kLoadTime * passes + blocks * kTilePassTime;
-        time += tiles * (input + phases * (products + output)) +
-                rounds * phases * points * weight_bytes * kWeightBytesTime * 8 / lanes;
+        const double input = input_passes * vectors_in * kInputVectorTime;
+        const double output = output_passes * vectors_out * kOutputVectorTime;
+        const double products =
+            static_cast<double>(layout.input_size) * block_time + blocks * kBlockTime;
+        time += points * (tiles * (input + phases * (products + output)) +
+                          rounds * phases * weight_bytes * kWeightByteTime);
       }
     }
   }

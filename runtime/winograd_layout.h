@@ -77,6 +77,8 @@ struct WinogradLayout : LayerFacts {
   Index rows() const {
     return transforms[0].points * transforms[1].points * transforms[2].points * input_size;
   }
+  /// Phases that have tiles of most_points.
+  Index most_phases() const;
   /// Passes for tiles of these transforms along d, h and w.
   TilePasses passes(const AxisTransform (&transform)[3]) const;
 };

@@ -8,14 +8,12 @@
 #include <type_traits>
 
 #include "kernel_buffer.h"
-#include "pixel_list.h"
 #include "tile_arguments.h"
 
 namespace upconv::internal {
 
 namespace {
 
-constexpr std::size_t kMostTransformTiles = 16;
 /// Rounds of fewer tiles read the weights too often for what they do with them.
 constexpr Index kFewTiles = 48;
 
@@ -47,13 +45,10 @@ TileArray points_in(std::byte* data, const Index (&extents)[3], Index tiles, Ind
   return array;
 }
 
-/// Calls visit(index) for all positions in a tile but along the axes of a pass, where it is 0.
-template <typename Kernel, typename Visit>
-void for_each_other(const TransformPass<Kernel>& pass, const Index (&extents)[3], Visit visit) {
-  Index end[3], at[3];
-  for (int axis = 0; axis < 3; ++axis) {
-    end[axis] = axis == pass.axis_u || axis == pass.axis_v ? 1 : extents[axis];
-  }
+/// Calls visit(position) for all positions in a tile, w fastest.
+template <typename Visit>
+void for_each_position(const Index (&end)[3], Visit visit) {
+  Index at[3];
   for (at[0] = 0; at[0] < end[0]; ++at[0]) {
     for (at[1] = 0; at[1] < end[1]; ++at[1]) {
       for (at[2] = 0; at[2] < end[2]; ++at[2]) visit(std::as_const(at));
@@ -61,11 +56,40 @@ void for_each_other(const TransformPass<Kernel>& pass, const Index (&extents)[3]
   }
 }
 
+/// Calls visit(position) for all positions in a tile but along the axes of a pass, where it is 0.
+template <typename Kernel, typename Visit>
+void for_each_other(const TransformPass<Kernel>& pass, const Index (&extents)[3], Visit visit) {
+  Index end[3];
+  for (int axis = 0; axis < 3; ++axis) {
+    end[axis] = axis == pass.axis_u || axis == pass.axis_v ? 1 : extents[axis];
+  }
+  for_each_position(end, visit);
+}
+
 Index offset_of(const Index (&at)[3], const Index (&steps)[3]) {
   return at[0] * steps[0] + at[1] * steps[1] + at[2] * steps[2];
 }
 
-/// A pass' steps along its axes: 0 where it has none.
+/// Where the pixels of a kernel's call begin in an array, in elements.
+using Places = std::array<Index, static_cast<std::size_t>(kTablePixels)>;
+using Offsets = std::array<std::int32_t, static_cast<std::size_t>(kTablePixels)>;
+
+/// The lowest of some places, and the others' distances from it.
+struct Origin {
+  Index lowest = 0, span = 0;
+
+  Origin(const Index* places, Index count) {
+    lowest = *std::min_element(places, places + count);
+    span = *std::max_element(places, places + count) - lowest;
+  }
+  void fill(const Index* places, Index count, std::int32_t* offsets, Index shift) const {
+    for (Index p = 0; p < count; ++p) {
+      offsets[p] = static_cast<std::int32_t>(places[p] - lowest + shift);
+    }
+  }
+};
+
+/// A pass' steps along its axes in an array: 0 where it has none.
 struct PassSteps {
   std::int32_t u = 0, v = 0;
   Index lowest = 0;  ///< of all its elements from the first, at most 0
@@ -82,25 +106,63 @@ struct PassSteps {
   }
 };
 
-/// Collects the pixels of a pass and calls run(in, pixel_in, out, pixel_out, steps ...) for them.
+/// Arguments of a transform kernel.
+struct TransformCall {
+  halide_buffer_t *in, *pixel_in, *pixel_out;
+  std::int32_t in_u, in_v, out_u, out_v;
+  halide_buffer_t* out;
+};
+
+/// Calls kernel(arguments) for the tiles that begin at `in` in one array and at `out` in the other.
 template <typename Kernel, typename Call>
-auto pass_list(const TransformPass<Kernel>& pass, const TileArray& from, const TileArray& to,
-               Index size, Call call) {
-  const PassSteps in(pass, from), out(pass, to);
-  auto run = [=](const Pixels<2>& pixels) {
-    // The lowest element of all is what the offsets count from.
-    std::array<std::int32_t, kTablePixels> pixel_in, pixel_out;
-    for (std::size_t p = 0; p < static_cast<std::size_t>(pixels.count); ++p) {
-      pixel_in[p] = static_cast<std::int32_t>(pixels.offsets[0][p] - in.lowest);
-      pixel_out[p] = static_cast<std::int32_t>(pixels.offsets[1][p] - out.lowest);
+class PassRunner {
+ public:
+  PassRunner(const TransformPass<Kernel>& pass, const TileArray& from, const TileArray& to,
+             Index size, Call kernel)
+      : pass_(pass), from_(from), to_(to), in_(pass, from), out_(pass, to), size_(size),
+        kernel_(kernel) {}
+
+  void run(const Index* in, const Index* out, Index tiles) const {
+    Places pixel_in, pixel_out;
+    std::size_t count = 0;
+    const auto flush = [&] {
+      if (count > 0) launch(pixel_in.data(), pixel_out.data(), static_cast<Index>(count));
+      count = 0;
+    };
+    for (Index tile = 0; tile < tiles; ++tile) {
+      for_each_other(pass_, from_.extents, [&](const Index(&at)[3]) {
+        if (count == pixel_in.size()) flush();
+        pixel_in[count] = in[tile] + offset_of(at, from_.steps);
+        pixel_out[count++] = out[tile] + offset_of(at, to_.steps);
+      });
     }
-    Buffer<1> in_buffer = flat(from.data + (pixels.base[0] + in.lowest) * size);
-    Buffer<1> out_buffer = flat(to.data + (pixels.base[1] + out.lowest) * size);
-    Buffer<1> pi = flat(pixel_in.data(), pixels.count), po = flat(pixel_out.data(), pixels.count);
-    call(&in_buffer.raw, &pi.raw, &po.raw, in.u, in.v, out.u, out.v, &out_buffer.raw);
-  };
-  return PixelList<2, decltype(run)>(run);
-}
+    flush();
+  }
+
+ private:
+  void launch(const Index* pixel_in, const Index* pixel_out, Index count) const {
+    const Origin in(pixel_in, count), out(pixel_out, count);
+    if (std::max(in.span, out.span) > kLargestOffset) {  // one pixel has no span
+      launch(pixel_in, pixel_out, count / 2);
+      launch(pixel_in + count / 2, pixel_out + count / 2, count - count / 2);
+      return;
+    }
+    Offsets offsets_in, offsets_out;
+    in.fill(pixel_in, count, offsets_in.data(), -in_.lowest);
+    out.fill(pixel_out, count, offsets_out.data(), -out_.lowest);
+    Buffer<1> in_buffer = flat(from_.data + (in.lowest + in_.lowest) * size_);
+    Buffer<1> out_buffer = flat(to_.data + (out.lowest + out_.lowest) * size_);
+    Buffer<1> pi = flat(offsets_in.data(), count), po = flat(offsets_out.data(), count);
+    kernel_(TransformCall{&in_buffer.raw, &pi.raw, &po.raw, in_.u, in_.v, out_.u, out_.v,
+                          &out_buffer.raw});
+  }
+
+  const TransformPass<Kernel>& pass_;
+  const TileArray &from_, &to_;
+  PassSteps in_, out_;
+  Index size_;
+  Call kernel_;
+};
 
 /// True where all elements of a tile are within the reach of a kernel's 32-bit offsets.
 bool within_reach(const Index (&extents)[3], const Index (&steps)[3]) {
@@ -118,6 +180,15 @@ bool within_reach(const Index (&extents)[3], const Index (&steps)[3]) {
 Index aligned(Index elements) { return ceil_div(elements, 16) * 16; }
 
 }  // namespace
+
+/// A tile's place.
+struct WinogradRunner::Tile {
+  Index input[3];     ///< first input along each axis, may be outside x
+  Index o[3];         ///< u of its first output, times the stride
+  Index image;        ///< first element of its image in x
+  Index y, residual;  ///< of o in the image's outputs
+  bool whole;         ///< all inputs exist, in reach of a kernel
+};
 
 /// One thread's scratch.
 struct WinogradRunner::Memory {
@@ -137,6 +208,8 @@ struct WinogradRunner::Memory {
     pixel_x = reinterpret_cast<std::int32_t*>(at);
     pixel_y = pixel_x + kTablePixels;
     at += 2 * kTablePixels * static_cast<Index>(sizeof(std::int32_t));
+    tiles = reinterpret_cast<Tile*>(at);
+    at += kTablePixels * static_cast<Index>(sizeof(Tile));
   }
 
   std::byte* points;      ///< [point][tile][pitch]
@@ -145,6 +218,7 @@ struct WinogradRunner::Memory {
   std::byte* apart;       ///< tiles gathered from x, or not to be written to y as they are
   std::byte* zeros;       ///< for the sums to start with
   std::int32_t *pixel_x, *pixel_y;
+  Tile* tiles;    ///< of the round
   std::byte* at;  ///< the end
 };
 
@@ -157,14 +231,6 @@ std::size_t winograd_scratch_bytes(const WinogradLayout& layout) {
 std::byte* WinogradRunner::scratch_end(const WinogradLayout& layout, std::byte* memory) {
   return Memory(layout, memory).at;
 }
-
-/// A tile's place.
-struct WinogradRunner::Tile {
-  Index u[3];                  ///< of its first output
-  Index x, y, residual;        ///< first elements of its image
-  Index input[3];              ///< first input along each axis, may be outside x
-  bool whole;                  ///< all inputs exist, in reach of a kernel
-};
 
 WinogradRunner::WinogradRunner(const WinogradLayout& layout, const Tensor& weights,
                                const Tensor& bias, const Call& call, int threads)
@@ -247,8 +313,9 @@ void WinogradRunner::run(const Unit& unit, const Unit* last, std::span<std::byte
   const bool kept =
       last != nullptr && last->at_class == unit.at_class && last->first_tile == unit.first_tile;
   if (!kept) {
-    transform_inputs(of, unit, memory);
     std::memset(memory.zeros, 0, static_cast<std::size_t>(layout_.group_channels * size_));
+    for (Index n = 0; n < unit.tiles; ++n) memory.tiles[n] = tile_at(of, unit.first_tile + n);
+    transform_inputs(of, unit, memory);
   }
   for (std::size_t n = unit.first_products; n < unit.end_products; ++n) {
     multiply(of, of.products[n], unit, memory);
@@ -258,26 +325,29 @@ void WinogradRunner::run(const Unit& unit, const Unit* last, std::span<std::byte
 
 WinogradRunner::Tile WinogradRunner::tile_at(const Class& of, Index index) const {
   Tile tile{};
-  Index extents[3];
-  Index steps[3];
+  Index extents[3], steps[3];
   tile.whole = true;
   for (int axis = 2; axis >= 0; --axis) {
     const Grid& grid = *of.grid[axis];
-    const Index step = call_.axes[axis].phases->input_step();
-    tile.u[axis] = grid.begin(index % grid.tiles, step);
+    const CallAxis& of_call = call_.axes[axis];
+    const Index step = of_call.phases->input_step();
+    const Index u = grid.begin(index % grid.tiles, step);
     index /= grid.tiles;
+    tile.input[axis] = u - (grid.transform.taps - 1) * step;
+    tile.o[axis] = u * of_call.phases->stride();
+    tile.y += tile.o[axis] * call_.y_strides[axis];
+    tile.residual += tile.o[axis] * call_.residual_strides[axis];
     extents[axis] = grid.transform.points();
     steps[axis] = step * call_.x_strides[axis];
-    tile.input[axis] = tile.u[axis] - (grid.transform.taps - 1) * step;
     const Index last = tile.input[axis] + (extents[axis] - 1) * step;
-    tile.whole = tile.whole && tile.input[axis] >= 0 && last < call_.axes[axis].input;
+    tile.whole = tile.whole && tile.input[axis] >= 0 && last < of_call.input;
   }
   tile.whole = tile.whole && within_reach(extents, steps);
   for (std::size_t axis = call_.batch_axes; axis-- > 0;) {
     const BatchAxis& batch = call_.batch[axis];
     const Index at = index % batch.extent;
     index /= batch.extent;
-    tile.x += at * batch.x;
+    tile.image += at * batch.x;
     tile.y += at * batch.y;
     tile.residual += at * batch.residual;
   }
@@ -286,11 +356,10 @@ WinogradRunner::Tile WinogradRunner::tile_at(const Class& of, Index index) const
 
 void WinogradRunner::gather(const Class& of, const Tile& tile, std::byte* to) const {
   const std::size_t bytes = static_cast<std::size_t>(layout_.input_size * size_);
-  const TransformPass<WinogradInputKernel> none{};
   Index extents[3];
   for (int axis = 0; axis < 3; ++axis) extents[axis] = of.grid[axis]->transform.points();
-  for_each_other(none, extents, [&](const Index(&at)[3]) {
-    Index from = tile.x;
+  for_each_position(extents, [&](const Index(&at)[3]) {
+    Index from = tile.image;
     bool exists = true;
     for (int axis = 0; axis < 3; ++axis) {
       const Index input = tile.input[axis] + at[axis] * call_.axes[axis].phases->input_step();
@@ -309,70 +378,64 @@ void WinogradRunner::gather(const Class& of, const Tile& tile, std::byte* to) co
 void WinogradRunner::transform_inputs(const Class& of, const Unit& unit,
                                       const Memory& memory) const {
   Index extents[3];
-  for (int axis = 0; axis < 3; ++axis) extents[axis] = of.grid[axis]->transform.points();
   // x itself: its tiles lie anywhere.
   TileArray in_x{.data = const_cast<std::byte*>(call_.x)};
   for (int axis = 0; axis < 3; ++axis) {
-    in_x.extents[axis] = extents[axis];
+    extents[axis] = in_x.extents[axis] = of.grid[axis]->transform.points();
     in_x.steps[axis] = call_.axes[axis].phases->input_step() * call_.x_strides[axis];
   }
   const TileArray gathered = tiles_in(memory.apart, extents, layout_.pitch);
   const TileArray points = points_in(memory.points, extents, unit.tiles, layout_.pitch);
-  const auto run_pass = [&](std::size_t number, const TileArray& from, const TileArray& to,
-                            auto begin_of) {
-    const auto& pass = of.passes.input[number];
-    auto list = pass_list(pass, from, to, size_,
-                          [&](halide_buffer_t* in, halide_buffer_t* pixel_in,
-                              halide_buffer_t* pixel_out, int in_u, int in_v, int out_u, int out_v,
-                              halide_buffer_t* out) {
-                            pass.kernel->function(in, pixel_in, pixel_out,
-                                                  static_cast<std::int32_t>(layout_.input_size),
-                                                  in_u, in_v, out_u, out_v, out);
-                          });
-    begin_of([&](Index in, Index out) {
-      for_each_other(pass, extents, [&](const Index(&at)[3]) {
-        list.add({in + offset_of(at, from.steps), out + offset_of(at, to.steps)});
-      });
-    });
-    list.flush();
-  };
+  const std::size_t passes = of.passes.input.size();
 
-  std::array<Tile, kMostTransformTiles> tiles;
-  for (Index first = 0; first < unit.tiles; first += layout_.transform_tiles) {
-    const Index count = std::min(layout_.transform_tiles, unit.tiles - first);
-    for (Index n = 0; n < count; ++n) {
-      Tile& tile = tiles[static_cast<std::size_t>(n)] = tile_at(of, unit.first_tile + first + n);
-      if (!tile.whole) gather(of, tile, gathered.data + n * gathered.tile * size_);
-    }
-    const std::size_t passes = of.passes.input.size();
-    TileArray from;
+  // All passes of some tiles, from where they are to the points.
+  const auto transform = [&](const TileArray& source, Places& in, Places& out, Index count) {
+    TileArray from = source;
     for (std::size_t number = 0; number < passes; ++number) {
-      TileArray to = tiles_in(memory.between[number % 2], extents, layout_.pitch);
-      if (number + 1 == passes) {
-        to = points;
-        to.data += first * points.tile * size_;
-      }
-      if (number > 0) {
-        run_pass(number, from, to, [&](auto add) {
-          for (Index n = 0; n < count; ++n) add(n * from.tile, n * to.tile);
-        });
-      } else {
-        const auto those = [&](bool whole) {
-          return [&, whole](auto add) {
-            for (Index n = 0; n < count; ++n) {
-              const Tile& tile = tiles[static_cast<std::size_t>(n)];
-              if (tile.whole != whole) continue;
-              add(whole ? tile.x + offset_of(tile.input, call_.x_strides) : n * gathered.tile,
-                  n * to.tile);
-            }
-          };
-        };
-        run_pass(number, in_x, to, those(true));
-        run_pass(number, gathered, to, those(false));
-      }
+      const bool last = number + 1 == passes;
+      const auto& pass = of.passes.input[number];
+      const TileArray to =
+          last ? points : tiles_in(memory.between[number % 2], extents, layout_.pitch);
+      const auto kernel = [&](const TransformCall& call) {
+        pass.kernel->function(call.in, call.pixel_in, call.pixel_out,
+                              static_cast<std::int32_t>(layout_.input_size), call.in_u, call.in_v,
+                              call.out_u, call.out_v, call.out);
+      };
+      Places next;
+      for (Index n = 0; n < count; ++n) next[static_cast<std::size_t>(n)] = n * to.tile;
+      PassRunner(pass, from, to, size_, kernel).run(in.data(), (last ? out : next).data(), count);
+      in = next;
       from = to;
     }
+  };
+  Places in_whole, out_whole, in_gathered, out_gathered;
+  const Index most = passes == 1 ? unit.tiles : layout_.transform_tiles;
+  Index whole = 0, others = 0;
+  const auto transform_whole = [&] {
+    if (whole > 0) transform(in_x, in_whole, out_whole, whole);
+    whole = 0;
+  };
+  const auto transform_gathered = [&] {
+    if (others > 0) transform(gathered, in_gathered, out_gathered, others);
+    others = 0;
+  };
+  for (Index n = 0; n < unit.tiles; ++n) {
+    const Tile& tile = memory.tiles[n];
+    if (tile.whole) {
+      const std::size_t at = static_cast<std::size_t>(whole++);
+      in_whole[at] = tile.image + offset_of(tile.input, call_.x_strides);
+      out_whole[at] = n * points.tile;
+      if (whole == most) transform_whole();
+    } else {
+      const std::size_t at = static_cast<std::size_t>(others);
+      in_gathered[at] = others * gathered.tile;
+      out_gathered[at] = n * points.tile;
+      gather(of, tile, gathered.data + others * gathered.tile * size_);
+      if (++others == layout_.transform_tiles) transform_gathered();
+    }
   }
+  transform_whole();
+  transform_gathered();
 }
 
 void WinogradRunner::multiply(const Class& of, const Products& products, const Unit& unit,
@@ -454,133 +517,145 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
   }
   const bool reachable = real_channels == channels && within_reach(outputs, in_y.steps);
   const TileArray apart = tiles_in(memory.apart, outputs, channels);
-  TileArray sums = points_in(memory.products, points, unit.tiles, channels);
-
+  const TileArray sums = points_in(memory.products, points, unit.tiles, channels);
   const std::byte* bias = static_cast<const std::byte*>(bias_.data()) + first_channel * size_;
-  const auto run_pass = [&](std::size_t number, const TileArray& from, const TileArray& to,
-                            auto begin_of) {
-    const auto& pass = of.passes.output[number];
-    const bool last = number + 1 == of.passes.output.size();
-    Buffer<1> bias_buffer = flat(last ? bias : memory.zeros);
-    const double none = std::numeric_limits<double>::infinity();
-    // The steps are those of the pass' own axes on either side, points before and outputs behind.
-    auto list = pass_list(pass, from, to, size_,
-                          [&](halide_buffer_t* in, halide_buffer_t* pixel_in,
-                              halide_buffer_t* pixel_out, int in_u, int in_v, int out_u, int out_v,
-                              halide_buffer_t* out) {
-                            pass.kernel->function(in, pixel_in, pixel_out,
-                                                  static_cast<std::int32_t>(channels), in_u, in_v,
-                                                  out_u, out_v, &bias_buffer.raw,
-                                                  last ? min_ : -none, last ? max_ : none, out);
-                          });
-    begin_of([&](Index in, Index out) {
-      for_each_other(pass, from.extents, [&](const Index(&at)[3]) {
-        list.add({in + offset_of(at, from.steps), out + offset_of(at, to.steps)});
-      });
-    });
-    list.flush();
-  };
+  const std::size_t passes = of.passes.output.size();
 
-  std::array<Tile, kMostTransformTiles> whole, others;
-  for (Index first = 0; first < unit.tiles; first += layout_.transform_tiles) {
-    const Index count = std::min(layout_.transform_tiles, unit.tiles - first);
-    std::size_t whole_count = 0, other_count = 0;
-    std::array<Index, kMostTransformTiles> place;  // in y or `apart`
-    std::array<bool, kMostTransformTiles> is_whole;
-    for (Index n = 0; n < count; ++n) {
-      const std::size_t at = static_cast<std::size_t>(n);
-      const Tile tile = tile_at(of, unit.first_tile + first + n);
-      bool inside = reachable;
-      Index y = tile.y;
-      for (int axis = 0; axis < 3; ++axis) {
-        const Index o = tile.u[axis] * call_.axes[axis].phases->stride() + origin[axis];
-        const Index last = o + (outputs[axis] - 1) * step[axis];
-        inside = inside && o >= 0 && last < call_.axes[axis].window.output;
-        y += o * call_.y_strides[axis];
-      }
-      is_whole[at] = inside;
-      if (inside) {
-        place[at] = y;
-        whole[whole_count++] = tile;
-      } else {
-        place[at] = static_cast<Index>(other_count) * apart.tile;
-        others[other_count++] = tile;
-      }
-    }
+  // All passes of some tiles, from the sums to where they go.
+  const auto transform = [&](Places& in, const TileArray& target, const Places& out, Index count) {
     TileArray from = sums;
-    from.data += first * sums.tile * size_;
-    for (std::size_t number = 0; number + 1 < of.passes.output.size(); ++number) {
+    for (std::size_t number = 0; number < passes; ++number) {
+      const bool last = number + 1 == passes;
       const auto& pass = of.passes.output[number];
       Index extents[3] = {from.extents[0], from.extents[1], from.extents[2]};
       for (const int axis : {pass.axis_u, pass.axis_v}) {
         if (axis >= 0) extents[axis] = outputs[axis];
       }
-      const TileArray to = tiles_in(memory.between[number % 2], extents, channels);
-      run_pass(number, from, to, [&](auto add) {
-        for (Index n = 0; n < count; ++n) add(n * from.tile, n * to.tile);
-      });
+      const TileArray to = last ? target : tiles_in(memory.between[number % 2], extents, channels);
+      constexpr double kNone = std::numeric_limits<double>::infinity();
+      Buffer<1> bias_buffer = flat(last ? bias : memory.zeros);
+      const auto kernel = [&](const TransformCall& call) {
+        pass.kernel->function(call.in, call.pixel_in, call.pixel_out,
+                              static_cast<std::int32_t>(channels), call.in_u, call.in_v,
+                              call.out_u, call.out_v, &bias_buffer.raw, last ? min_ : -kNone,
+                              last ? max_ : kNone, call.out);
+      };
+      Places next;
+      for (Index n = 0; n < count; ++n) next[static_cast<std::size_t>(n)] = n * to.tile;
+      PassRunner(pass, from, to, size_, kernel).run(in.data(), (last ? out : next).data(), count);
+      in = next;
       from = to;
     }
-    const auto those = [&](bool inside) {
-      return [&, inside](auto add) {
-        for (Index n = 0; n < count; ++n) {
-          const std::size_t at = static_cast<std::size_t>(n);
-          if (is_whole[at] == inside) add(n * from.tile, place[at]);
-        }
-      };
-    };
-    run_pass(of.passes.output.size() - 1, from, in_y, those(true));
-    run_pass(of.passes.output.size() - 1, from, apart, those(false));
-    const Outputs all{.tile_outputs = {outputs[0], outputs[1], outputs[2]},
-                      .step = {step[0], step[1], step[2]},
-                      .origin = {origin[0], origin[1], origin[2]},
-                      .first_channel = first_channel,
-                      .channels = real_channels};
-    if (epilogue_ != nullptr) finish(*epilogue_, all, {whole.data(), whole_count}, nullptr, 0);
-    finish(epilogue_ != nullptr ? *epilogue_ : *copy_, all, {others.data(), other_count},
-           apart.data, channels);
+  };
+  const Outputs all{.tile_outputs = {outputs[0], outputs[1], outputs[2]},
+                    .step = {step[0], step[1], step[2]},
+                    .origin = {origin[0], origin[1], origin[2]},
+                    .first_channel = first_channel,
+                    .channels = real_channels};
+  Places in_whole, out_whole, in_others, out_others;
+  std::array<std::int32_t, static_cast<std::size_t>(kTablePixels)> whole_tiles, other_tiles;
+  const Index most = passes == 1 ? unit.tiles : layout_.transform_tiles;
+  Index whole = 0, others = 0;
+  const auto write_whole = [&] {
+    if (whole == 0) return;
+    transform(in_whole, in_y, out_whole, whole);
+    if (epilogue_ != nullptr) {
+      finish(*epilogue_, all, memory.tiles, whole_tiles.data(), whole, nullptr, 0);
+    }
+    whole = 0;
+  };
+  const auto write_others = [&] {
+    if (others == 0) return;
+    transform(in_others, apart, out_others, others);
+    finish(epilogue_ != nullptr ? *epilogue_ : *copy_, all, memory.tiles, other_tiles.data(),
+           others, apart.data, channels);
+    others = 0;
+  };
+  const Index y_origin = offset_of(origin, call_.y_strides);
+  for (Index n = 0; n < unit.tiles; ++n) {
+    const Tile& tile = memory.tiles[n];
+    bool inside = reachable;
+    for (int axis = 0; axis < 3; ++axis) {
+      const Index o = tile.o[axis] + origin[axis];
+      inside = inside && o >= 0 && o + (outputs[axis] - 1) * step[axis] <
+                                       call_.axes[axis].window.output;
+    }
+    if (inside) {
+      const std::size_t at = static_cast<std::size_t>(whole++);
+      whole_tiles[at] = static_cast<std::int32_t>(n);
+      in_whole[at] = n * sums.tile;
+      out_whole[at] = tile.y + y_origin;
+      if (whole == most) write_whole();
+    } else {
+      const std::size_t at = static_cast<std::size_t>(others);
+      other_tiles[at] = static_cast<std::int32_t>(n);
+      in_others[at] = n * sums.tile;
+      out_others[at] = others * apart.tile;
+      if (++others == layout_.transform_tiles) write_others();
+    }
   }
+  write_whole();
+  write_others();
 }
 
 void WinogradRunner::finish(const EpilogueKernel& epilogue, const Outputs& outputs,
-                            std::span<const Tile> tiles, const std::byte* in,
-                            Index in_pitch) const {
-  if (tiles.empty()) return;
-  const bool residual = call_.residual != nullptr;
+                            const Tile* tiles, const std::int32_t* which, Index tile_count,
+                            const std::byte* in, Index in_pitch) const {
   const double p0 = epilogue.p0(call_.activation), p1 = epilogue.p1(call_.activation);
-  const std::byte* from = in != nullptr ? in : call_.y + outputs.first_channel * size_;
-  auto run = [&](const Pixels<3>& pixels) {
-    Buffer<1> in_buffer = flat(from + pixels.base[0] * size_);
-    Buffer<1> out_buffer =
-        flat(call_.y + (outputs.first_channel + pixels.base[1]) * size_);
-    Buffer<1> residual_buffer =
-        flat(residual ? call_.residual + (outputs.first_channel + pixels.base[2]) * size_ : from);
-    Buffer<1> pi = flat(pixels.offsets[0].data(), pixels.count);
-    Buffer<1> po = flat(pixels.offsets[1].data(), pixels.count);
-    Buffer<1> pr = flat(pixels.offsets[2].data(), pixels.count);
-    epilogue.function(&in_buffer.raw, &residual_buffer.raw, &pi.raw, &pr.raw, &po.raw,
+  std::byte* y = call_.y + outputs.first_channel * size_;
+  const bool residual = call_.residual != nullptr;
+  const std::byte* r = residual ? call_.residual + outputs.first_channel * size_ : y;
+  const std::byte* from = in != nullptr ? in : y;
+  Places pixel_in, pixel_y, pixel_r;
+  Index count = 0;
+  const auto launch = [&](const auto& self, Index first, Index pixels) -> void {
+    const Origin oi(pixel_in.data() + first, pixels), oy(pixel_y.data() + first, pixels);
+    const Origin orr(pixel_r.data() + first, pixels);
+    if (std::max({oi.span, oy.span, orr.span}) > kLargestOffset) {  // one pixel has no span
+      self(self, first, pixels / 2);
+      self(self, first + pixels / 2, pixels - pixels / 2);
+      return;
+    }
+    Offsets offsets_in, offsets_y, offsets_r;
+    oi.fill(pixel_in.data() + first, pixels, offsets_in.data(), 0);
+    oy.fill(pixel_y.data() + first, pixels, offsets_y.data(), 0);
+    orr.fill(pixel_r.data() + first, pixels, offsets_r.data(), 0);
+    Buffer<1> in_buffer = flat(from + oi.lowest * size_);
+    Buffer<1> out_buffer = flat(y + oy.lowest * size_);
+    Buffer<1> residual_buffer = flat(r + orr.lowest * size_);
+    Buffer<1> pi = flat(offsets_in.data(), pixels), py = flat(offsets_y.data(), pixels);
+    Buffer<1> pr = flat(offsets_r.data(), pixels);
+    epilogue.function(&in_buffer.raw, &residual_buffer.raw, &pi.raw, &pr.raw, &py.raw,
                       static_cast<std::int32_t>(outputs.channels), residual ? 1 : 0, p0, p1,
                       &out_buffer.raw);
   };
-  PixelList<3, decltype(run)> list(run);
-  const TransformPass<WinogradOutputKernel> none{};
+  const auto flush = [&] {
+    if (count > 0) launch(launch, 0, count);
+    count = 0;
+  };
   Index pixel = 0;
-  for (const Tile& tile : tiles) {
-    for_each_other(none, outputs.tile_outputs, [&](const Index(&at)[3]) {
+  const Index y_origin = offset_of(outputs.origin, call_.y_strides);
+  const Index r_origin = offset_of(outputs.origin, call_.residual_strides);
+  for (Index n = 0; n < tile_count; ++n) {
+    const Tile& tile = tiles[which[n]];
+    for_each_position(outputs.tile_outputs, [&](const Index(&at)[3]) {
       const Index in_at = pixel++ * in_pitch;
-      Index y = tile.y, r = tile.residual;
+      Index y_at = tile.y + y_origin, r_at = tile.residual + r_origin;
       for (int axis = 0; axis < 3; ++axis) {
-        const CallAxis& of_call = call_.axes[axis];
-        const Index o = tile.u[axis] * of_call.phases->stride() + outputs.origin[axis] +
-                        at[axis] * outputs.step[axis];
-        if (o < 0 || o >= of_call.window.output) return;
-        y += o * call_.y_strides[axis];
-        r += o * call_.residual_strides[axis];
+        const Index further = at[axis] * outputs.step[axis];
+        const Index o = tile.o[axis] + outputs.origin[axis] + further;
+        if (o < 0 || o >= call_.axes[axis].window.output) return;
+        y_at += further * call_.y_strides[axis];
+        r_at += further * call_.residual_strides[axis];
       }
-      list.add({in != nullptr ? in_at : y, y, residual ? r : 0});
+      if (count == kTablePixels) flush();
+      const std::size_t to = static_cast<std::size_t>(count++);
+      pixel_in[to] = in != nullptr ? in_at : y_at;
+      pixel_y[to] = y_at;
+      pixel_r[to] = residual ? r_at : 0;
     });
   }
-  list.flush();
+  flush();
 }
 
 }  // namespace upconv::internal

@@ -76,9 +76,11 @@ class WinogradRunner {
   void transform_outputs(const Class& of, const Products& products, const Unit& unit,
                          const Memory& memory) const;
   /// Tiles of finished sums into y, by way of an epilogue, what lies inside the window.
+  /// @param which of `tiles`
   /// @param in their outputs, in_pitch apart; null: they are in y
-  void finish(const EpilogueKernel& epilogue, const Outputs& outputs, std::span<const Tile> tiles,
-              const std::byte* in, Index in_pitch) const;
+  void finish(const EpilogueKernel& epilogue, const Outputs& outputs, const Tile* tiles,
+              const std::int32_t* which, Index tile_count, const std::byte* in,
+              Index in_pitch) const;
 
   const WinogradLayout& layout_;
   const Tensor& weights_;
