@@ -270,10 +270,12 @@ KernelChoice ConvolutionTranspose::kernel_choice(const Dims& input_shape,
   const Extents extents(state().checked, facts, input_shape);
   if (facts.isa == state().packed->facts().isa) {
     const Plan& plan = state().packed->plan_for(extents.axes, extents.batches);
-    return {plan.cost(extents.axes, extents.batches).kernel, plan.strategy(), facts.isa};
+    return {plan.cost(extents.axes, extents.batches).kernel, plan.strategy(),
+            internal::arithmetic_of(plan.strategy()), facts.isa};
   }
   const internal::Choice choice = internal::choose_strategy(facts, extents.axes, extents.batches);
-  return {choice.kernel.kernel, choice.strategy, facts.isa};
+  return {choice.kernel.kernel, choice.strategy, internal::arithmetic_of(choice.strategy),
+          facts.isa};
 }
 
 void ConvolutionTranspose::save(const std::filesystem::path& path, bool kernel_2d) const {

@@ -69,8 +69,8 @@ std::size_t ConvolutionTranspose::State::packed_bytes() const {
 
 namespace {
 
-/// Of an axis, where the options expect nothing else.
-constexpr Index kUsualExtent = 64;
+/// Of an axis, by rank, where the options expect nothing else.
+constexpr Index kUsualExtent[] = {1, 1024, 64, 32};
 
 }  // namespace
 
@@ -87,11 +87,12 @@ LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa) {
   } else {
     // The usual extents, and where a window is cut from the whole result, all of it: a crop may be
     // more than these have.
+    const Index extent = kUsualExtent[rank];
     for (std::size_t a = 0; a < rank; ++a) {
       const internal::AxisPhases& axis = facts.axes[3 - rank + a];
-      expected.inputs[3 - rank + a] = kUsualExtent;
+      expected.inputs[3 - rank + a] = extent;
       expected.windows[3 - rank + a] = {
-          (kUsualExtent - 1) * axis.stride() + (axis.filter() - 1) * axis.dilation() + 1, 0};
+          (extent - 1) * axis.stride() + (axis.filter() - 1) * axis.dilation() + 1, 0};
     }
   }
   std::copy(std::begin(expected.inputs), std::end(expected.inputs), facts.expected_inputs);

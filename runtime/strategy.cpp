@@ -15,6 +15,7 @@ namespace {
 /// One row of the table of strategies.
 struct Strategy {
   const char* name;
+  Arithmetic arithmetic;
   /// Nothing where the strategy cannot compute the layer.
   std::optional<KernelCost> (*cost)(const LayerFacts& facts, const CallAxis (&axes)[3],
                                     Index batches);
@@ -25,9 +26,9 @@ struct Strategy {
 
 /// The first computes every layer; each other one is packed too where it is expected to be faster.
 constexpr Strategy kStrategies[] = {
-    {"wide", wide_cost, wide_pack},
-    {"narrow", narrow_cost, narrow_pack},
-    {"winograd", winograd_cost, winograd_pack},
+    {"wide", Arithmetic::kDirect, wide_cost, wide_pack},
+    {"narrow", Arithmetic::kDirect, narrow_cost, narrow_pack},
+    {"winograd", Arithmetic::kFast, winograd_cost, winograd_pack},
 };
 
 /// The cost of the everyday strategy. @throws as require_kernels
@@ -45,6 +46,9 @@ std::vector<const Strategy*> strategies_for(const LayerFacts& facts) {
   const ExpectedCall expected(facts);
   double least = everyday_cost(facts, expected);
   for (const Strategy& strategy : std::span(kStrategies).subspan(1)) {
+    if (facts.arithmetic == Arithmetic::kDirect && strategy.arithmetic != Arithmetic::kDirect) {
+      continue;
+    }
     const std::optional<KernelCost> cost = strategy.cost(facts, expected.axes, 1);
     if (!cost || cost->cost >= least) continue;
     chosen.resize(1);
@@ -94,6 +98,13 @@ std::size_t PackedLayer::packed_bytes() const {
   std::size_t bytes = 0;
   for (const auto& plan : plans_) bytes += plan->packed_bytes();
   return bytes;
+}
+
+Arithmetic arithmetic_of(std::string_view strategy) {
+  for (const Strategy& row : kStrategies) {
+    if (row.name == strategy) return row.arithmetic;
+  }
+  return Arithmetic::kDirect;
 }
 
 void require_kernels(const LayerFacts& facts) { everyday_cost(facts, ExpectedCall(facts)); }

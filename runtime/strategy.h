@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "call.h"
@@ -97,6 +98,9 @@ class PackedLayer {
   LayerFacts facts_;
   std::vector<std::shared_ptr<const Plan>> plans_;
 };
+
+/// What a strategy of that name computes with.
+Arithmetic arithmetic_of(std::string_view strategy);
 
 /// @throws Error kUnsupported when no strategy can compute the layer with this build's kernels.
 void require_kernels(const LayerFacts& facts);

@@ -20,12 +20,14 @@ constexpr std::size_t kKeptPerAxis = 3;
 constexpr Index kMostRoundBytes = Index{32} << 20;
 
 // Times in vector multiply-adds at full rate, beside the products' own: fitted so that the choice
-// between the strategies is right for 58 layers on AVX2 and AVX-512. (With it, they took 1.3 % more
-// time than with the best choice for each.)
-constexpr double kInputVectorTime = 12;  ///< of a vector of points, into and out of a transform
-constexpr double kOutputVectorTime = 9;  ///< of a vector of products
-constexpr double kBlockTime = 30;        ///< of a tile's sums at a point for a block of channels
-constexpr double kWeightByteTime = 0.3;  ///< of a byte of weights, read once a round
+// between the strategies is right for 58 layers on AVX2 and AVX-512. (With it, they took 0.5 % more
+// time than with the best choice for each, at most 14 %.)
+constexpr double kInputVectorTime = 15;  ///< of a vector of points, into and out of a transform
+constexpr double kOutputVectorTime = 6;  ///< of a vector of products
+constexpr double kBlockTime = 40;        ///< of a tile's sums at a point for a block of channels
+/// Of a byte of weights, read once a round: of those that caches may hold, and of the others.
+constexpr double kNearByteTime = 0.15, kFarByteTime = 0.35;
+constexpr double kNearBytes = 1 << 20;
 
 /// Transforms with a kernel for phases of so many taps.
 std::vector<AxisTransform> transforms_for(Index taps, DType dtype, Isa isa) {
@@ -263,8 +265,10 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
         const double output = output_passes * vectors_out * kOutputVectorTime;
         const double products =
             static_cast<double>(layout.input_size) * block_time + blocks * kBlockTime;
-        time += points * (tiles * (input + phases * (products + output)) +
-                          rounds * phases * weight_bytes * kWeightByteTime);
+        const double bytes = rounds * phases * points * weight_bytes;
+        time += points * tiles * (input + phases * (products + output)) +
+                std::min(bytes, kNearBytes) * kNearByteTime +
+                std::max(bytes - kNearBytes, 0.0) * kFarByteTime;
       }
     }
   }
@@ -272,9 +276,7 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
 }
 
 std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts) {
-  if (facts.arithmetic == Arithmetic::kDirect || facts.input_size < kLeastWinogradChannels) {
-    return std::nullopt;
-  }
+  if (facts.input_size < kLeastWinogradChannels) return std::nullopt;
   Index most_taps = 0;
   for (const AxisPhases& axis : facts.axes) {
     const std::vector<Phase>& phases = axis.with_taps();

@@ -90,7 +90,7 @@ inline constexpr Index kLeastWinogradChannels = 16;
 inline constexpr double kMostErrorGrowth = 2.5;
 
 /// The transforms of least cost for the layer's expected extents. Nothing where none apply: a phase
-/// with no tap or more than 4, one tap everywhere, few input channels, or arithmetic that is direct.
+/// with no tap or more than 4, one tap everywhere, few input channels.
 std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts);
 
 /// Time of a call, in vector multiply-adds at full rate.

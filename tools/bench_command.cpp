@@ -50,6 +50,7 @@ nlohmann::ordered_json to_json(const Measurement& of) {
           {"fraction_of_bound", of.fraction_of_bound},
           {"kernel", of.kernel},
           {"strategy", of.strategy},
+          {"arithmetic", to_string(of.arithmetic)},
           {"isa", to_string(of.isa)},
           {"threads", of.threads},
           {"pack_ms", of.pack_ms},
@@ -62,7 +63,8 @@ void print(const Measurement& of, const Dims& input_shape) {
     std::cout << std::left << std::setw(9) << name << value << '\n';
   };
   line("input", to_string(input_shape));
-  line("kernel", of.kernel + " (strategy " + of.strategy + ")");
+  line("kernel", of.kernel + " (strategy " + of.strategy + ", arithmetic " +
+                     std::string(to_string(of.arithmetic)) + ")");
   line("isa", std::string(to_string(of.isa)) + ", " + std::to_string(of.threads) +
                   (of.threads == 1 ? " thread" : " threads"));
   line("time",

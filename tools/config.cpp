@@ -278,6 +278,14 @@ ConvolutionTransposeOptions parse_options(const Json& value, std::string_view wh
     }
     options.dtype = parse_dtype(given);
   }
+  if (const Json* const arithmetic = keys.find("arithmetic")) {
+    const std::optional<Arithmetic> given =
+        parse_arithmetic(keys.text("arithmetic", *arithmetic));
+    if (!given) {
+      fail_value(where, keys.path("arithmetic"), *arithmetic, "\"fast\" or \"direct\"");
+    }
+    options.arithmetic = *given;
+  }
   if (const Json* const use_bias = keys.find("use_bias")) {
     if (!use_bias->is_boolean()) {
       fail_value(where, keys.path("use_bias"), *use_bias, "true or false");
@@ -365,6 +373,7 @@ std::unique_ptr<ConvolutionTranspose> make_layer(const LayerConfig& config,
   options.init_kernel_fn = initializers::zeros();
   options.init_bias_fn = initializers::zeros();
   options.isa = isa;
+  options.expected_input_shape = config.input;
   try {
     return std::make_unique<ConvolutionTranspose>(std::move(options));
   } catch (const Error& error) {

@@ -15,7 +15,8 @@ namespace upconv::tools {
 /// One layer as a file describes it.
 struct LayerConfig {
   ConvolutionTransposeOptions options;
-  /// The entry's "input", when the file has one: a typical input shape.
+  /// The entry's "input", when the file has one: a typical input shape, which the layer is told to
+  /// expect.
   std::optional<Dims> input;
   /// Where it stands, for messages: `layer.json`, or `model.json: layers[2]`.
   std::string where;
@@ -32,7 +33,8 @@ struct ModelConfig {
 ///
 ///   input_size, output_size, filter_shape                   required
 ///   rank = 2, strides = 1, dilations = 1, padding = "valid", output_padding = null,
-///   activation = null, name, dtype = "float32", use_bias = true
+///   activation = null, name, dtype = "float32", use_bias = true,
+///   arithmetic = "fast"
 ///
 /// where filter_shape, strides, dilations and output_padding are one integer or `rank` of them,
 /// padding is "valid" or "same" in any case or `rank` [begin, end] pairs, and activation is a name

@@ -77,7 +77,9 @@ std::string_view to_string(Bound bound) {
 
 Measurement measure(const LayerConfig& config, const Dims& input_shape,
                     const MeasureOptions& options) {
-  const std::unique_ptr<ConvolutionTranspose> layer = make_layer(config, options.isa);
+  LayerConfig told = config;  // what it will be called with, as a program would say
+  told.input = input_shape;
+  const std::unique_ptr<ConvolutionTranspose> layer = make_layer(told, options.isa);
   const ConvolutionTransposeOptions& of = layer->options();
   Tensor output(of.dtype, layer->output_shape(input_shape));
   const Problem problem = make_problem(of, input_shape);
@@ -87,6 +89,7 @@ Measurement measure(const LayerConfig& config, const Dims& input_shape,
   const KernelChoice choice = layer->kernel_choice(input_shape);
   result.kernel = choice.kernel;
   result.strategy = choice.strategy;
+  result.arithmetic = choice.arithmetic;
   result.isa = choice.isa;
 
   double pack = 0;
@@ -113,7 +116,9 @@ Measurement measure(const LayerConfig& config, const Dims& input_shape,
   };
   const auto call = [&] { (*layer)(problem.input, output.view(), call_options); };
   call();
-  if (const auto difference = find_difference(of, problem, output)) {
+  ConvolutionTransposeOptions used = of;
+  used.arithmetic = choice.arithmetic;
+  if (const auto difference = find_difference(used, problem, output)) {
     throw CheckFailed(config.where + ": " + *difference + " (kernel " + choice.kernel + ")");
   }
 

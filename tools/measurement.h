@@ -39,6 +39,7 @@ struct Measurement {
   double fraction_of_bound = 0;
   std::string kernel;
   std::string strategy;
+  Arithmetic arithmetic{};  ///< what that strategy computes with
   Isa isa{};
   int threads = 1;
   double pack_ms = 0;  ///< setting the kernel: a copy and the packing

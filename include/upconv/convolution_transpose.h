@@ -73,7 +73,7 @@ struct ConvolutionTransposeOptions {
   /// The instruction set to pack for; absent: default_isa().
   std::optional<Isa> isa = {};
   /// An input shape to expect: checked at once, and what the strategies to pack for are chosen by
-  /// (absent: 64 positions per axis). Calls of other shapes are as exact, if not as fast.
+  /// (absent: 1024 positions at rank 1, 64 per axis at rank 2, 32 at rank 3). Calls of other shapes are as exact, if not as fast.
   std::optional<Dims> expected_input_shape = {};
 };
 
@@ -81,6 +81,7 @@ struct ConvolutionTransposeOptions {
 struct KernelChoice {
   std::string kernel;    ///< the row of the kernel table, as in kernel_infos()
   std::string strategy;  ///< "wide", "narrow" or "winograd"
+  Arithmetic arithmetic; ///< of that strategy
   Isa isa;
 };
 

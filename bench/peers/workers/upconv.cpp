@@ -45,10 +45,11 @@ class Worker {
 
   Json prepare(const Json& message) {
     const auto start = peers::Clock::now();
-    const upconv::tools::ModelConfig model =
+    upconv::tools::ModelConfig model =
         upconv::tools::parse_config(message.at("config").dump(), "config");
-    layer_ = upconv::tools::make_layer(model.layers.front());
     shape_ = to_dims(message.at("shape"));
+    model.layers.front().input = shape_;  // as the other peers, it is told what to expect
+    layer_ = upconv::tools::make_layer(model.layers.front());
 
     const std::string folder = message.at("folder").get<std::string>() + "/";
     const auto load = [&](const Dims& shape, const std::string& name) {

@@ -1,0 +1,270 @@
+// The winograd strategy computes what the definition says, within its stated error, and the same
+// bits for every number of threads.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "checks.h"
+#include "layers.h"
+#include "plans.h"
+#include "toom_cook.h"
+
+namespace upconv::test {
+namespace {
+
+/// A layer that the strategy accepts on every ISA: taps in every phase, 4 at most, channels enough.
+Problem random_winograd_problem(Random& random) {
+  const Index rank = draw(random, 1, 3);
+  Problem problem;
+  const Index batch_axes = draw(random, 0, 2);
+  for (Index axis = 0; axis < batch_axes; ++axis) problem.batch.push_back(draw(random, 1, 3));
+  problem.input_size = draw(random, 16, 50);
+  problem.output_size = draw(random, 1, 70);
+  bool several_taps = false;
+  for (Index axis = 0; axis < rank; ++axis) {
+    const Index stride = draw(random, 1, rank == 3 ? 2 : 3);
+    Index dilation = draw(random, 1, 3);
+    while (std::gcd(stride, dilation) != 1) ++dilation;
+    const Index filter = draw(random, stride, (rank == 3 ? 3 : 4) * stride);
+    several_taps = several_taps || filter > stride;
+    problem.input.push_back(draw(random, 1, rank == 1 ? 60 : rank == 2 ? 14 : 6));
+    problem.filter.push_back(filter);
+    problem.strides.push_back(stride);
+    problem.dilations.push_back(dilation);
+  }
+  if (!several_taps) {
+    problem.filter[0] = 2 * problem.strides[0];
+  }
+  switch (draw(random, 0, 2)) {
+    case 0:
+      problem.padding = "SAME";
+      break;
+    case 1:
+      problem.padding = "VALID";
+      break;
+    default:
+      for (std::size_t axis = 0; axis < problem.input.size(); ++axis) {
+        const Index whole = (problem.input[axis] - 1) * problem.strides[axis] +
+                            (problem.filter[axis] - 1) * problem.dilations[axis] + 1;
+        const Index begin = draw(random, -3, whole / 2);
+        problem.pairs.emplace_back(begin, draw(random, -3, whole / 2));
+      }
+  }
+  return problem;
+}
+
+struct Errors {
+  double rms = 0, largest = 0;
+};
+
+Errors errors_of(const std::vector<double>& got, const std::vector<double>& expected) {
+  Errors errors;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const double error = std::abs(got[i] - expected[i]);
+    errors.rms += error * error;
+    errors.largest = std::isnan(error) ? error : std::max(errors.largest, error);
+  }
+  errors.rms = std::sqrt(errors.rms / std::max<double>(1, static_cast<double>(got.size())));
+  return errors;
+}
+
+/// The reference, and what rounding errors are relative to: the largest sum of absolute values.
+struct Expected {
+  explicit Expected(const Case& c) {
+    values = reference(c.problem, c.x, c.kernel, c.bias);
+    const std::vector<double> sums = reference_magnitude(c.problem, c.x, c.kernel, c.bias);
+    for (const double sum : sums) magnitude = std::max(magnitude, sum);
+  }
+  std::vector<double> values;
+  double magnitude = 0;
+};
+
+double epsilon_of(DType dtype) {
+  return dtype == DType::kFloat32 ? std::numeric_limits<float>::epsilon()
+                                  : std::numeric_limits<double>::epsilon();
+}
+
+class Winograd : public testing::TestWithParam<Isa> {};
+
+TEST_P(Winograd, IsTheDefinitionOnRandomLayers) {
+  int accepted = 0;
+  for (std::uint64_t seed = 1; seed <= 250; ++seed) {
+    Random random(seed);
+    const Problem problem = random_winograd_problem(random);
+    const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
+    const Case c = make_case(problem, dtype, Values::kNormal, random);
+    const Plans plans(c, GetParam());
+    if (plans.winograd == nullptr) continue;
+    ++accepted;
+    const std::vector<double> got = values_of(plans.run(*plans.winograd, c.input()));
+    const Expected expected(c);
+    ASSERT_EQ(got.size(), expected.values.size());
+    EXPECT_LE(errors_of(got, expected.values).largest,
+              16 * epsilon_of(dtype) * expected.magnitude)
+        << "seed " << seed << " " << problem.text();
+  }
+  EXPECT_GT(accepted, 240);
+}
+
+/// Layers of many rounds, parts and classes; a transform of every size.
+const std::vector<Problem>& large_problems() {
+  static const std::vector<Problem> all = {
+      make_problem({1}, {33, 25}, 64, 96, {4, 4}, {2, 2}, {1, 1}, "SAME"),
+      make_problem({1}, {30, 41}, 48, 70, {3, 3}, {2, 2}, {1, 1}, "SAME"),
+      make_problem({1}, {40, 40}, 32, 48, {3, 3}, {1, 1}, {1, 1}, "SAME"),
+      make_problem({1}, {23, 31}, 40, 33, {3, 3}, {1, 1}, {2, 3}, "VALID"),
+      make_problem({2}, {900}, 64, 24, {16}, {8}, {1}, "SAME"),
+      make_problem({1}, {700}, 48, 24, {8}, {2}, {1}, "SAME"),
+      make_problem({1}, {9, 10, 11}, 32, 24, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, "SAME"),
+      make_problem({1}, {12, 17}, 64, 40, {5, 4}, {2, 3}, {3, 1}, "VALID"),
+  };
+  return all;
+}
+
+TEST_P(Winograd, HasTheSameBitsForEveryNumberOfThreads) {
+  for (const Problem& problem : large_problems()) {
+    Random random(11);
+    const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+    const Plans plans(c, GetParam());
+    ASSERT_NE(plans.winograd, nullptr) << problem.text();
+    const Tensor x = c.input();
+    const Tensor once = plans.run(*plans.winograd, x);
+    EXPECT_TRUE(same_bits(plans.run(*plans.winograd, x).view(), once.view())) << problem.text();
+    for (const int threads : {2, 3, 7}) {
+      const Tensor y = plans.run(*plans.winograd, x, {.threads = threads});
+      EXPECT_TRUE(same_bits(y.view(), once.view())) << threads << " threads " << problem.text();
+    }
+  }
+}
+
+// The contract of Arithmetic::kFast (docs/accuracy.md).
+TEST_P(Winograd, RootMeanSquareErrorIsBelowFourTimesTheDirectOne) {
+  for (const Problem& problem : large_problems()) {
+    for (const bool positive : {false, true}) {
+      Random random(5);
+      Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+      if (positive) {
+        for (double& value : c.x) value = std::abs(value);
+        for (double& value : c.kernel) value = std::abs(value);
+      }
+      const Plans plans(c, GetParam());
+      ASSERT_NE(plans.winograd, nullptr) << problem.text();
+      const Expected expected(c);
+      const Tensor x = c.input();
+      const Errors fast = errors_of(values_of(plans.run(*plans.winograd, x)), expected.values);
+      const Errors direct = errors_of(values_of(plans.run(*plans.wide, x)), expected.values);
+      EXPECT_LT(fast.rms, 4 * direct.rms) << problem.text() << (positive ? " positive" : "");
+      EXPECT_LE(fast.largest, 16 * epsilon_of(DType::kFloat32) * expected.magnitude);
+    }
+  }
+}
+
+TEST_P(Winograd, AppliesActivationsAndResidualsAndWritesOnlyItsChannels) {
+  for (const char* activation : {"linear", "relu6", "tanh"}) {
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+      Random random(seed);
+      const Problem problem = random_winograd_problem(random);
+      const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+      const Plans plans(c, GetParam(), activation);
+      if (plans.winograd == nullptr) continue;
+      const Tensor x = c.input();
+      CallOptions call;
+      const Tensor residual = plans.run(*plans.wide, x);
+      if (seed % 2 == 0) call.residual = residual;
+      const std::vector<double> expected = values_of(plans.run(*plans.wide, x, call));
+
+      Dims shape = residual.shape();
+      shape[shape.size() - 1] += 3;
+      Tensor big(DType::kFloat32, shape);
+      std::fill(big.values<float>().begin(), big.values<float>().end(), -7.0F);
+      const ConstTensorView part = slice(big.view(), shape.size() - 1, 1, problem.output_size);
+      const TensorView into(const_cast<void*>(part.data()), part.dtype(), part.shape(),
+                            part.strides());
+      plans.run(*plans.winograd, x, call, &into);
+      // No activation here has a slope above 1.
+      EXPECT_LE(errors_of(values_of(into), expected).largest,
+                32 * epsilon_of(DType::kFloat32) * Expected(c).magnitude)
+          << activation << " seed " << seed << " " << problem.text();
+      for (const Index at : {Index{0}, shape.back() - 2, shape.back() - 1}) {
+        for (const double value : values_of(slice(big.view(), shape.size() - 1, at, 1))) {
+          ASSERT_EQ(value, -7) << "channel " << at << " seed " << seed;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Winograd, ReadsStridedInputs) {
+  const Problem problem = make_problem({2}, {9, 11}, 24, 20, {4, 3}, {2, 1}, {1, 2}, "SAME");
+  Random random(2);
+  const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+  const Plans plans(c, GetParam());
+  ASSERT_NE(plans.winograd, nullptr);
+  const Tensor x = c.input();
+  const Tensor expected = plans.run(*plans.winograd, x);
+  // The same values, backwards along h in memory and with gaps along w.
+  const Index row = 11 * 40;
+  Tensor wide = Tensor::zeros(DType::kFloat32, {2, 9, 11, 40});
+  float* const last = wide.values<float>().data() + 8 * row + 5;
+  const ConstTensorView view(last, {2, 9, 11, 24}, {9 * row, -row, 40, 1});
+
+  const std::vector<double> values = values_of(x);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Index c = static_cast<Index>(i) % 24, w = static_cast<Index>(i) / 24 % 11;
+    const Index h = static_cast<Index>(i) / 24 / 11 % 9, n = static_cast<Index>(i) / 24 / 99;
+    last[n * 9 * row - h * row + w * 40 + c] = static_cast<float>(values[i]);
+  }
+  EXPECT_TRUE(same_bits(plans.run(*plans.winograd, view).view(), expected.view()));
+}
+
+TEST_P(Winograd, KeepsANonFiniteInputToTheTilesThatReadIt) {
+  const Problem problem = make_problem({1}, {40, 40}, 32, 16, {3, 3}, {1, 1}, {1, 1}, "SAME");
+  Random random(3);
+  Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+  c.x[(20 * 40 + 20) * 32 + 7] = std::numeric_limits<double>::infinity();
+  const Plans plans(c, GetParam());
+  ASSERT_NE(plans.winograd, nullptr);
+  const std::vector<double> y = values_of(plans.run(*plans.winograd, c.input()));
+  for (Index h = 0; h < 40; ++h) {
+    for (Index w = 0; w < 40; ++w) {
+      // A tile has at most 4 outputs per axis: 3 further than the filter reaches.
+      const bool far = std::max(std::abs(h - 20), std::abs(w - 20)) > 1 + 3;
+      const double value = y[static_cast<std::size_t>((h * 40 + w) * 16)];
+      if (far) EXPECT_TRUE(std::isfinite(value)) << h << " " << w;
+      if (h == 20 && w == 20) EXPECT_FALSE(std::isfinite(value));
+    }
+  }
+}
+
+TEST_P(Winograd, RefusesWeightsThatAreNotFinite) {
+  Random random(5);
+  Case c = make_case(make_problem({1}, {9}, 16, 16, {4}, {2}, {1}, "SAME"), DType::kFloat32,
+                     Values::kNormal, random);
+  EXPECT_NE(Plans(c, GetParam()).winograd, nullptr);
+  c.kernel[11] = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(Plans(c, GetParam()).winograd, nullptr);
+}
+
+TEST_P(Winograd, IsNeverChosenForDirectArithmetic) {
+  ConvolutionTransposeOptions options{.input_size = 256,
+                                      .output_size = 256,
+                                      .filter_shape = 3,
+                                      .padding = "SAME",
+                                      .isa = GetParam()};
+  const Dims shape = {1, 64, 64, 256};
+  const KernelChoice fast = ConvolutionTranspose(options).kernel_choice(shape);
+  EXPECT_EQ(fast.strategy, "winograd");
+  EXPECT_EQ(fast.arithmetic, Arithmetic::kFast);
+  options.arithmetic = Arithmetic::kDirect;
+  const KernelChoice direct = ConvolutionTranspose(options).kernel_choice(shape);
+  EXPECT_EQ(direct.strategy, "wide");
+  EXPECT_EQ(direct.arithmetic, Arithmetic::kDirect);
+}
+
+INSTANTIATE_TEST_SUITE_P(AllIsas, Winograd, testing::ValuesIn(isas()), isa_name);
+
+}  // namespace
+}  // namespace upconv::test
