@@ -94,11 +94,11 @@ std::vector<Part> choose_parts(Index output_size, DType dtype, Isa isa) {
   const Index lanes = families[0][0].lanes;
   const Index vectors = ceil_div(output_size, lanes);
   // cheapest[n]: of blocks with n vectors or more in all, by the family of its last block.
-  struct Choice {
+  struct Cover {
     double cost = std::numeric_limits<double>::infinity();
     std::size_t family = 0;
   };
-  std::vector<Choice> cheapest(static_cast<std::size_t>(vectors) + 1);
+  std::vector<Cover> cheapest(static_cast<std::size_t>(vectors) + 1);
   cheapest[0].cost = 0;
   const auto before = [&](std::size_t n, std::size_t family) {
     return n - std::min(n, static_cast<std::size_t>(families[family][0].vectors));
