@@ -111,16 +111,16 @@ void WidePlan::run(const Call& call, int threads, Executor* executor,
   const std::size_t share = scratch_bytes_per_thread();
   threads = worth_threads(call, packed_.layout, threads);
   if (threads == 1) {
-    runner.work(Scratch(scratch.first(share)), kChunkPixels, [] { return true; });
+    runner.work(Scratch(scratch.first(share)), runner.grain(1), [] { return true; });
     return;
   }
   std::atomic<Index> next{0};
-  const Index chunk_pixels = runner.chunk_pixels(threads);
+  const WideRunner::Grain grain = runner.grain(threads);
   executor->run(threads, [&](int thread) {
     Index at = 0;
     Index mine = next.fetch_add(1, std::memory_order_relaxed);
-    runner.work(Scratch(scratch.subspan(static_cast<std::size_t>(thread) * share, share)),
-                chunk_pixels, [&] {
+    runner.work(Scratch(scratch.subspan(static_cast<std::size_t>(thread) * share, share)), grain,
+                [&] {
                   if (at++ != mine) return false;
                   mine = next.fetch_add(1, std::memory_order_relaxed);
                   return true;

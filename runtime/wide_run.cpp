@@ -24,12 +24,13 @@ WideRunner::WideRunner(const FoldedCall& folded, const WideWeights& packed)
   copy_ = find_epilogue(ActivationKind::kClamp, layout_.dtype, layout_.isa);
 }
 
-Index WideRunner::chunk_pixels(int threads) const {
-  if (threads == 1) return kChunkPixels;
+WideRunner::Grain WideRunner::grain(int threads) const {
+  if (threads == 1) return {kChunkPixels, sizes_.panel_bytes};
   Index pixels = call_.batch_count();
   for (const CallAxis& axis : call_.axes) pixels *= axis.q_end() - axis.q_begin();
   const Index wanted = ceil_div(pixels, 4 * Index{threads});
-  return std::clamp<Index>(ceil_div(wanted, 24) * 24, 24, kChunkPixels);
+  // In pieces there is one chunk of all pixels, so channels are divided: block by block.
+  return {std::clamp<Index>(ceil_div(wanted, 24) * 24, 24, kChunkPixels), 1};
 }
 
 void WideRunner::run_box(const Box& box, const Group& group, Channels channels, Index first,

@@ -18,16 +18,21 @@ class WideRunner {
  public:
   WideRunner(const FoldedCall& folded, const WideWeights& packed);
 
-  /// Chunk length for a number of threads: enough units for all, never below a few tiles.
-  Index chunk_pixels(int threads) const;
+  /// How finely a call is cut into units.
+  struct Grain {
+    Index chunk_pixels = kChunkPixels;
+    Index piece_panel_bytes = 0;  ///< weights of a unit's channels for one piece
+  };
+  /// Enough units for all threads, never below a few tiles.
+  Grain grain(int threads) const;
 
   /// Walks all units and runs those that claim() says are this thread's.
   template <typename Claim>
-  void work(const Scratch& scratch, Index chunk_pixels, Claim claim) const {
+  void work(const Scratch& scratch, const Grain& grain, Claim claim) const {
     if (in_pieces_) {
-      work_in_pieces(scratch, claim);
+      work_in_pieces(scratch, grain.piece_panel_bytes, claim);
     } else {
-      work_in_boxes(scratch, chunk_pixels, claim);
+      work_in_boxes(scratch, grain.chunk_pixels, claim);
     }
   }
 
@@ -35,7 +40,7 @@ class WideRunner {
   template <typename Claim>
   void work_in_boxes(const Scratch& scratch, Index chunk_pixels, Claim claim) const;
   template <typename Claim>
-  void work_in_pieces(const Scratch& scratch, Claim claim) const;
+  void work_in_pieces(const Scratch& scratch, Index panel_bytes, Claim claim) const;
   void run_pieces(const Slab& slab, const Phase (&phase)[3], const Group& group,
                   const Scratch& scratch) const;
   /// @param group of whole blocks, or of the padded one alone
@@ -96,11 +101,11 @@ void WideRunner::work_in_boxes(const Scratch& scratch, Index chunk_pixels, Claim
 }
 
 template <typename Claim>
-void WideRunner::work_in_pieces(const Scratch& scratch, Claim claim) const {
+void WideRunner::work_in_pieces(const Scratch& scratch, Index panel_bytes, Claim claim) const {
   for_each_slab_of_pixels(call_, kChunkPixels, [&](const Slab& slab) {
     for_each_phase(call_, [&](const Phase& d, const Phase& h, const Phase& w) {
       const Index rows = std::min(sizes_.piece_rows, layout_.input_size);
-      for_each_group(layout_, rows, sizes_.panel_bytes, [&](const Group& group) {
+      for_each_group(layout_, rows, panel_bytes, [&](const Group& group) {
         if (claim()) run_pieces(slab, {d, h, w}, group, scratch);
       });
     });
