@@ -68,12 +68,13 @@ struct Phase {
     Expr next = sum(c, p, b) + x * w;
     sum(c, p, b) = in.fused ? next : strict_float(next);
 
-    // Comparisons, not min and max: a NaN must come out as NaN.
+    // Comparisons, not min and max: a NaN must come out as NaN. (One after the other, each is one
+    // instruction.)
     Expr pixel = t[2] * in.tile_pixels + t[1];
     Expr value = sum(t[0], pixel, t[3]);
     Expr low = cast(in.type, in.min), high = cast(in.type, in.max);
-    Expr clamped =
-        select(strict_float(value > high), high, select(strict_float(value < low), low, value));
+    Expr raised = select(strict_float(value < low), low, value);
+    Expr clamped = select(strict_float(raised > high), high, raised);
     Expr co = t[3] * in.block_channels + t[0];
     y(i) = Halide::undef(in.type);
     y(unsafe_promise_clamped(in.pixel_y(pixel) + co, 0, in.y_extent - 1)) = clamped;

@@ -1,5 +1,7 @@
 #include "upconv/executor.h"
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -11,6 +13,32 @@
 #include "upconv/error.h"
 
 namespace upconv {
+
+namespace {
+
+/// True as soon as `happened` is, if that is soon. Going to sleep and being woken takes longer than
+/// many calls of a layer, which follow each other closely.
+template <typename Happened>
+bool happens_soon(Happened happened) {
+  constexpr auto kSoon = std::chrono::microseconds(50);
+  constexpr int kLooks = 32;
+  static const bool alone = std::thread::hardware_concurrency() == 1;
+  if (alone) return false;
+  const auto end = std::chrono::steady_clock::now() + kSoon;
+  do {
+    for (int look = 0; look < kLooks; ++look) {
+      if (happened()) return true;
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#elif defined(__aarch64__)
+      asm volatile("yield");
+#endif
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
+}  // namespace
 
 /// One job at a time: run() publishes it under `lock`, the workers and the caller take task numbers
 /// from it until none is left, and run() waits for the last to finish.
@@ -24,9 +52,11 @@ struct ThreadPool::State {
   const std::function<void(int)>* task = nullptr;
   int next = 0;
   int count = 0;
-  int running = 0;
+  // Written under `lock`; looked at without it, too.
+  std::atomic<int> running{0};
+  std::atomic<int> job{0};  // changes with every job
+  std::atomic<bool> stopping{false};
   std::exception_ptr error;  // the first that a task threw
-  bool stopping = false;
   std::vector<std::thread> workers;
 
   /// Runs tasks of the current job until none is left. `guard` holds `lock` on entry and on exit.
@@ -55,6 +85,11 @@ struct ThreadPool::State {
     while (!stopping) {
       help(guard);
       if (stopping) break;
+      const int last = job;
+      guard.unlock();
+      const bool soon = happens_soon([&] { return job != last || stopping; });
+      guard.lock();
+      if (soon) continue;
       wake.wait(guard, [&] { return stopping || (task != nullptr && next < count); });
     }
   }
@@ -100,8 +135,14 @@ void ThreadPool::run(int count, const std::function<void(int)>& task) {
   state_->task = &task;
   state_->next = 0;
   state_->count = count;
+  ++state_->job;
   state_->wake.notify_all();
   state_->help(guard);
+  if (state_->running != 0) {
+    guard.unlock();
+    happens_soon([&] { return state_->running == 0; });
+    guard.lock();
+  }
   state_->done.wait(guard, [&] { return state_->running == 0; });
   state_->task = nullptr;
   if (state_->error) std::rethrow_exception(std::exchange(state_->error, nullptr));

@@ -67,10 +67,18 @@ void NarrowPlan::run(const Call& call, int threads, Executor* executor,
   std::atomic<Index> next{0};
   executor->run(threads, [&](int thread) {
     const auto mine = scratch.subspan(static_cast<std::size_t>(thread) * share, share);
-    Index last = -1;
-    for (Index strip; (strip = next.fetch_add(1, std::memory_order_relaxed)) < strips;) {
-      runner.run_strip(strip, last, mine);
-      last = strip;
+    // Runs of strips, since a strip keeps x of the one before; shorter ones towards the end, so
+    // that all threads end together.
+    while (true) {
+      Index first = next.load(std::memory_order_relaxed), count = 0;
+      do {
+        count = std::max<Index>(1, (strips - first) / (2 * Index{threads}));
+      } while (first < strips &&
+               !next.compare_exchange_weak(first, first + count, std::memory_order_relaxed));
+      if (first >= strips) return;
+      for (Index strip = first; strip < first + count; ++strip) {
+        runner.run_strip(strip, strip == first ? -1 : strip - 1, mine);
+      }
     }
   });
 }

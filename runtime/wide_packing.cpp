@@ -93,29 +93,26 @@ std::vector<Part> choose_parts(Index output_size, DType dtype, Isa isa) {
   if (families.empty()) return {};
   const Index lanes = families[0][0].lanes;
   const Index vectors = ceil_div(output_size, lanes);
-  // Blocks of at most three widths: the widest (first) family fills all but a few vectors, and the
-  // rest is small enough to try every split of it.
-  std::vector<Index> best(families.size(), 0);
-  double best_cost = std::numeric_limits<double>::infinity();
-  std::vector<Index> counts(families.size(), 0);
-  const auto search = [&](const auto& self, std::size_t family, Index left, double cost) -> void {
-    if (cost >= best_cost) return;
-    if (left <= 0) {
-      best_cost = cost;
-      best = counts;
-      return;
-    }
-    if (family == families.size()) return;
-    const TileKernel& tile = families[family][0];
-    const Index most = ceil_div(left, tile.vectors);
-    const Index least = family == 0 ? std::max<Index>(0, most - 3) : 0;
-    for (Index n = most; n >= least; --n) {
-      counts[family] = n;
-      self(self, family + 1, left - n * tile.vectors, cost + static_cast<double>(n) * tile.cost);
-    }
-    counts[family] = 0;
+  // cheapest[n]: of blocks with n vectors or more in all, by the family of its last block.
+  struct Cover {
+    double cost = std::numeric_limits<double>::infinity();
+    std::size_t family = 0;
   };
-  search(search, 0, vectors, 0);
+  std::vector<Cover> cheapest(static_cast<std::size_t>(vectors) + 1);
+  cheapest[0].cost = 0;
+  const auto before = [&](std::size_t n, std::size_t family) {
+    return n - std::min(n, static_cast<std::size_t>(families[family][0].vectors));
+  };
+  for (std::size_t n = 1; n < cheapest.size(); ++n) {
+    for (std::size_t family = 0; family < families.size(); ++family) {
+      const double cost = cheapest[before(n, family)].cost + families[family][0].cost;
+      if (cost < cheapest[n].cost) cheapest[n] = {cost, family};
+    }
+  }
+  std::vector<Index> best(families.size(), 0);
+  for (std::size_t n = cheapest.size() - 1; n > 0; n = before(n, cheapest[n].family)) {
+    ++best[cheapest[n].family];
+  }
 
   std::vector<Part> parts;
   Index channel = 0;

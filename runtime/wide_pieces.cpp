@@ -181,8 +181,8 @@ void WideRunner::sum_pieces(const Slab& slab, const Box& whole, const Group& gro
   const bool linear = call_.activation.kind() == ActivationKind::kLinear;
   if (!padded && linear && epilogue_ == nullptr) return;
   for_each_chunk(whole, [&](const Chunk& chunk, std::byte* sums, std::int32_t* offsets) {
-    finish(epilogue_ != nullptr ? *epilogue_ : *copy_, chunk, scratch, sums, offsets, first_channel,
-           channels);
+    finish(epilogue_ != nullptr ? *epilogue_ : *copy_, chunk, scratch, sums, offsets,
+           {first_channel, first_channel + channels});
   });
 }
 

@@ -17,6 +17,10 @@ namespace {
 
 /// Costs of a pixel beside its multiply-adds: tables, and a copy where the last block is padded.
 constexpr double kPixelCost = 20, kPaddedPixelCost = 60;
+/// A fold must save so much, since the ends of rows cost more with it.
+constexpr double kFoldGain = 0.95;
+/// With more input channels, sums in pieces (wide_pieces.h) may be worth more than a fold.
+constexpr Index kMostFoldedInputs = 1024;
 
 KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
                    const CallAxis (&axes)[3], Index batches) {
@@ -38,15 +42,19 @@ KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
 
 class WidePlan final : public Plan {
  public:
-  explicit WidePlan(WideWeights packed) : packed_(std::move(packed)) {}
+  WidePlan(Fold fold, WideWeights packed) : fold_(std::move(fold)), packed_(std::move(packed)) {}
 
   const char* strategy() const override { return "wide"; }
   KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {
-    return cost_of(packed_.layout, packed_.layout.parts, axes, batches);
+    const CallAxis folded[3] = {axes[0], axes[1], fold_.axis(axes[2])};
+    return cost_of(packed_.layout, packed_.layout.parts, folded, batches);
   }
   std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
-    return std::make_shared<WidePlan>(
-        WideWeights{packed_.layout, packed_.weights, pack_part_bias(packed_.layout.parts, packed_.layout.dtype, bias)});
+    const WideLayout& layout = packed_.layout;
+    const std::optional<Tensor> folded = fold_bias(fold_, bias);
+    Tensor packed = pack_part_bias(layout.parts, layout.dtype, folded ? &*folded : nullptr);
+    return std::make_shared<WidePlan>(fold_,
+                                      WideWeights{layout, packed_.weights, std::move(packed)});
   }
   std::size_t packed_bytes() const override {
     return static_cast<std::size_t>(packed_.weights->size() + packed_.bias.size()) *
@@ -58,6 +66,7 @@ class WidePlan final : public Plan {
            std::span<std::byte> scratch) const override;
 
  private:
+  Fold fold_;
   WideWeights packed_;
 };
 
@@ -97,20 +106,21 @@ void WidePlan::check(const Call& call) const {
 
 void WidePlan::run(const Call& call, int threads, Executor* executor,
                    std::span<std::byte> scratch) const {
-  const WideRunner runner(call, packed_);
+  const FoldedCall folded(fold_, call);
+  const WideRunner runner(folded, packed_);
   const std::size_t share = scratch_bytes_per_thread();
   threads = worth_threads(call, packed_.layout, threads);
   if (threads == 1) {
-    runner.work(Scratch(scratch.first(share)), kChunkPixels, [] { return true; });
+    runner.work(Scratch(scratch.first(share)), runner.grain(1), [] { return true; });
     return;
   }
   std::atomic<Index> next{0};
-  const Index chunk_pixels = runner.chunk_pixels(threads);
+  const WideRunner::Grain grain = runner.grain(threads);
   executor->run(threads, [&](int thread) {
     Index at = 0;
     Index mine = next.fetch_add(1, std::memory_order_relaxed);
-    runner.work(Scratch(scratch.subspan(static_cast<std::size_t>(thread) * share, share)),
-                chunk_pixels, [&] {
+    runner.work(Scratch(scratch.subspan(static_cast<std::size_t>(thread) * share, share)), grain,
+                [&] {
                   if (at++ != mine) return false;
                   mine = next.fetch_add(1, std::memory_order_relaxed);
                   return true;
@@ -120,16 +130,36 @@ void WidePlan::run(const Call& call, int threads, Executor* executor,
 
 }  // namespace
 
+Fold choose_fold(const LayerFacts& facts) {
+  const Fold folded = fold(facts);
+  if (folded.factor == 1 || facts.input_size > kMostFoldedInputs) return {.facts = facts};
+  const ExpectedCall expected(facts);
+  const CallAxis axes[3] = {expected.axes[0], expected.axes[1], folded.axis(expected.axes[2])};
+  const auto cost = [](const LayerFacts& of, const CallAxis(&extents)[3]) {
+    return cost_of(of, choose_parts(of.output_size, of.dtype, of.isa), extents, 1).cost;
+  };
+  if (cost(folded.facts, axes) > kFoldGain * cost(facts, expected.axes)) return {.facts = facts};
+  return folded;
+}
+
 std::optional<KernelCost> wide_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
                                     Index batches) {
-  const std::vector<Part> parts = choose_parts(facts.output_size, facts.dtype, facts.isa);
-  if (parts.empty()) return std::nullopt;
-  return cost_of(facts, parts, axes, batches);
+  if (choose_parts(facts.output_size, facts.dtype, facts.isa).empty()) return std::nullopt;
+  const Fold fold = choose_fold(facts);
+  const CallAxis folded[3] = {axes[0], axes[1], fold.axis(axes[2])};
+  return cost_of(fold.facts, choose_parts(fold.facts.output_size, facts.dtype, facts.isa), folded,
+                 batches);
 }
 
 std::shared_ptr<const Plan> wide_pack(const LayerFacts& facts, const Tensor& kernel,
                                       const Tensor* bias) {
-  return std::make_shared<WidePlan>(pack_wide(facts, kernel, bias));
+  Fold fold = choose_fold(facts);
+  const std::optional<Tensor> folded_bias = fold_bias(fold, bias);
+  const Tensor* packed_bias = folded_bias ? &*folded_bias : nullptr;
+  WideWeights packed = fold.factor == 1
+                           ? pack_wide(fold.facts, kernel, packed_bias)
+                           : pack_wide(fold.facts, fold_kernel(fold, kernel), packed_bias);
+  return std::make_shared<WidePlan>(std::move(fold), std::move(packed));
 }
 
 }  // namespace upconv::internal

@@ -2,8 +2,12 @@
 #pragma once
 
 #include "strategy.h"
+#include "wide_fold.h"
 
 namespace upconv::internal {
+
+/// The layer as it is cheaper to compute, for its expected extents.
+Fold choose_fold(const LayerFacts& facts);
 
 std::optional<KernelCost> wide_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
                                     Index batches);

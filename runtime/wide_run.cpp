@@ -8,42 +8,52 @@
 
 namespace upconv::internal {
 
-WideRunner::WideRunner(const Call& call, const WideWeights& packed)
-    : call_(call),
+WideRunner::WideRunner(const FoldedCall& folded, const WideWeights& packed)
+    : folded_(folded),
+      call_(folded.call),
       packed_(packed),
       layout_(packed.layout),
       sizes_(target_sizes(layout_.isa)),
       size_(static_cast<Index>(size_of(layout_.dtype))),
-      in_pieces_(pieces_pay(call, packed.layout)),
+      in_pieces_(folded.whole() && pieces_pay(call_, packed.layout)),
       epilogue_(nullptr) {
-  const bool clamp = call.activation.is_clamp() && call.residual == nullptr;
-  min_ = clamp ? call.activation.min() : -std::numeric_limits<double>::infinity();
-  max_ = clamp ? call.activation.max() : std::numeric_limits<double>::infinity();
-  if (!clamp) epilogue_ = find_epilogue(call.activation.kind(), layout_.dtype, layout_.isa);
+  const bool clamp = call_.activation.is_clamp() && call_.residual == nullptr;
+  min_ = clamp ? call_.activation.min() : -std::numeric_limits<double>::infinity();
+  max_ = clamp ? call_.activation.max() : std::numeric_limits<double>::infinity();
+  if (!clamp) epilogue_ = find_epilogue(call_.activation.kind(), layout_.dtype, layout_.isa);
   copy_ = find_epilogue(ActivationKind::kClamp, layout_.dtype, layout_.isa);
 }
 
-Index WideRunner::chunk_pixels(int threads) const {
-  if (threads == 1) return kChunkPixels;
+WideRunner::Grain WideRunner::grain(int threads) const {
+  if (threads == 1) return {kChunkPixels, sizes_.panel_bytes};
   Index pixels = call_.batch_count();
   for (const CallAxis& axis : call_.axes) pixels *= axis.q_end() - axis.q_begin();
   const Index wanted = ceil_div(pixels, 4 * Index{threads});
-  return std::clamp<Index>(ceil_div(wanted, 24) * 24, 24, kChunkPixels);
+  // In pieces there is one chunk of all pixels, so channels are divided: block by block.
+  return {std::clamp<Index>(ceil_div(wanted, 24) * 24, 24, kChunkPixels), 1};
 }
 
-void WideRunner::run_box(const Box& box, const Group& group, Index first, Index last,
-                         const Scratch& scratch) const {
+void WideRunner::run_box(const Box& box, const Group& group, Channels channels, Index first,
+                         Index last, const Scratch& scratch) const {
   // A chunk may stop early (fill_chunk), so its length is only known when filled.
   while (first < last) {
     const Chunk chunk = fill_chunk(call_, box, first, last - first, scratch);
-    run_unit(box, group, chunk, scratch);
+    run_unit(box, group, channels, chunk, scratch);
     first += chunk.count;
   }
 }
 
-void WideRunner::run_unit(const Box& box, const Group& group, const Chunk& chunk,
+void WideRunner::run_unit(const Box& box, const Group& group, Channels channels, const Chunk& chunk,
                           const Scratch& scratch) const {
-  const Index block = group.part->block_channels(), channels = group.channels();
+  const Index block = group.part->block_channels(), origin = group.first_channel();
+  // Of the group's channels; a block of which y has all, in one run, is written where it belongs.
+  channels.begin = std::max(channels.begin, origin);
+  channels.end = std::min(channels.end, origin + group.channels());
+  if (channels.begin >= channels.end) return;
+  const bool one_run = folded_.run == folded_.channels;
+  const Index whole = one_run ? ceil_div(channels.begin - origin, block) : 0;
+  const Index whole_end = one_run ? std::max(whole, (channels.end - origin) / block) : 0;
+
   const auto run = [&](const Group& blocks, void* y, std::int32_t* pixel_y) {
     TileArguments arguments = arguments_for(box, blocks, chunk);
     arguments.y = y;
@@ -51,26 +61,36 @@ void WideRunner::run_unit(const Box& box, const Group& group, const Chunk& chunk
     arguments.max = max_;
     run_tiles(*group.part, arguments, chunk.count, scratch, kNoOffsets, pixel_y);
   };
-  const Index whole_blocks = channels / block;
   // With an epilogue block by block: what the tiles wrote is still in the first-level cache.
-  const Index step = epilogue_ != nullptr ? 1 : std::max<Index>(1, whole_blocks);
-  for (Index at = 0; at < whole_blocks; at += step) {
-    const Group whole = group.tail(at).head(step);
-    std::byte* y = chunk.y + whole.first_channel() * size_;
-    run(whole, y, scratch.pixel_y);
+  const Index step = epilogue_ != nullptr ? 1 : std::max<Index>(1, whole_end - whole);
+  for (Index at = whole; at < whole_end; at += step) {
+    const Group blocks = group.tail(at).head(step);
+    const Index first = blocks.first_channel();
+    std::byte* y = chunk.y + first * size_;
+    run(blocks, y, scratch.pixel_y);
     if (epilogue_ != nullptr) {
-      finish(*epilogue_, chunk, scratch, y, scratch.pixel_y, whole.first_channel(), block);
+      finish(*epilogue_, chunk, scratch, y, scratch.pixel_y, {first, first + block});
     }
   }
-  if (whole_blocks * block == channels) return;
-  // A padded block writes more channels than y has: into scratch, and its real ones from there.
-  const Group padded = group.tail(whole_blocks);
+  const Index blocks_begin = (channels.begin - origin) / block;
+  const Index blocks_end = ceil_div(channels.end - origin, block);
+  if (whole == blocks_begin && whole_end == blocks_end) return;
+  // Of the others, tiles write all channels: into scratch, and y's come from there.
   for (Index p = 0; p < kTablePixels; ++p) {
     scratch.pixel_tile[p] = static_cast<std::int32_t>(p * block);
   }
-  run(padded, scratch.tile, scratch.pixel_tile);
-  finish(epilogue_ != nullptr ? *epilogue_ : *copy_, chunk, scratch, scratch.tile,
-         scratch.pixel_tile, padded.first_channel(), padded.channels());
+  for (Index at = blocks_begin; at < blocks_end; ++at) {
+    if (whole <= at && at < whole_end) continue;
+    const Group one = group.tail(at).head(1);
+    const Index first = one.first_channel();
+    run(one, scratch.tile, scratch.pixel_tile);
+    const Index end = std::min(channels.end, first + block);
+    for (Index c = std::max(channels.begin, first), next; c < end; c = next) {
+      next = std::min(end, (c / folded_.run + 1) * folded_.run);
+      finish(epilogue_ != nullptr ? *epilogue_ : *copy_, chunk, scratch,
+             scratch.tile + (c - first) * size_, scratch.pixel_tile, {c, next});
+    }
+  }
 }
 
 TileArguments WideRunner::arguments_for(const Box& box, const Group& group,
@@ -129,17 +149,20 @@ void WideRunner::run_tiles(const Part& part, const TileArguments& arguments, Ind
 }
 
 void WideRunner::finish(const EpilogueKernel& epilogue, const Chunk& chunk, const Scratch& scratch,
-                        const void* in, std::int32_t* pixel_in, Index first_channel,
-                        Index channels) const {
+                        const std::byte* in, std::int32_t* pixel_in, Channels channels) const {
   const bool residual = call_.residual != nullptr;
   // The copy out of a padded block repeats the clamp that the tile has done already.
   const double p0 = epilogue.p0(call_.activation), p1 = epilogue.p1(call_.activation);
-  Buffer<1> in_buffer = flat(in), out_buffer = flat(chunk.y + first_channel * size_);
-  Buffer<1> residual_buffer = flat(residual ? chunk.residual + first_channel * size_ : in);
+  const Index run = channels.begin / folded_.run, in_run = channels.begin % folded_.run;
+  const std::byte* added =
+      residual ? chunk.residual + (run * folded_.residual_step + in_run) * size_ : in;
+  Buffer<1> in_buffer = flat(in), residual_buffer = flat(added);
+  Buffer<1> out_buffer = flat(chunk.y + (run * folded_.y_step + in_run) * size_);
   Buffer<1> pi = flat(pixel_in, chunk.count), po = flat(scratch.pixel_y, chunk.count);
   Buffer<1> pr = flat(scratch.pixel_residual, chunk.count);
   epilogue.function(&in_buffer.raw, &residual_buffer.raw, &pi.raw, &pr.raw, &po.raw,
-                    static_cast<int32_t>(channels), residual ? 1 : 0, p0, p1, &out_buffer.raw);
+                    static_cast<int32_t>(channels.end - channels.begin), residual ? 1 : 0, p0, p1,
+                    &out_buffer.raw);
 }
 
 }  // namespace upconv::internal

@@ -8,25 +8,31 @@
 #include "kernel_table.h"
 #include "tile_arguments.h"
 #include "walk.h"
+#include "wide_fold.h"
 #include "wide_packing.h"
 
 namespace upconv::internal {
 
-/// Everything that is the same for all units of a call. Refers to the call and the weights.
+/// Everything that is the same for all units of a call. Refers to its arguments.
 class WideRunner {
  public:
-  WideRunner(const Call& call, const WideWeights& packed);
+  WideRunner(const FoldedCall& folded, const WideWeights& packed);
 
-  /// Chunk length for a number of threads: enough units for all, never below a few tiles.
-  Index chunk_pixels(int threads) const;
+  /// How finely a call is cut into units.
+  struct Grain {
+    Index chunk_pixels = kChunkPixels;
+    Index piece_panel_bytes = 0;  ///< weights of a unit's channels for one piece
+  };
+  /// Enough units for all threads, never below a few tiles.
+  Grain grain(int threads) const;
 
   /// Walks all units and runs those that claim() says are this thread's.
   template <typename Claim>
-  void work(const Scratch& scratch, Index chunk_pixels, Claim claim) const {
+  void work(const Scratch& scratch, const Grain& grain, Claim claim) const {
     if (in_pieces_) {
-      work_in_pieces(scratch, claim);
+      work_in_pieces(scratch, grain.piece_panel_bytes, claim);
     } else {
-      work_in_boxes(scratch, chunk_pixels, claim);
+      work_in_boxes(scratch, grain.chunk_pixels, claim);
     }
   }
 
@@ -34,24 +40,32 @@ class WideRunner {
   template <typename Claim>
   void work_in_boxes(const Scratch& scratch, Index chunk_pixels, Claim claim) const;
   template <typename Claim>
-  void work_in_pieces(const Scratch& scratch, Claim claim) const;
+  void work_in_pieces(const Scratch& scratch, Index panel_bytes, Claim claim) const;
   void run_pieces(const Slab& slab, const Phase (&phase)[3], const Group& group,
                   const Scratch& scratch) const;
   /// @param group of whole blocks, or of the padded one alone
   void sum_pieces(const Slab& slab, const Box& whole, const Group& group,
                   const Scratch& scratch) const;
-  void run_box(const Box& box, const Group& group, Index first, Index last,
+  /// Output channels [begin, end).
+  struct Channels {
+    Index begin = 0;
+    Index end = 0;
+  };
+  /// @param channels those of a pixel of the box that y has
+  void run_box(const Box& box, const Group& group, Channels channels, Index first, Index last,
                const Scratch& scratch) const;
-  void run_unit(const Box& box, const Group& group, const Chunk& chunk,
+  void run_unit(const Box& box, const Group& group, Channels channels, const Chunk& chunk,
                 const Scratch& scratch) const;
   /// All taps of a chunk's box for a group of blocks, from the bias on, without a clamp.
   TileArguments arguments_for(const Box& box, const Group& group, const Chunk& chunk) const;
   void run_tiles(const Part& part, const TileArguments& arguments, Index pixels,
                  const Scratch& scratch, const std::int32_t* pixel_init,
                  std::int32_t* pixel_y) const;
+  /// @param in a pixel's first of the channels, at the offsets pixel_in
   void finish(const EpilogueKernel& epilogue, const Chunk& chunk, const Scratch& scratch,
-              const void* in, std::int32_t* pixel_in, Index first_channel, Index channels) const;
+              const std::byte* in, std::int32_t* pixel_in, Channels channels) const;
 
+  const FoldedCall& folded_;
   const Call& call_;
   const WideWeights& packed_;
   const WideLayout& layout_;
@@ -65,29 +79,33 @@ class WideRunner {
 
 template <typename Claim>
 void WideRunner::work_in_boxes(const Scratch& scratch, Index chunk_pixels, Claim claim) const {
-  const auto run = [&](const Box& box, const Group& group) {
+  const auto run = [&](const Box& box, const Group& group, Channels channels) {
     const Index pixels = box.pixels();
     for (Index first = 0; first < pixels; first += chunk_pixels) {
-      if (claim()) run_box(box, group, first, std::min(first + chunk_pixels, pixels), scratch);
+      if (!claim()) continue;
+      run_box(box, group, channels, first, std::min(first + chunk_pixels, pixels), scratch);
     }
   };
   for_each_slab(call_, layout_.input_size * size_, sizes_.slab_bytes, [&](const Slab& slab) {
     for_each_phase(call_, [&](const Phase& d, const Phase& h, const Phase& w) {
-      for_each_group(
-          layout_, d.taps * h.taps * w.taps * layout_.input_size, sizes_.panel_bytes,
-          [&](const Group& group) {
-            for_each_box(call_, slab, {d, h, w}, [&](const Box& box) { run(box, group); });
-          });
+      for_each_group(layout_, d.taps * h.taps * w.taps * layout_.input_size, sizes_.panel_bytes,
+                     [&](const Group& group) {
+                       for_each_box(call_, slab, {d, h, w}, [&](const Box& box) {
+                         folded_.for_each_part(box, [&](const Box& part, Index begin, Index end) {
+                           run(part, group, Channels{begin, end});
+                         });
+                       });
+                     });
     });
   });
 }
 
 template <typename Claim>
-void WideRunner::work_in_pieces(const Scratch& scratch, Claim claim) const {
+void WideRunner::work_in_pieces(const Scratch& scratch, Index panel_bytes, Claim claim) const {
   for_each_slab_of_pixels(call_, kChunkPixels, [&](const Slab& slab) {
     for_each_phase(call_, [&](const Phase& d, const Phase& h, const Phase& w) {
       const Index rows = std::min(sizes_.piece_rows, layout_.input_size);
-      for_each_group(layout_, rows, sizes_.panel_bytes, [&](const Group& group) {
+      for_each_group(layout_, rows, panel_bytes, [&](const Group& group) {
         if (claim()) run_pieces(slab, {d, h, w}, group, scratch);
       });
     });

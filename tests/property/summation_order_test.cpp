@@ -91,9 +91,9 @@ TEST_P(SummationOrder, IsTheSamePieceByPiece) {
       make_problem({}, {4, 4}, 300, 48, {4, 4}, {2, 2}, {1, 1}, "SAME"),    // small boxes
       make_problem({}, {4, 4}, 300, 53, {5, 5}, {2, 2}, {1, 1}, "SAME"),    // a padded block
       make_problem({}, {3, 5}, 1100, 25, {3, 2}, {2, 1}, {1, 1}, "VALID"),  // many input channels
-      make_problem({}, {2, 6}, 520, 50, {3, 3}, {2, 3}, {3, 2}, "VALID"),   // dilation with stride
-      make_problem({}, {20, 17}, 600, 33, {2, 2}, {2, 2}, {1, 1}, "SAME"),  // several slabs
-      make_problem({}, {1, 300}, 600, 24, {1, 1}, {2, 3}, {1, 1}, "SAME"),  // phases of bias alone
+      make_problem({}, {2, 6}, 2100, 50, {3, 3}, {2, 3}, {3, 2}, "VALID"),   // dilation with stride
+      make_problem({}, {20, 13}, 2100, 17, {2, 2}, {2, 2}, {1, 1}, "SAME"),  // several slabs
+      make_problem({}, {1, 300}, 2100, 24, {1, 1}, {2, 3}, {1, 1}, "SAME"),  // phases of bias alone
   };
   for (const Problem& p : problems) {
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {

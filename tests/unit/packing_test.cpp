@@ -58,30 +58,30 @@ TEST(ChooseParts, OnAvx2CutsChannelsAtTheLeastCost) {
 TEST(ChooseParts, NoOtherCutIsCheaper) {
   for (const Isa isa : built_isas()) {
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
-      std::vector<double> cost(4, std::numeric_limits<double>::infinity());
+      constexpr double kNone = std::numeric_limits<double>::infinity();
+      std::vector<double> cost(5, kNone);
       int lanes = 0;
       for (const TileKernel& row : wide_kernels()) {
         if (row.isa != isa || row.dtype != dtype) continue;
         lanes = row.lanes;
-        ASSERT_LT(row.vectors, 4);
+        ASSERT_LT(row.vectors, 5);
         cost[static_cast<std::size_t>(row.vectors)] = row.cost;
       }
       for (Index channels = 1; channels <= Index{60} * lanes; channels += lanes > 4 ? 3 : 1) {
         const Index vectors = (channels + lanes - 1) / lanes;
-        double least = std::numeric_limits<double>::infinity();
-        for (Index three = 0; 3 * three <= vectors + 2; ++three) {
-          for (Index two = 0; 3 * three + 2 * two <= vectors + 2; ++two) {
-            const Index one = std::max<Index>(0, vectors - 3 * three - 2 * two);
-            least = std::min(least, static_cast<double>(three) * cost[3] +
-                                        static_cast<double>(two) * cost[2] +
-                                        static_cast<double>(one) * cost[1]);
+        // Cheapest cover of so many vectors or more, by their number.
+        std::vector<double> best(static_cast<std::size_t>(vectors) + 1, kNone);
+        best[0] = 0;
+        for (std::size_t n = 1; n < best.size(); ++n) {
+          for (std::size_t width = 1; width < cost.size(); ++width) {
+            best[n] = std::min(best[n], best[n - std::min(n, width)] + cost[width]);
           }
         }
         double chosen = 0;
         for (const Part& part : choose_parts(channels, dtype, isa)) {
           chosen += static_cast<double>(part.blocks) * part.tiles[0].cost;
         }
-        EXPECT_NEAR(chosen, least, 1e-9)
+        EXPECT_NEAR(chosen, best.back(), 1e-9)
             << channels << " channels, " << to_string(dtype) << ", " << to_string(isa);
       }
     }
