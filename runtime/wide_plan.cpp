@@ -46,7 +46,8 @@ class WidePlan final : public Plan {
   }
   std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
     return std::make_shared<WidePlan>(
-        WideWeights{packed_.layout, packed_.weights, pack_part_bias(packed_.layout.parts, packed_.layout.dtype, bias)});
+        WideWeights{packed_.layout, packed_.weights,
+                    pack_part_bias(packed_.layout, packed_.layout.parts, bias)});
   }
   std::size_t packed_bytes() const override {
     return static_cast<std::size_t>(packed_.weights->size() + packed_.bias.size()) *
