@@ -25,12 +25,16 @@ target_compile_options(
 # in debug builds.
 add_library(upconv_checks INTERFACE)
 target_compile_definitions(upconv_checks INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+if(UPCONV_FUZZ) # Counts which code was reached.
+  target_compile_options(upconv_checks INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(UPCONV_SANITIZE)
   target_compile_definitions(upconv_checks INTERFACE _GLIBCXX_ASSERTIONS)
   # GCC's flow analysis warns of code that the sanitizers themselves put in.
   target_compile_options(
     upconv_checks INTERFACE -fsanitize=${UPCONV_SANITIZE} -fno-sanitize-recover=all
-                            -fno-omit-frame-pointer -Wno-maybe-uninitialized)
+                            -fno-omit-frame-pointer
+                            $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(upconv_checks INTERFACE -fsanitize=${UPCONV_SANITIZE})
 endif()
 

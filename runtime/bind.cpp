@@ -40,9 +40,10 @@ void bind_batch(Call& call, const Dims& extents, std::size_t count, const Dims& 
 }
 
 /// The view itself where its channels are contiguous, as the kernels walk them; else a copy's.
-ConstTensorView contiguous(const ConstTensorView& view, Tensor& copy) {
+ConstTensorView contiguous(const ConstTensorView& view, Tensor& copy,
+                           std::pmr::memory_resource* memory) {
   if (view.shape().back() <= 1 || view.strides().back() == 1) return view;
-  copy = Tensor::copy_of(view);
+  copy = Tensor::copy_of(view, memory);
   return copy;
 }
 
@@ -64,6 +65,11 @@ void check_call(const CheckedOptions& checked, const CallShape& shape, const Con
                                                  std::to_string(options.threads) +
                                                  "; it must be at least 1");
   }
+  const std::span<std::byte> bytes = options.scratch;
+  const ConstTensorView scratch(bytes.data(), DType::kFloat32,
+                                {static_cast<Index>(bytes.size() / sizeof(float))});
+  check_no_overlap(checked.label, scratch, "scratch", x, "input");
+  check_no_overlap(checked.label, scratch, "scratch", y, "output");
   if (!options.residual) return;
   const ConstTensorView& residual = *options.residual;
   if (!(residual.shape() == shape.output)) {
@@ -73,15 +79,18 @@ void check_call(const CheckedOptions& checked, const CallShape& shape, const Con
   }
   check_tensor(checked, residual, "residual");
   check_no_overlap(checked.label, y, "output", residual, "residual");
+  check_no_overlap(checked.label, scratch, "scratch", residual, "residual");
 }
 
 void bind(BoundCall& bound, const CheckedOptions& checked, const CallShape& shape,
           const LayerFacts& facts, const ConstTensorView& x, const TensorView& y,
           const CallOptions& options) {
-  const ConstTensorView x_view = contiguous(x, bound.x_copy);
+  const ConstTensorView x_view = contiguous(x, bound.x_copy, options.memory);
   // Without a residual any view of the output's shape will do: nothing is read through it.
   ConstTensorView residual = y;
-  if (options.residual) residual = contiguous(*options.residual, bound.residual_copy);
+  if (options.residual) {
+    residual = contiguous(*options.residual, bound.residual_copy, options.memory);
+  }
   const Dims x_steps = used_strides(x_view), y_steps = used_strides(y);
   const Dims residual_steps = used_strides(residual);
 

@@ -210,7 +210,7 @@ void ConvolutionTranspose::before_assign(const Variable& variable, const Tensor&
 Tensor ConvolutionTranspose::operator()(const ConstTensorView& x,
                                         const CallOptions& options) const {
   const CallShape shape = internal::check_input_shape(state().checked, x.shape());
-  Tensor y(dtype(), shape.output);
+  Tensor y(dtype(), shape.output, options.memory);
   run(shape, x, y.view(), options);
   return y;
 }
@@ -237,7 +237,8 @@ void ConvolutionTranspose::run(const CallShape& shape, const ConstTensorView& x,
   std::span<std::byte> scratch = options.scratch;
   Tensor own_scratch;
   if (scratch.empty()) {
-    own_scratch = Tensor(DType::kFloat64, {static_cast<Index>(wanted / sizeof(double))});
+    own_scratch =
+        Tensor(DType::kFloat64, {static_cast<Index>(wanted / sizeof(double))}, options.memory);
     scratch = {static_cast<std::byte*>(own_scratch.data()), wanted};
   } else if (scratch.size() < wanted || reinterpret_cast<std::uintptr_t>(scratch.data()) % 64) {
     throw Error(ErrorKind::kInvalidArgument,

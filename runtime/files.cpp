@@ -56,6 +56,7 @@ class Temporary {
 };
 
 [[noreturn]] void fail_io(const fs::path& path, std::string_view verb, int code) {
+  if (code == ENOMEM) throw std::bad_alloc();  // reported as kOutOfMemory by the caller
   fail(ErrorKind::kIo, printable(path),
        "cannot " + std::string(verb) + ": " + std::generic_category().message(code));
 }
@@ -90,10 +91,11 @@ void write_all(const fs::path& path, int fd, std::span<const std::byte> bytes) {
 std::pair<fs::path, int> create_temporary(const fs::path& directory) {
   static std::atomic<unsigned> next{0};
   while (true) {
-    const fs::path path = directory / (".upconv-" + std::to_string(::getpid()) + "-" +
-                                       std::to_string(next.fetch_add(1)) + ".tmp");
+    fs::path path = directory / (".upconv-" + std::to_string(::getpid()) + "-" +
+                                 std::to_string(next.fetch_add(1)) + ".tmp");
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0 || errno != EEXIST) return {path, fd};
+    // Moved: were memory to run out here, nobody would remove the file.
+    if (fd >= 0 || errno != EEXIST) return {std::move(path), fd};
   }
 }
 

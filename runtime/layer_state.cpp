@@ -102,6 +102,7 @@ LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa) {
   facts.dtype = checked.options.dtype;
   facts.arithmetic = checked.options.arithmetic;
   facts.isa = isa;
+  facts.memory = checked.options.memory;
   facts.label = checked.label;
   return facts;
 }

@@ -15,8 +15,10 @@ namespace upconv {
 
 namespace {
 
-/// The scope that modules made on this thread start in: "" or "decoder/up1/".
-thread_local std::string current_scope;
+/// The scope that modules made on this thread start in, such as "decoder/up1/"; null: "". A
+/// thread_local that has a destructor would keep a shared object with the library in it from being
+/// unloaded.
+thread_local const std::string* current_scope = nullptr;
 
 /// A name as a part of a scope, by TFP's rule: a run of other characters than letters, digits and
 /// "_" becomes one "_", and "_" at either end is dropped.
@@ -115,13 +117,14 @@ struct Module::Walk {
   std::vector<Variable*> variables;
 };
 
-Module::Scope::Scope(const std::string& name) : before(std::exchange(current_scope, name)) {}
+Module::Scope::Scope(std::string scope)
+    : name(std::move(scope)), before(std::exchange(current_scope, &name)) {}
 
-Module::Scope::~Scope() { current_scope.swap(before); }
+Module::Scope::~Scope() { current_scope = before; }
 
 Module::Module(std::string name)
     : name_(name.empty() ? "Module" : std::move(name)),
-      name_scope_(current_scope + scope_part(name_) + "/") {}
+      name_scope_((current_scope ? *current_scope : "") + scope_part(name_) + "/") {}
 
 std::vector<Variable*> Module::variables() { return Walk(*this).variables; }
 

@@ -267,7 +267,7 @@ bool all_finite(const Tensor& tensor) {
 }  // namespace
 
 std::optional<Tensor> pack_narrow(const NarrowLayout& layout, const Tensor& kernel) {
-  Tensor packed(layout.dtype, {layout.weights});
+  Tensor packed(layout.dtype, {layout.weights}, layout.memory);
   if (layout.dtype == DType::kFloat32) {
     if (!all_finite<float>(kernel)) return std::nullopt;
     pack_all(layout, kernel.values<float>().data(), packed.values<float>().data());

@@ -25,7 +25,7 @@ class NarrowPlan final : public Plan {
   NarrowPlan(std::shared_ptr<const NarrowLayout> layout, std::shared_ptr<const Tensor> weights,
              const Tensor* bias)
       : shared_layout_(std::move(layout)), layout_(*shared_layout_), weights_(std::move(weights)) {
-    if (bias != nullptr) bias_ = *bias;
+    if (bias != nullptr) bias_ = Tensor::copy_of(*bias, layout_.memory);
   }
 
   const char* strategy() const override { return "narrow"; }

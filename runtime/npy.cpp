@@ -2,6 +2,7 @@
 #include "npy.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -57,6 +58,24 @@ void check_payload(const NpyHeader& header, std::uint64_t have, std::string_view
                            " needs ";
   if (have < needed) fail(ErrorKind::kTruncated, what, text + std::to_string(needed));
   fail(ErrorKind::kCorruptFile, what, text + "only " + std::to_string(needed));
+}
+
+template <Element T>
+void check_finite(std::span<const T> elements, std::string_view what) {
+  const auto bad = std::find_if_not(elements.begin(), elements.end(),
+                                    [](T value) { return std::isfinite(value); });
+  if (bad == elements.end()) return;
+  fail(ErrorKind::kLimitExceeded, what,
+       "element " + std::to_string(bad - elements.begin()) + " in the file's order is " +
+           std::to_string(*bad) + "; it must be finite, as the limits ask");
+}
+
+void check_finite(const Tensor& tensor, std::string_view what) {
+  if (tensor.dtype() == DType::kFloat32) {
+    check_finite(tensor.values<float>(), what);
+  } else {
+    check_finite(tensor.values<double>(), what);
+  }
 }
 
 bool is_c_order(const ConstTensorView& view) {
@@ -118,6 +137,7 @@ Tensor read_npy(std::span<const std::byte> bytes, std::string_view what, const F
     std::memcpy(elements.data(), payload.data(), payload.size());
     if (header.swapped && header.dtype == DType::kFloat32) swap_bytes<std::uint32_t>(elements);
     if (header.swapped && header.dtype == DType::kFloat64) swap_bytes<std::uint64_t>(elements);
+    if (limits.finite) check_finite(tensor, what);
     if (!header.fortran_order || header.shape.size() < 2) return tensor;
     return Tensor::copy_of(ConstTensorView(tensor.data(), header.dtype, header.shape,
                                            fortran_order_strides(header.shape)));

@@ -1,9 +1,11 @@
 #include "options.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <string_view>
 
 #include "files.h"
@@ -62,13 +64,19 @@ void check_output_padding(const std::string& label, const Axis& axis, int index)
           (axis.padding == Padding::Kind::kSame ? "SAME" : "VALID") + " padding");
 }
 
-/// @throws Error kLimitExceeded, starting with `what`, when the elements are too many to count.
-void require_countable(const std::string& what, const Dims& shape) {
+/// Runs `body`; what it throws gets `what()` in front, which no call makes that goes well.
+template <typename What, typename Body>
+auto with_context(What what, Body body) {
   try {
-    element_count(shape);
+    return body();
   } catch (const Error& error) {
-    throw Error(error.kind(), what + error.what());
+    throw Error(error.kind(), what() + error.what());
   }
+}
+
+/// @throws Error kLimitExceeded that names `name` when the elements are too many to count.
+void require_countable(const std::string& label, const char* name, const Dims& shape) {
+  with_context([&] { return label + ": " + name + " "; }, [&] { return element_count(shape); });
 }
 
 /// First and one past the last byte of a view that has elements.
@@ -215,7 +223,7 @@ CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_sha
   for (const Index extent : input_shape) {
     if (extent < 0) mismatch("extents must be at least 0");
   }
-  require_countable(checked.label + ": input ", input_shape);
+  require_countable(checked.label, "input", input_shape);
   if (input_shape.back() != channels) {
     const std::size_t first = batch_axes;
     const bool channels_first = input_shape[first] == channels;
@@ -230,12 +238,13 @@ CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_sha
   for (std::size_t axis = 0; axis < rank; ++axis) {
     const std::size_t slot = 3 - rank + axis;
     shape.inputs[slot] = input_shape[batch_axes + axis];
-    shape.windows[slot] = infer_window(checked.axes[axis], shape.inputs[slot],
-                                       checked.label + ": axis " + std::to_string(axis));
+    shape.windows[slot] =
+        with_context([&] { return checked.label + ": axis " + std::to_string(axis); },
+                     [&] { return infer_window(checked.axes[axis], shape.inputs[slot], ""); });
     shape.output.push_back(shape.windows[slot].output);
   }
   shape.output.push_back(checked.options.output_size);
-  require_countable(checked.label + ": output ", shape.output);
+  require_countable(checked.label, "output", shape.output);
   return shape;
 }
 
@@ -288,15 +297,16 @@ void check_output(const CheckedOptions& checked, const TensorView& y, const Dims
     bad_strides("its channels must be contiguous (last stride 1)");
   }
   // No element twice: sorted by stride, each axis must step over all that the smaller ones span.
-  std::vector<std::pair<Index, Index>> steps;  // (stride, extent)
+  std::array<std::pair<Index, Index>, kMaxAxes> steps;  // (stride, extent)
+  std::size_t count = 0;
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
     if (shape[axis] == 1) continue;
     if (y.strides()[axis] < 1) bad_strides("strides of an output must be positive");
-    steps.emplace_back(y.strides()[axis], shape[axis]);
+    steps[count++] = {y.strides()[axis], shape[axis]};
   }
-  std::sort(steps.begin(), steps.end());
+  std::sort(steps.begin(), steps.begin() + count);
   Index span = 1;
-  for (const auto& [stride, extent] : steps) {
+  for (const auto& [stride, extent] : std::span(steps).first(count)) {
     if (stride < span) bad_strides("two indices must not name the same element");
     span = stride * (extent - 1) + span;
   }

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,6 +34,7 @@ struct LayerFacts {
   DType dtype = DType::kFloat32;
   Arithmetic arithmetic = Arithmetic::kFast;
   Isa isa = Isa::kSse41;
+  std::pmr::memory_resource* memory = nullptr;  ///< for packed weights; null: the C library's
   /// What to choose strategies for: extents, and the windows that they have.
   Index expected_inputs[3] = {1, 1, 1};
   Window expected_windows[3] = {{1, 0}, {1, 0}, {1, 0}};

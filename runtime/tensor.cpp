@@ -26,16 +26,20 @@ void copy_elements(const ConstTensorView& view, To* out) {
   const Index count = element_count(shape);
   if (count == 0) return;
   const Index run = shape.back();
-  const Index step = view.strides().back();
-  Dims at(shape);
-  for (std::size_t axis = 0; axis < rank; ++axis) at[axis] = 0;
+  Dims strides = view.strides(), at(shape);
+  for (std::size_t axis = 0; axis < rank; ++axis) {
+    at[axis] = 0;
+    // Nothing is a step away: such a stride may be any number, too large for arithmetic.
+    if (shape[axis] == 1) strides[axis] = 0;
+  }
+  const Index step = strides.back();
   Index offset = 0;
   for (Index done = 0; done < count; done += run) {
     for (Index i = 0; i < run; ++i) *out++ = static_cast<To>(first[offset + i * step]);
     for (std::size_t axis = rank - 1; axis-- > 0;) {
-      offset += view.strides()[axis];
+      offset += strides[axis];
       if (++at[axis] < shape[axis]) break;
-      offset -= shape[axis] * view.strides()[axis];
+      offset -= shape[axis] * strides[axis];
       at[axis] = 0;
     }
   }
@@ -158,11 +162,17 @@ void ConstTensorView::require_dtype(DType wanted) const {
   }
 }
 
-void Tensor::Free::operator()(void* memory) const noexcept { std::free(memory); }
+void Tensor::Free::operator()(void* elements) const noexcept {
+  if (memory == nullptr) {
+    std::free(elements);
+  } else {
+    memory->deallocate(elements, bytes, kAlignment);
+  }
+}
 
 Tensor::Tensor() noexcept : shape_(Dims::empty_axis()) {}
 
-Tensor::Tensor(DType dtype, const Dims& shape)
+Tensor::Tensor(DType dtype, const Dims& shape, std::pmr::memory_resource* memory)
     : dtype_(dtype), shape_(shape), size_(element_count(shape)) {
   Index bytes = 0;
   if (__builtin_mul_overflow(size_, static_cast<Index>(size_of(dtype)), &bytes) ||
@@ -170,8 +180,15 @@ Tensor::Tensor(DType dtype, const Dims& shape)
     throw Error(ErrorKind::kLimitExceeded,
                 "tensor of shape " + to_string(shape) + " is over the address space");
   }
+  // Whole cache lines, at least one.
   const std::size_t rounded =
-      (static_cast<std::size_t>(bytes) + kAlignment) / kAlignment * kAlignment;
+      std::max<std::size_t>((static_cast<std::size_t>(bytes) + kAlignment - 1) / kAlignment, 1) *
+      kAlignment;
+  data_.get_deleter() = Free(memory, rounded);
+  if (memory != nullptr) {
+    data_.reset(memory->allocate(rounded, kAlignment));
+    return;
+  }
   data_.reset(std::aligned_alloc(kAlignment, rounded));
   if (!data_) {
     throw Error(ErrorKind::kOutOfMemory, "tensor of shape " + to_string(shape) + " needs " +
@@ -186,10 +203,12 @@ Tensor Tensor::zeros(DType dtype, const Dims& shape) {
   return tensor;
 }
 
-Tensor Tensor::copy_of(const ConstTensorView& view) { return cast(view, view.dtype()); }
+Tensor Tensor::copy_of(const ConstTensorView& view, std::pmr::memory_resource* memory) {
+  return cast(view, view.dtype(), memory);
+}
 
-Tensor Tensor::cast(const ConstTensorView& view, DType dtype) {
-  Tensor out(dtype, view.shape());
+Tensor Tensor::cast(const ConstTensorView& view, DType dtype, std::pmr::memory_resource* memory) {
+  Tensor out(dtype, view.shape(), memory);
   if (out.size_ == 0) return out;
   const bool from32 = view.dtype() == DType::kFloat32;
   const bool to32 = dtype == DType::kFloat32;

@@ -151,22 +151,23 @@ WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tenso
   for (const Part& part : packed.layout.parts) {
     count += part.blocks * packed.layout.rows() * part.block_channels();
   }
-  Tensor weights(facts.dtype, {count});
+  Tensor weights(facts.dtype, {count}, facts.memory);
   if (facts.dtype == DType::kFloat32) {
     pack_weights<float>(packed.layout, kernel, weights);
   } else {
     pack_weights<double>(packed.layout, kernel, weights);
   }
   packed.weights = std::make_shared<const Tensor>(std::move(weights));
-  packed.bias = pack_part_bias(packed.layout.parts, packed.layout.dtype, bias);
+  packed.bias = pack_part_bias(packed.layout, packed.layout.parts, bias);
   return packed;
 }
 
-Tensor pack_part_bias(const std::vector<Part>& parts, DType dtype, const Tensor* bias) {
+Tensor pack_part_bias(const LayerFacts& facts, const std::vector<Part>& parts,
+                      const Tensor* bias) {
   Index padded = 0;
   for (const Part& part : parts) padded += part.blocks * part.block_channels();
-  Tensor packed(dtype, {padded});
-  if (dtype == DType::kFloat32) {
+  Tensor packed(facts.dtype, {padded}, facts.memory);
+  if (facts.dtype == DType::kFloat32) {
     pack_bias<float>(parts, bias, packed);
   } else {
     pack_bias<double>(parts, bias, packed);

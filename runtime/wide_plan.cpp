@@ -52,7 +52,7 @@ class WidePlan final : public Plan {
   std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
     const WideLayout& layout = packed_.layout;
     const std::optional<Tensor> folded = fold_bias(fold_, bias);
-    Tensor packed = pack_part_bias(layout.parts, layout.dtype, folded ? &*folded : nullptr);
+    Tensor packed = pack_part_bias(layout, layout.parts, folded ? &*folded : nullptr);
     return std::make_shared<WidePlan>(fold_,
                                       WideWeights{layout, packed_.weights, std::move(packed)});
   }

@@ -111,7 +111,7 @@ std::optional<Tensor> pack(const WinogradLayout& layout, const Tensor& kernel) {
   for (const Part& part : layout.parts) {
     count += part.blocks * layout.rows() * part.block_channels();
   }
-  Tensor packed(layout.dtype, {count});
+  Tensor packed(layout.dtype, {count}, layout.memory);
   T* to = packed.values<T>().data();
   for (const Part& part : layout.parts) {
     const Index block = part.block_channels();

@@ -28,7 +28,7 @@ class WinogradPlan final : public Plan {
       : shared_layout_(std::move(layout)),
         layout_(*shared_layout_),
         weights_(std::move(weights)),
-        bias_(pack_part_bias(layout_.parts, layout_.dtype, bias)) {}
+        bias_(pack_part_bias(layout_, layout_.parts, bias)) {}
 
   const char* strategy() const override { return "winograd"; }
   KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {

@@ -1,6 +1,7 @@
 #include "zip_writer.h"
 
 #include <zip.h>
+#include <zlib.h>
 
 #include <new>
 
@@ -9,7 +10,10 @@ namespace upconv::internal {
 namespace {
 
 [[noreturn]] void fail_zip(std::string_view what, zip_error_t* error) {
-  if (zip_error_code_zip(error) == ZIP_ER_MEMORY) throw std::bad_alloc();
+  const int code = zip_error_code_zip(error);
+  const bool in_zlib = code == ZIP_ER_ZLIB && zip_error_code_system(error) == Z_MEM_ERROR;
+  // Where it has no memory for an object that could hold the error, libzip 1.7 sets none.
+  if (code == ZIP_ER_MEMORY || code == ZIP_ER_OK || in_zlib) throw std::bad_alloc();
   fail(ErrorKind::kIo, what, std::string("cannot be compressed: ") + zip_error_strerror(error));
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <vector>
@@ -75,6 +76,9 @@ struct ConvolutionTransposeOptions {
   /// An input shape to expect: checked at once, and what the strategies to pack for are chosen by
   /// (absent: 1024 positions at rank 1, 64 per axis at rank 2, 32 at rank 3). Calls of other shapes are as exact, if not as fast.
   std::optional<Dims> expected_input_shape = {};
+  /// Where packed weights are kept; null: the C library's heap. Copies of the layer share it, from
+  /// any thread that packs or drops weights; it must outlive them all.
+  std::pmr::memory_resource* memory = nullptr;
 };
 
 /// What a call would run.

@@ -18,7 +18,8 @@ enum class ErrorKind {
   kOutOfMemory,      ///< An allocation failed.
 };
 
-/// The only exception the library throws on purpose.
+/// The only exception the library throws on purpose. (Where memory runs out, std::bad_alloc may
+/// come instead of kOutOfMemory, with the same promise.)
 ///
 /// The message is one line: the object, what is which value, and the rule it breaks, for example
 /// `ConvolutionTranspose "decoder": output_padding[1] is 2; it must be below strides[1] = 2 with

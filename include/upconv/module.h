@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <string>
@@ -75,10 +76,12 @@ struct CallOptions {
   /// Added to the result before the activation; shaped like the output, of the layer's dtype.
   std::optional<ConstTensorView> residual = {};
   /// Memory for the call, at least scratch_bytes() of its input shape, threads and isa, 64-byte
-  /// aligned and apart from all tensors;
-  /// empty: the call allocates. (A view whose channels are not contiguous is copied, which also
-  /// allocates.)
+  /// aligned and apart from all tensors; empty: the call allocates. (A view whose channels are not
+  /// contiguous is copied, which also allocates.)
   std::span<std::byte> scratch = {};
+  /// Where what the call allocates comes from: its result, scratch and copies of views; null: the C
+  /// library's heap. Used by the calling thread alone; it must outlive the result.
+  std::pmr::memory_resource* memory = nullptr;
   /// The instruction set to use instead of the layer's own.
   std::optional<Isa> isa = {};
 };
@@ -142,11 +145,12 @@ class Module {
   static std::string scoped_name(const Variable& variable);
   struct Walk;
   struct Scope {
-    explicit Scope(const std::string& name);
+    explicit Scope(std::string scope);
     ~Scope();
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
-    std::string before;
+    const std::string name;
+    const std::string* const before;
   };
   std::string name_;
   std::string name_scope_;

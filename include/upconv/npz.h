@@ -21,6 +21,7 @@ struct FileLimits {
   std::uint64_t compression_ratio = 1100;              ///< deflate's own limit is about 1030
   std::size_t members = 4096;                          ///< arrays in one .npz
   std::size_t axes = 8;                                ///< of one array
+  bool finite = false;                                 ///< true: NaN and infinity are refused
 };
 
 /// An array with the name it has in its .npz (without ".npy").

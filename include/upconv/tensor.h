@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -136,8 +137,11 @@ class Tensor {
  public:
   /// Float32 of shape [0].
   Tensor() noexcept;
-  /// Uninitialised elements. @throws Error kOutOfMemory, or as element_count.
-  Tensor(DType dtype, const Dims& shape);
+  /// Uninitialised elements.
+  /// @param memory where the elements are; null: the C library's heap. It must outlive the tensor,
+  ///        and what it throws passes through. Moves take it along, copies do not.
+  /// @throws Error kOutOfMemory, or as element_count.
+  Tensor(DType dtype, const Dims& shape, std::pmr::memory_resource* memory = nullptr);
   static Tensor zeros(DType dtype, const Dims& shape);
   /// Copies `values` in C order. @throws Error kShapeMismatch when the sizes differ.
   template <Element T>
@@ -149,9 +153,10 @@ class Tensor {
     return from(std::span<const T>(values.begin(), values.size()), shape);
   }
   /// A C-order copy of any view.
-  static Tensor copy_of(const ConstTensorView& view);
+  static Tensor copy_of(const ConstTensorView& view, std::pmr::memory_resource* memory = nullptr);
   /// A C-order copy of any view with each element rounded to `dtype`.
-  static Tensor cast(const ConstTensorView& view, DType dtype);
+  static Tensor cast(const ConstTensorView& view, DType dtype,
+                     std::pmr::memory_resource* memory = nullptr);
 
   Tensor(const Tensor& other);
   Tensor& operator=(const Tensor& other);
@@ -182,7 +187,11 @@ class Tensor {
 
  private:
   struct Free {
-    void operator()(void* memory) const noexcept;
+    Free() noexcept : Free(nullptr, 0) {}
+    Free(std::pmr::memory_resource* from, std::size_t size) noexcept : memory(from), bytes(size) {}
+    void operator()(void* elements) const noexcept;
+    std::pmr::memory_resource* memory;  // null: the C library's heap
+    std::size_t bytes;
   };
   DType dtype_ = DType::kFloat32;
   Dims shape_;

@@ -8,6 +8,7 @@
   A ```text output block is what the block before it printed.
 - docs/cli.md lists every option of the tool and no other; docs/activations.md has the errors that
   the header states.
+- docs/reliability.md: every test that it names exists.
 - docs/conventions.md: the rules for each peer give the windows of the stored golden cases."""
 
 import ast
@@ -92,6 +93,30 @@ class DocsTest(unittest.TestCase):
             real = set(re.findall(r"(--[a-z-]+)", help_of(command).partition("Options:")[2]
                                   .partition("\n\n")[0])) - {"--help"}
             self.assertEqual(set(re.findall(r"^\| `(--[a-z-]+)", section, re.M)), real, command)
+
+    def test_the_tests_that_are_named_exist(self):
+        cache = (BUILD / "CMakeCache.txt").read_text(encoding="utf-8")
+        if re.search(r"^UPCONV_SANITIZE:\w+=.", cache, re.M):
+            self.skipTest("a build with a sanitizer leaves some tests out")
+        ctest = re.search(r"^CMAKE_CTEST_COMMAND:\w+=(.*)$", cache, re.M)[1]
+        listed = subprocess.run([ctest, "--test-dir", BUILD, "-N"], capture_output=True, text=True,
+                                check=True).stdout
+        names = set(re.findall(r"^ *Test +#\d+: \w+\.(.*)$", listed, re.M))
+        names |= {name.rpartition("/")[0] for name in names}  # once per instruction set
+        cli = (ROOT / "tests" / "cli" / "cli_test.py").read_text(encoding="utf-8")
+        names |= {f"{suite}.{test}" for suite, body in
+                  re.findall(r"^class (\w+)\(.*?\n(.*?)(?=^class |\Z)", cli, re.M | re.S)
+                  for test in re.findall(r"def (test_\w+)", body)}
+        text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+        tables = re.findall(r"^\| [^\n]*\| tests \|\n\|[-| ]+\|\n((?:\|.*\n)+)", text, re.M)
+        self.assertEqual(len(tables), 4)
+        for row in "".join(tables).splitlines():
+            cells = row.strip("| ").split(" | ")
+            named = re.findall(r"`([^`]+)`", cells[-1])
+            self.assertTrue(named or "below" in cells[-1], row)
+            for name in named:
+                with self.subTest(test=name):
+                    self.assertIn(name, names)
 
     def test_the_errors_of_activations_are_those_of_the_header(self):
         header = (ROOT / "include" / "upconv" / "activation.h").read_text(encoding="utf-8")

@@ -238,6 +238,23 @@ TEST_F(CallErrors, Scratch) {
                  {.threads = 2, .scratch = {bytes, wanted}});
 }
 
+TEST_F(CallErrors, ScratchThatSharesMemory) {
+  const std::size_t wanted = layer_.scratch_bytes(x_.shape());
+  Tensor memory = Tensor::zeros(DType::kFloat32, {static_cast<Index>(wanted / 4 + 64)});
+  float* const data = memory.values<float>().data();
+  const std::span<std::byte> scratch(static_cast<std::byte*>(memory.data()), wanted);
+  const std::string rule = " lie in the same range of memory; they must not overlap";
+  const ConstTensorView x(data, x_.shape());
+  expect(kInvalid, "scratch and input" + rule, [&] { layer_(x, {.scratch = scratch}); });
+  // The last element of the scratch is the first of the output.
+  const TensorView y(data + wanted / 4 - 1, shape_);
+  expect(kInvalid, "scratch and output" + rule, [&] { layer_(x_, y, {.scratch = scratch}); });
+  const ConstTensorView residual = y;
+  expect_options(kInvalid, "scratch and residual" + rule,
+                 {.residual = residual, .scratch = scratch});
+  EXPECT_TRUE(std::all_of(data, data + memory.size(), [](float value) { return value == 0; }));
+}
+
 TEST_F(CallErrors, AnIsaThatDoesNotRunHere) {
   std::string list;
   for (const Isa isa : runnable_isas()) {

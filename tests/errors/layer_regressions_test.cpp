@@ -141,6 +141,56 @@ TEST(Regressions, AndroidNnNegativeTailPadding) {
   expect_reference(problem);
 }
 
+/// The message of a layer [filter 3, 2 channels in, 3 out, rank 1] with a change that is refused.
+template <typename Change>
+std::string refusal_after(Change change) {
+  ConvolutionTransposeOptions options{
+      .input_size = 2, .output_size = 3, .filter_shape = 3, .rank = 1, .name = "up"};
+  change(options);
+  const Caught caught = error_of([&] { const ConvolutionTranspose layer(options); });
+  return caught.text;
+}
+
+TEST(Regressions, TensorFlow85246StrideOver32Bits) {
+  EXPECT_EQ(refusal_after([](auto& options) { options.strides = 5717580618211388939; }),
+            "ConvolutionTranspose \"up\": strides[0] is 5717580618211388939; it must be from 1 to "
+            "2147483647");
+}
+
+TEST(Regressions, Cve202141209EmptyFilter) {
+  EXPECT_EQ(refusal_after([](auto& options) { options.filter_shape = 0; }),
+            "ConvolutionTranspose \"up\": filter_shape[0] is 0; it must be from 1 to 2147483647");
+}
+
+TEST(Regressions, Cve202129602ZeroChannels) {
+  EXPECT_EQ(refusal_after([](auto& options) { options.input_size = 0; }),
+            "ConvolutionTranspose \"up\": input_size is 0; it must be from 1 to 2147483647");
+}
+
+TEST(Regressions, OnnxRuntime28731KernelOfAnotherRank) {
+  EXPECT_EQ(refusal_after([](auto& options) {
+              options.init_kernel_fn = [](const Dims&, DType dtype) {
+                return Tensor::zeros(dtype, {3, 3, 2, 3});
+              };
+            }),
+            "ConvolutionTranspose \"up\": initial kernel is float32 of shape [3, 3, 2, 3]; it must "
+            "be float32 of shape [3, 2, 3]");
+}
+
+TEST(Regressions, OnnxRuntime28524ZeroDilationAndNegativeOutputPadding) {
+  EXPECT_EQ(refusal_after([](auto& options) { options.dilations = 0; }),
+            "ConvolutionTranspose \"up\": dilations[0] is 0; it must be from 1 to 2147483647");
+  EXPECT_EQ(refusal_after([](auto& options) { options.output_padding = -1; }),
+            "ConvolutionTranspose \"up\": output_padding[0] is -1; it must be at least 0");
+}
+
+TEST(Regressions, Oneflow10519NegativeChannelsAndStrides) {
+  EXPECT_EQ(refusal_after([](auto& options) { options.output_size = -3; }),
+            "ConvolutionTranspose \"up\": output_size is -3; it must be from 1 to 2147483647");
+  EXPECT_EQ(refusal_after([](auto& options) { options.strides = -1; }),
+            "ConvolutionTranspose \"up\": strides[0] is -1; it must be from 1 to 2147483647");
+}
+
 TEST(Accepted, NaNAndInfiniteWeights) {
   ConvolutionTranspose layer({.input_size = 1, .output_size = 2, .filter_shape = 1, .rank = 1});
   const float nan = std::numeric_limits<float>::quiet_NaN();

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <csignal>
+#include <limits>
 #include <span>
 #include <string>
 
@@ -177,6 +178,7 @@ INSTANTIATE_TEST_SUITE_P(
         descr("Timedelta", "'<m8'", kNot, "dtype is timedelta64"),
         descr("Bool", "'|b1'", kNot, "dtype is bool (descr '|b1')"),
         descr("Int8", "'|i1'", kNot, "dtype is int8"),
+        descr("UInt16ThatMayBeHalf", "'<u2'", kNot, "dtype is uint16 (descr '<u2'); it must be"),
         descr("Int32", "'<i4'", kNot,
               "dtype is int32 (descr '<i4'); it must be float32 or float64"),
         descr("UInt64BigEndian", "'>u8'", kNot, "dtype is uint64 (descr '>u8')"),
@@ -212,6 +214,22 @@ TEST(NpyErrors, ChecksTheCallersLimits) {
   limits = {};
   limits.header_bytes = 20;
   expect_error(read(good_npy(), limits), kBig, "x.npy", "the limit is 20");
+}
+
+TEST(NpyErrors, RefusesValuesThatAreNotFiniteWhenAsked) {
+  const float inf = std::numeric_limits<float>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::string floats =
+      npy_file(npy_dict("'<f4'", "False", "(2, 2)"), raw<float>({1, 2, 3, -inf}));
+  const std::string doubles = npy_file(npy_dict("'<f8'", "True", "(2,)"), raw<double>({nan, 1}));
+  EXPECT_FALSE(read(floats).kind);
+  EXPECT_FALSE(read(doubles).kind);
+  FileLimits limits;
+  limits.finite = true;
+  expect_error(read(floats, limits), kBig, "x.npy",
+               "element 3 in the file's order is -inf; it must be finite, as the limits ask");
+  expect_error(read(doubles, limits), kBig, "x.npy", "element 0 in the file's order is nan");
+  EXPECT_FALSE(read(good_npy(), limits).kind);
 }
 
 TEST(NpyErrors, ShowsHostileBytesOnOneLine) {

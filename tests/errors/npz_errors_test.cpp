@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <span>
 #include <string>
 
@@ -305,6 +306,12 @@ TEST(NpzErrors, ChecksTheCallersLimits) {
   expect_error(read(two().bytes, limits), kBig, "w.npz", "the limit is 11");
   limits.header_bytes = 10;
   expect_error(read(two().bytes, limits), kBig, "w.npz", "size is 80 bytes; the limit is 33");
+  limits = {};
+  limits.finite = true;
+  const std::string nan = npy_file(npy_dict("'<f4'", "False", "(1,)"),
+                                   raw<float>({std::numeric_limits<float>::quiet_NaN()}));
+  expect_error(read(holding(nan), limits), kBig, "w.npz",
+               "member \"a.npy\": element 0 in the file's order is nan; it must be finite");
 }
 
 TEST(NpzErrors, Refuses65536Entries) {

@@ -88,6 +88,34 @@ TEST(Concurrency, CallsShareAThreadPool) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST(Concurrency, ManyLayersShareOnePoolAndEachIsUsedFromManyThreads) {
+  ThreadPool pool(4);
+  struct One {
+    ConvolutionTranspose layer;
+    Tensor x, y;
+  };
+  std::vector<One> all;
+  for (std::uint64_t n = 0; n < 6; ++n) {
+    Random random(kSeed + 10 + n);
+    Problem problem = small_problem();
+    problem.input = {20 + static_cast<Index>(n), 31};
+    problem.output_size = n % 2 == 0 ? 2 : 40;  // narrow and wide
+    const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+    ConvolutionTranspose layer = layer_of(c, isas()[n % isas().size()]);
+    Tensor x = c.input();
+    Tensor y = layer(x);
+    all.push_back({std::move(layer), std::move(x), std::move(y)});
+  }
+  std::atomic<int> wrong{0};
+  at_once(5, [&](int thread) {
+    for (std::size_t round = 0; round < 24; ++round) {
+      const One& one = all[(round + static_cast<std::size_t>(thread)) % all.size()];
+      wrong += !same_bits(one.layer(one.x, {.threads = 4, .executor = &pool}), one.y);
+    }
+  });
+  EXPECT_EQ(wrong, 0);
+}
+
 TEST(Concurrency, LayersAreMadeCopiedAndDestroyedOnAnyThread) {
   Random random(kSeed + 2);
   const Case c = make_case(small_problem(), DType::kFloat64, Values::kNormal, random);

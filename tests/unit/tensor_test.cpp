@@ -156,6 +156,18 @@ TEST(Tensor, CopiesStridedViewsInCOrder) {
   EXPECT_EQ(copy(first + 3, {}, {}), std::vector<float>{3});
 }
 
+TEST(Tensor, CopiesViewsWithAnyStrideOnAnAxisOfExtent1) {
+  // Found by the fuzzer: NumPy leaves such strides undefined.
+  constexpr Index kAny = std::numeric_limits<Index>::max();
+  const std::vector<float> data = {1, 2, 3, 4};
+  for (const Index any : {kAny, -kAny, Index{0}}) {
+    const Tensor copy =
+        Tensor::copy_of(ConstTensorView(data.data(), {2, 1, 2, 1}, {2, any, 1, any}));
+    EXPECT_EQ(copy.values<float>()[0], 1);
+    EXPECT_EQ(copy.values<float>()[3], 4);
+  }
+}
+
 TEST(Tensor, CastRoundsEachElement) {
   const Tensor exact = Tensor::from<double>({0.1, -1e300, 3}, {3});
   const Tensor rounded = Tensor::cast(exact, DType::kFloat32);

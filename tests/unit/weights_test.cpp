@@ -135,6 +135,9 @@ TEST_F(Weights, WrongShapesAreErrors) {
   expect_mismatch(kernel({3, 2, 4, 4}),
                   {"kernel in ", " has shape [3, 2, 4, 4]; it must be [3, 2, 3, 4]"});
   expect_mismatch(kernel({18, 5}), {"has shape [18, 5]; it must be [18, 4]"});
+  expect_mismatch(kernel({0, 2, 3, 4}), {"has shape [0, 2, 3, 4]; it must be [3, 2, 3, 4]"});
+  expect_mismatch({{"b", counting(kSingle, {1, 4})}, {"k", kernel_}},
+                  {"two arrays that could be the kernel: \"b\" of shape [1, 4]"});
   expect_mismatch({{"b", counting(kSingle, {3})}, {"k", kernel_}},
                   {"bias in ", " has shape [3]; it must be [4]"});
 }
