@@ -2,6 +2,7 @@
 """Times this library beside its peers: `./dev bench --peers`. README.md says what is timed and how.
 
     driver.py --binaries build/bin --output FOLDER [--threads 1] [--only NAME]... [--peer KEY]...
+              [--isa NAME]...
 
 FOLDER gets peers.json, peers.md, roofline.svg, layers.svg and workers.log.
 """
@@ -37,6 +38,9 @@ def parse():
     parser.add_argument("--layers", type=pathlib.Path, default=HERE.parent / "layers.json")
     parser.add_argument("--only", action="append", default=[], help="this layer (repeatable)")
     parser.add_argument("--peer", action="append", default=[], help="this peer (repeatable)")
+    parser.add_argument("--isa", action="append", default=[],
+                        help="instruction set that we use (repeatable: a column each; the first is "
+                             "compared with the peers); default: the best")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--milliseconds", type=float, default=150, help="of each peer in a round")
@@ -78,11 +82,15 @@ def main():
     }
     order = random.Random(options.seed)
     with open(options.output / "workers.log", "wb") as log, tempfile.TemporaryDirectory() as folder:
-        ours, peers, missing = processes.start_workers(
-            options.binaries.resolve(), options.peer, options.threads, cores, log
+        ours = processes.start_ours(
+            options.binaries.resolve() / "upconv_peer_worker", options.isa, options.threads, cores, log
+        )
+        peers, missing = processes.start_peers(
+            options.binaries.resolve(), options.peer or None, options.threads, cores, log
         )
         try:
-            result["versions"] = {k: w.info for k, w in {"upconv": ours, **peers}.items()}
+            result["ours"] = list(ours)
+            result["versions"] = {k: w.info for k, w in {**ours, **peers}.items()}
             result["missing"] = missing
             for key, why in missing.items():
                 print(f"{key} is left out: {why}", flush=True)
@@ -90,12 +98,14 @@ def main():
                 layer = measure.measure_layer(entry, ours, peers, options, order, folder)
                 result["layers"].append(layer)
                 # One machine has one peak: the best of all rounds so far.
-                result["peak_gflops"] = max(result.get("peak_gflops", 0), layer["peak_gflops"])
+                peaks = result.setdefault("peaks", dict.fromkeys(ours, 0.0))
+                for key in ours:
+                    peaks[key] = max(peaks[key], layer["peers"][key]["peak_gflops"])
                 print(report.line_of(layer), flush=True)
                 # What there is so far, so that a run that is cut short is not lost.
                 (options.output / "peers.json").write_text(json.dumps(result, indent=1) + "\n")
         finally:
-            for worker in (ours, *peers.values()):
+            for worker in (*ours.values(), *peers.values()):
                 worker.stop()
     (options.output / "peers.md").write_text(report.markdown(result))
     figure.draw(result, options.output)

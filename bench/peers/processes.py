@@ -20,9 +20,11 @@ class Gone(Exception):
 class Worker:
     """A peer's process; started again after it ended."""
 
-    def __init__(self, key, command, threads, cores, log):
+    def __init__(self, key, command, threads, cores, log, isa=None):
         self.key, self.command, self.cores, self.log = key, command, cores, log
         self.environment = {**os.environ, **QUIET, "PYTHONPATH": str(HERE)}
+        if isa:
+            self.environment["UPCONV_ISA"] = isa
         self.environment["PEER_THREADS"] = str(threads)
         for name in ("OMP", "MKL", "OPENBLAS"):
             self.environment[name + "_NUM_THREADS"] = str(threads)
@@ -84,23 +86,29 @@ class Worker:
         return json.loads(line)
 
 
-def start_workers(binaries, wanted, threads, cores, log):
-    """(our worker, {key: worker of a peer}, {key: why it is missing})."""
-    ours = Worker("upconv", [str(binaries / "upconv_peer_worker")], threads, cores, log)
-    if "refused" in ours.info:
-        raise SystemExit(f"{ours.command[0]}: {ours.info['refused']}")
+def start_ours(binary, isas, threads, cores, log):
+    """{key: worker}, one for each instruction set; the first is "upconv"."""
+    workers = {}
+    for isa in isas or [None]:
+        key = f"upconv_{isa}" if workers else "upconv"
+        worker = workers[key] = Worker(key, [str(binary)], threads, cores, log, isa)
+        if "refused" in worker.info:
+            raise SystemExit(f"{binary}: {worker.info['refused']}; workers.log may say why")
+    return workers
+
+
+def start_peers(binaries, wanted, threads, cores, log):
+    """({key: worker}, {key: why it is missing}) of the peers in `wanted`, of all for None."""
+    commands = {key: [sys.executable, "-m", "workers." + key] for key in PYTHON_WORKERS}
+    commands["onednn"] = [str(binaries / "upconv_onednn_worker")]
+    unknown = set(wanted or []) - set(commands)
+    if unknown:
+        raise SystemExit(f"--peer is {', '.join(unknown)}; the peers are {', '.join(commands)}")
     workers, missing = {}, {}
-    for key in PYTHON_WORKERS:
-        workers[key] = [sys.executable, "-m", "workers." + key]
-    workers["onednn"] = [str(binaries / "upconv_onednn_worker")]
-    for key in list(workers):
-        if wanted and key not in wanted:
-            del workers[key]
-            continue
-        worker = Worker(key, workers[key], threads, cores, log)
+    for key in commands if wanted is None else wanted:
+        worker = Worker(key, commands[key], threads, cores, log)
         if "refused" in worker.info:
             missing[key] = worker.info["refused"]
-            del workers[key]
         else:
             workers[key] = worker
-    return ours, workers, missing
+    return workers, missing
