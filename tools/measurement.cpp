@@ -163,11 +163,10 @@ Measurement measure(const LayerConfig& config, const Dims& input_shape,
   const Times times = time(call, options.seconds);
   const double peak_after = measure_peak_gflops(result.isa, of.dtype, options.threads);
 
-  const std::size_t read_bytes =
-      static_cast<std::size_t>(problem.input.size() + problem.kernel.size()) * size_of(of.dtype);
+  const Operations operations = count_operations(of, input_shape);
+  const std::size_t read_bytes = bytes_to_read(operations, problem.input, problem.kernel);
   const std::size_t write_bytes = static_cast<std::size_t>(output.size()) * size_of(of.dtype);
   const double bandwidth = measure_bandwidth_gbs(read_bytes, write_bytes, options.threads);
-  const Operations operations = count_operations(of, input_shape);
 
   result.min_ms = times.min * 1e3;
   result.median_ms = times.median * 1e3;

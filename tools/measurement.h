@@ -25,8 +25,9 @@ std::string_view to_string(Bound bound);
 /// The words for it that the command prints in its help.
 inline constexpr const char* kBoundRule =
     "compute time: operations that reach the output / measured multiply-add peak.\n"
-    "memory time: bytes of input, weights and output / measured rate of reading and writing\n"
-    "buffers of the same sizes. The longer of the two is the bound, \"both\" when they are within\n"
+    "memory time: bytes of input, output and the weights that reach it / measured rate of reading\n"
+    "and writing buffers of the same sizes. The longer of the two is the bound, \"both\" when they "
+    "are within\n"
     "20% of each other, and its share of the measured time is fraction_of_bound. When that is\n"
     "below a half and the call takes less than 10 us, or 50 us on several threads, the bound is\n"
     "\"overhead\" instead: the fixed costs of a call.";

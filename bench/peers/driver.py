@@ -9,7 +9,6 @@ FOLDER gets peers.json, peers.md, roofline.svg, layers.svg and workers.log.
 
 import argparse
 import json
-import os
 import pathlib
 import random
 import sys
@@ -47,17 +46,8 @@ def parse():
     parser.add_argument("--statistic", choices=("median", "min"), default="median")
     parser.add_argument("--new-shapes", type=int, default=2, help="shapes for the first-call time")
     parser.add_argument("--seed", type=int, default=1, help="of the order")
+    parser.set_defaults(checked_channels=None)  # all
     return parser.parse_args()
-
-
-def pick_cores(threads):
-    """The last cores we may use for the workers, the others for this process."""
-    allowed = sorted(os.sched_getaffinity(0))
-    if threads > len(allowed):
-        raise SystemExit(f"--threads is {threads}; this process may use {len(allowed)} cores")
-    cores = set(allowed[-threads:])
-    os.sched_setaffinity(0, set(allowed) - cores or cores)
-    return cores
 
 
 def main():
@@ -71,7 +61,7 @@ def main():
         layers = [v for v in layers if v["name"] in options.only or v is SMALLEST]
     options.output.mkdir(parents=True, exist_ok=True)
 
-    cores = pick_cores(options.threads)
+    cores = processes.pick_cores(options.threads)
     result = {
         "machine": machine.describe(HERE, cores, options.threads),
         "command": " ".join(["bench/peers/driver.py", *sys.argv[1:]]),

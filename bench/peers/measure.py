@@ -16,7 +16,8 @@ def check(worker, variant, problem, expected, file):
     if list(answer["shape"]) != problem.output_shape:
         return f"result is {answer['shape']}; expected {problem.output_shape}"
     result = np.fromfile(file, np.float32).reshape(problem.output_shape)
-    want, bound = expected
+    channels, want, bound = expected
+    result = result[..., channels]
     wrong = ~(np.abs(result - want) <= bound)
     if not wrong.any():
         return None
@@ -46,7 +47,7 @@ def measure_layer(entry, ours, peers, options, random, folder):
     problem = Problem(entry["config"], entry["input"])
     problem.fill()
     problem.write(folder)
-    expected = problem.expected()
+    expected = problem.expected(options.checked_channels)
     everybody = {**ours, **peers}
     message = {
         "command": "prepare",

@@ -86,6 +86,16 @@ class Worker:
         return json.loads(line)
 
 
+def pick_cores(threads):
+    """The last cores we may use for the workers, the others for this process."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if threads > len(allowed):
+        raise SystemExit(f"--threads is {threads}; this process may use {len(allowed)} cores")
+    cores = set(allowed[-threads:])
+    os.sched_setaffinity(0, set(allowed) - cores or cores)
+    return cores
+
+
 def start_ours(binary, isas, threads, cores, log):
     """{key: worker}, one for each instruction set; the first is "upconv"."""
     workers = {}
