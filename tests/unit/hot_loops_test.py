@@ -8,6 +8,7 @@ without one fails. A kernel fails by its first instruction that touches the stac
 to by one more than that; and one that no longer does fails until it is taken off the list.
 """
 
+import itertools
 import json
 import pathlib
 import sys
@@ -42,15 +43,12 @@ KNOWN = {
 def tile_rows(table):
     """{kernel's name: multiply-adds of its hot loop}."""
     rows = {}
-    for strategy, isas in table.items():
-        if strategy in ("targets", "epilogue"):
-            continue
-        for isa, tiles in isas.items():
-            for dtype in table["targets"][isa]["lanes"]:
-                for tile in tiles:
-                    for pixels in tile["pixels"]:
-                        name = f"{strategy}_{dtype}_{isa}_{pixels}x{tile['vectors']}"
-                        rows[name] = pixels * tile["vectors"] * tile["unroll"]
+    for strategy in ("wide", "narrow"):
+        for isa, tiles in table[strategy].items():
+            for dtype, tile in itertools.product(table["targets"][isa]["lanes"], tiles):
+                for pixels in tile["pixels"]:
+                    name = f"{strategy}_{dtype}_{isa}_{pixels}x{tile['vectors']}"
+                    rows[name] = pixels * tile["vectors"] * tile["unroll"]
     return rows
 
 
