@@ -76,7 +76,8 @@ def main():
             options.binaries.resolve() / "upconv_peer_worker", options.isa, options.threads, cores, log
         )
         peers, missing = processes.start_peers(
-            options.binaries.resolve(), options.peer or None, options.threads, cores, log
+            options.binaries.resolve(), options.peer or None, ours["upconv"].info["isa"],
+            options.threads, cores, log,
         )
         try:
             result["ours"] = list(ours)

@@ -27,7 +27,7 @@ def check(worker, variant, problem, expected, file):
 
 def prepare(worker, message, problem, expected, folder):
     """What the worker said, with the variants whose result is right."""
-    answer = worker.ask(message, seconds=300)
+    answer = worker.ask(message, seconds=900)
     refused = dict(answer.get("variants_refused", {}))
     variants = answer.pop("variants", {})
     for name in list(variants):

@@ -10,6 +10,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 #: Modules of the package workers; each needs its Python package.
 PYTHON_WORKERS = ("onnxruntime", "openvino", "torch", "tensorflow", "litert", "ncnn")
+#: Those that only take part when they are asked for by name.
+ON_REQUEST = ("autoscheduled",)
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
 
 
@@ -20,11 +22,9 @@ class Gone(Exception):
 class Worker:
     """A peer's process; started again after it ended."""
 
-    def __init__(self, key, command, threads, cores, log, isa=None):
+    def __init__(self, key, command, threads, cores, log, environment=None):
         self.key, self.command, self.cores, self.log = key, command, cores, log
-        self.environment = {**os.environ, **QUIET, "PYTHONPATH": str(HERE)}
-        if isa:
-            self.environment["UPCONV_ISA"] = isa
+        self.environment = {**os.environ, **QUIET, "PYTHONPATH": str(HERE), **(environment or {})}
         self.environment["PEER_THREADS"] = str(threads)
         for name in ("OMP", "MKL", "OPENBLAS"):
             self.environment[name + "_NUM_THREADS"] = str(threads)
@@ -101,22 +101,28 @@ def start_ours(binary, isas, threads, cores, log):
     workers = {}
     for isa in isas or [None]:
         key = f"upconv_{isa}" if workers else "upconv"
-        worker = workers[key] = Worker(key, [str(binary)], threads, cores, log, isa)
+        environment = {"UPCONV_ISA": isa} if isa else {}
+        worker = workers[key] = Worker(key, [str(binary)], threads, cores, log, environment)
         if "refused" in worker.info:
             raise SystemExit(f"{binary}: {worker.info['refused']}; workers.log may say why")
     return workers
 
 
-def start_peers(binaries, wanted, threads, cores, log):
-    """({key: worker}, {key: why it is missing}) of the peers in `wanted`, of all for None."""
-    commands = {key: [sys.executable, "-m", "workers." + key] for key in PYTHON_WORKERS}
+def start_peers(binaries, wanted, isa, threads, cores, log):
+    """({key: worker}, {key: why it is missing}) of the peers in `wanted`, of all for None.
+
+    isa: ours, for what can be told which to use."""
+    commands = {key: [sys.executable, "-m", "workers." + key] for key in PYTHON_WORKERS + ON_REQUEST}
     commands["onednn"] = [str(binaries / "upconv_onednn_worker")]
     unknown = set(wanted or []) - set(commands)
     if unknown:
         raise SystemExit(f"--peer is {', '.join(unknown)}; the peers are {', '.join(commands)}")
+    if wanted is None:
+        wanted = [key for key in commands if key not in ON_REQUEST]
+    environment = {"PEER_ISA": isa, "PEER_BUILD": str(binaries.parent)}
     workers, missing = {}, {}
-    for key in commands if wanted is None else wanted:
-        worker = Worker(key, commands[key], threads, cores, log)
+    for key in wanted:
+        worker = Worker(key, commands[key], threads, cores, log, environment)
         if "refused" in worker.info:
             missing[key] = worker.info["refused"]
         else:

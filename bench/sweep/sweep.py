@@ -20,6 +20,7 @@ import machine
 import measure
 import processes
 import worst
+from journal import Journal
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -44,38 +45,19 @@ def parse():
     return options
 
 
-class Log:
-    """sweep-S.jsonl: what was measured so far. The first line holds the options."""
+KEPT = ("seed", "isa", "peers", "threads", "rounds", "milliseconds")
 
-    def __init__(self, path, options):
-        self.path, self.done = path, {}
-        names = ("seed", "isa", "peers", "threads", "rounds", "milliseconds")
-        self.options = wanted = {name: getattr(options, name) for name in names}
-        if not path.exists():
-            path.write_text(json.dumps(wanted) + "\n")
-        head, *lines = path.read_text().splitlines(keepends=True)
-        if json.loads(head) != wanted:
-            raise SystemExit(f"{path} was measured with {head.strip()}; this is {json.dumps(wanted)}. "
-                             "Remove it, or give another --output.")
-        for line in lines:
-            if line.endswith("\n"):  # else it was cut off while it was written
-                layer = json.loads(line)
-                self.done[layer["index"]] = layer
-        path.write_text(head + "".join(json.dumps(v) + "\n" for v in self.done.values()))
 
-    def command(self):
-        words = ["./dev bench --sweep", str(max(self.done) + 1)]
-        for name, value in self.options.items():
-            if name == "peers":
-                words += ["--peers"] if value is None else [f"--peer {key}" for key in value]
-            else:
-                words += [f"--{name} {one}" for one in (value if name == "isa" else [value])]
-        return " ".join(words)
-
-    def add(self, layer):
-        self.done[layer["index"]] = layer
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(layer) + "\n")
+def command_of(options, layers):
+    """What to type for these results."""
+    words = ["./dev bench --sweep", str(max(v["index"] for v in layers) + 1)]
+    for name in KEPT:
+        value = getattr(options, name)
+        if name == "peers":
+            words += ["--peers"] if value is None else [f"--peer {key}" for key in value]
+        else:
+            words += [f"--{name} {one}" for one in (value if name == "isa" else [value])]
+    return " ".join(words)
 
 
 def run(options, cores, todo, keep):
@@ -86,7 +68,9 @@ def run(options, cores, todo, keep):
         ours = processes.start_ours(
             binaries / "upconv_peer_worker", options.isa, options.threads, cores, log
         )
-        peers, missing = processes.start_peers(binaries, options.peers, options.threads, cores, log)
+        peers, missing = processes.start_peers(
+            binaries, options.peers, ours["upconv"].info["isa"], options.threads, cores, log
+        )
         for key, why in missing.items():
             print(f"{key} is left out: {why}", flush=True)
         facts = {
@@ -116,14 +100,15 @@ def main():
     if options.only is not None:
         run(options, cores, [options.only], lambda layer: print(json.dumps(layer, indent=1)))
         return
-    log = Log(options.output / f"sweep-{options.seed}.jsonl", options)
-    todo = [index for index in range(options.count) if index not in log.done]
+    start = {name: getattr(options, name) for name in KEPT}
+    journal = Journal(options.output / f"sweep-{options.seed}.jsonl", start)
+    done = {layer["index"] for layer in journal.entries}
     try:
-        run(options, cores, todo, log.add)
+        run(options, cores, [i for i in range(options.count) if i not in done], journal.add)
     except KeyboardInterrupt:
         print("stopped; the same command goes on", flush=True)
-    if log.done:
-        text = worst.markdown(list(log.done.values()), log.command())
+    if journal.entries:
+        text = worst.markdown(journal.entries, command_of(options, journal.entries))
         (options.output / f"sweep-{options.seed}.md").write_text(text)
         print(text)
 
