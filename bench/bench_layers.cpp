@@ -3,6 +3,10 @@
 //
 //   upconv_bench [--layers=FILE] [--benchmark_filter=pose_32/avx2] [--benchmark_... ]
 //
+// Each is repeated, and the repetitions of all come in random order, so that what slows the machine
+// for a while slows no one layer; --benchmark_enable_random_interleaving=false and
+// --benchmark_repetitions=1 are quicker.
+//
 // Counters: GFLOP/s, in 1e9 per second on 2 * prod(input shape) * taps * output_size; of_peak, its
 // share of the multiply-add peak of that instruction set, measured beside it.
 #include <benchmark/benchmark.h>
@@ -13,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config.h"
@@ -37,7 +42,9 @@ void fail(benchmark::State& state, const std::string& text) {
   state.SkipWithError(text.c_str());
 }
 
-void run_layer(benchmark::State& state, const LayerConfig& config, Isa isa) {
+/// @param checked whether the result was compared before; a repetition need not do it again
+void run_layer(benchmark::State& state, const LayerConfig& config, Isa isa,
+               const std::shared_ptr<bool>& checked) {
   try {
     const std::unique_ptr<ConvolutionTranspose> layer = upconv::tools::make_layer(config, isa);
     const upconv::Dims& shape = *config.input;
@@ -50,9 +57,9 @@ void run_layer(benchmark::State& state, const LayerConfig& config, Isa isa) {
                    {static_cast<Index>(layer->scratch_bytes(shape) / sizeof(double) + 1)});
     const upconv::CallOptions options{.scratch = std::as_writable_bytes(scratch.values<double>())};
     (*layer)(problem.input, output.view(), options);
-    if (const auto difference = upconv::tools::find_difference(layer->options(), problem, output)) {
-      fail(state, *difference);
-      return;
+    if (!std::exchange(*checked, true)) {
+      const auto difference = upconv::tools::find_difference(layer->options(), problem, output);
+      if (difference) return fail(state, *difference);
     }
 
     const double peak = upconv::measure_peak_gflops(isa, layer->dtype());
@@ -98,13 +105,22 @@ int main(int argc, char** argv) {
       if (!layer.input) continue;
       for (const Isa isa : upconv::runnable_isas()) {
         const std::string name = layer.options.name + "/" + std::string(to_string(isa));
-        benchmark::RegisterBenchmark(name.c_str(), run_layer, layer, isa)
+        benchmark::RegisterBenchmark(name.c_str(), run_layer, layer, isa,
+                                     std::make_shared<bool>(false))
             ->Unit(benchmark::kMillisecond)
             ->UseRealTime();
       }
     }
-    benchmark::Initialize(&argc, argv);
-    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+    // Our defaults before what was given: of two options of one name the later counts.
+    std::vector<std::string> texts = {argv[0], "--benchmark_enable_random_interleaving=true",
+                                      "--benchmark_repetitions=3", "--benchmark_min_time=0.2",
+                                      "--benchmark_report_aggregates_only=true"};
+    texts.insert(texts.end(), argv + 1, argv + argc);
+    std::vector<char*> arguments;
+    for (std::string& text : texts) arguments.push_back(text.data());
+    int count = static_cast<int>(arguments.size());
+    benchmark::Initialize(&count, arguments.data());
+    if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
     benchmark::RunSpecifiedBenchmarks();
     benchmark::Shutdown();
     return failed ? 1 : 0;

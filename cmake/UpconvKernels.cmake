@@ -7,6 +7,10 @@
 #                     which hold UPCONV_TILE_KERNEL(...), UPCONV_WINOGRAD_INPUT(...),
 #                     UPCONV_WINOGRAD_OUTPUT(...), UPCONV_EPILOGUE_KERNEL(...) and UPCONV_TARGET(...)
 
+set(UPCONV_KERNEL_TABLE
+    "${PROJECT_SOURCE_DIR}/schedules/kernels.json"
+    CACHE FILEPATH "The table of kernels; ./dev tune builds with others"
+)
 set(UPCONV_KERNEL_FEATURES
     ""
     CACHE STRING "Extra Halide target features of every kernel, for example asan; joined by -"
@@ -37,7 +41,7 @@ endfunction()
 
 function(upconv_add_kernels prefix)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "PROCESSOR" "")
-  set(data "${PROJECT_SOURCE_DIR}/schedules/kernels.json")
+  set(data "${UPCONV_KERNEL_TABLE}")
   set_property(
     DIRECTORY APPEND
     PROPERTY CMAKE_CONFIGURE_DEPENDS "${data}"

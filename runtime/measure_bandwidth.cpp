@@ -1,7 +1,7 @@
 // Bytes: what caches and memory give at most, the rate that benchmarks are measured against.
 //
 // Reads and writes take turns in blocks of a page, so that they overlap as they do in a layer. The
-// vectors are the widest that are common; with them each level of cache gives what it has.
+// vectors are the widest that the machine has; with them each level of cache gives what it has.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -60,6 +60,38 @@ __attribute__((noinline, target("avx2"))) std::int64_t sweep_avx2(const std::byt
          _mm256_extract_epi64(all, 2) ^ _mm256_extract_epi64(all, 3);
 }
 
+__attribute__((noinline, target("avx512f"))) std::int64_t sweep_avx512(const std::byte* from,
+                                                                       std::size_t from_blocks,
+                                                                       std::byte* to,
+                                                                       std::size_t to_blocks,
+                                                                       std::int64_t value) {
+  __m512i sum[4];
+  for (__m512i& one : sum) one = _mm512_setzero_si512();
+  const __m512i written = _mm512_set1_epi64(value);
+  for (std::size_t block = 0; block < std::max(from_blocks, to_blocks); ++block) {
+    if (block < from_blocks) {
+      const std::byte* const bytes = from + block * kBlock;
+      for (std::size_t i = 0; i < kBlock; i += sizeof(sum)) {
+        for (std::size_t k = 0; k < 4; ++k) {
+          sum[k] = _mm512_xor_si512(sum[k], _mm512_load_si512(bytes + i + k * sizeof(__m512i)));
+        }
+      }
+    }
+    if (block < to_blocks) {
+      std::byte* const bytes = to + block * kBlock;
+      for (std::size_t i = 0; i < kBlock; i += sizeof(written)) {
+        _mm512_store_si512(bytes + i, written);
+      }
+    }
+  }
+  alignas(64) std::int64_t words[8];
+  _mm512_store_si512(
+      words, _mm512_xor_si512(_mm512_xor_si512(sum[0], sum[1]), _mm512_xor_si512(sum[2], sum[3])));
+  std::int64_t all = 0;
+  for (const std::int64_t word : words) all ^= word;
+  return all;
+}
+
 #endif
 
 __attribute__((noinline)) std::int64_t sweep_plain(const std::byte* from, std::size_t from_blocks,
@@ -86,7 +118,9 @@ __attribute__((noinline)) std::int64_t sweep_plain(const std::byte* from, std::s
 Sweep sweep() {
 #if defined(__x86_64__)
   const std::vector<Isa>& isas = runnable_isas();
-  if (std::find(isas.begin(), isas.end(), Isa::kAvx2) != isas.end()) return sweep_avx2;
+  const auto runs = [&](Isa isa) { return std::find(isas.begin(), isas.end(), isa) != isas.end(); };
+  if (runs(Isa::kAvx512)) return sweep_avx512;
+  if (runs(Isa::kAvx2)) return sweep_avx2;
 #endif
   return sweep_plain;
 }

@@ -54,13 +54,16 @@ nlohmann::ordered_json to_json(const Measurement& of) {
           {"isa", to_string(of.isa)},
           {"threads", of.threads},
           {"pack_ms", of.pack_ms},
+          {"copy_ms", of.copy_ms},
+          {"new_shape_first_ms", of.new_shape_first_ms},
+          {"new_shape_warm_ms", of.new_shape_warm_ms},
           {"packed_bytes", of.packed_bytes},
           {"scratch_bytes", of.scratch_bytes}};
 }
 
 void print(const Measurement& of, const Dims& input_shape) {
   const auto line = [](const char* name, const std::string& value) {
-    std::cout << std::left << std::setw(9) << name << value << '\n';
+    std::cout << std::left << std::setw(11) << name << value << '\n';
   };
   line("input", to_string(input_shape));
   line("kernel", of.kernel + " (strategy " + of.strategy + ", arithmetic " +
@@ -75,8 +78,10 @@ void print(const Measurement& of, const Dims& input_shape) {
                     ? "overhead: the fixed costs of a call"
                     : std::string(to_string(of.bound)) + ", " + percent(of.fraction_of_bound) +
                           " of what it allows");
-  line("weights", milliseconds(of.pack_ms) + " ms to set, " + std::to_string(of.packed_bytes) +
-                      " bytes packed");
+  line("weights", milliseconds(of.pack_ms) + " ms to set, " + fixed(of.pack_ms / of.copy_ms, 1) +
+                      " times a copy; " + std::to_string(of.packed_bytes) + " bytes packed");
+  line("new shape", milliseconds(of.new_shape_first_ms) + " ms the first call, " +
+                        milliseconds(of.new_shape_warm_ms) + " ms the next");
   line("scratch", std::to_string(of.scratch_bytes) + " bytes");
 }
 
@@ -128,7 +133,9 @@ void bench_list(const Options& options, const MeasureOptions& measure_options) {
     std::cout << "  " << kernel << std::endl;  // a line as soon as it is known
   };
   if (!options.json) {
-    line("layer", {"min ms", "median ms", "GFLOP/s", "of peak", "bound", "of bound", "pack ms"},
+    line("layer",
+         {"min ms", "median ms", "GFLOP/s", "of peak", "bound", "of bound", "pack ms", "x copy",
+          "1st/next"},
          "kernel");
   }
   for (const LayerConfig& layer : layers) {
@@ -141,7 +148,9 @@ void bench_list(const Options& options, const MeasureOptions& measure_options) {
       line(layer.options.name,
            {milliseconds(result.min_ms), milliseconds(result.median_ms), fixed(result.gflops, 1),
             percent(result.fraction_of_peak), std::string(to_string(result.bound)),
-            percent(result.fraction_of_bound), milliseconds(result.pack_ms)},
+            percent(result.fraction_of_bound), milliseconds(result.pack_ms),
+            fixed(result.pack_ms / result.copy_ms, 1),
+            fixed(result.new_shape_first_ms / result.new_shape_warm_ms, 2)},
            result.kernel);
     }
   }

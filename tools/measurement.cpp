@@ -23,6 +23,19 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// The best of some runs of a function that is not repeated within a run.
+template <typename Function>
+double best_seconds(int runs, const Function& function) {
+  double best = 0;
+  for (int i = 0; i < runs; ++i) {
+    const Clock::time_point start = Clock::now();
+    function();
+    const double seconds = seconds_since(start);
+    best = i == 0 ? seconds : std::min(best, seconds);
+  }
+  return best;
+}
+
 struct Times {
   double min = 0;
   double median = 0;
@@ -61,6 +74,38 @@ Times time(const Call& call, double most_seconds) {
   return {samples.front(), samples[samples.size() / 2]};
 }
 
+/// Scratch for a call on inputs of that shape, as a program that calls often would hold it.
+Tensor scratch_for(const ConvolutionTranspose& layer, const Dims& input_shape, int threads) {
+  const std::size_t bytes = layer.scratch_bytes(input_shape, threads);
+  return Tensor(DType::kFloat64, {static_cast<Index>(bytes / sizeof(double) + 1)});
+}
+
+/// The first call on a shape that the layer has not seen, and warm ones.
+void measure_new_shape(const ConvolutionTranspose& layer, const Dims& input_shape,
+                       CallOptions call_options, Measurement& result) {
+  Dims shape = input_shape;
+  const auto rank = static_cast<std::size_t>(layer.options().rank);
+  for (std::size_t axis = shape.size() - 1 - rank; axis + 1 < shape.size(); ++axis) ++shape[axis];
+  const Tensor input = Tensor::zeros(layer.dtype(), shape);
+  Tensor output = Tensor::zeros(layer.dtype(), layer.output_shape(shape));
+  Tensor scratch = scratch_for(layer, shape, call_options.threads);
+  call_options.scratch = std::as_writable_bytes(scratch.values<double>());
+  const auto call = [&] { layer(input, output.view(), call_options); };
+  result.new_shape_first_ms = best_seconds(1, call) * 1e3;
+  result.new_shape_warm_ms = best_seconds(3, call) * 1e3;
+}
+
+/// What the two limits make of a call.
+void judge(double compute_time, double memory_time, double time, Measurement& result) {
+  constexpr double kAlike = 0.8;
+  const double bound_time = std::max(compute_time, memory_time);
+  result.fraction_of_bound = bound_time / time;
+  result.bound = compute_time >= memory_time ? Bound::kCompute : Bound::kMemory;
+  if (std::min(compute_time, memory_time) > kAlike * bound_time) result.bound = Bound::kBoth;
+  const double short_call = result.threads == 1 ? 10e-6 : 50e-6;  // as kBoundRule says
+  if (time < short_call && result.fraction_of_bound < 0.5) result.bound = Bound::kOverhead;
+}
+
 }  // namespace
 
 std::string_view to_string(Bound bound) {
@@ -69,6 +114,8 @@ std::string_view to_string(Bound bound) {
       return "compute";
     case Bound::kMemory:
       return "memory";
+    case Bound::kBoth:
+      return "both";
     case Bound::kOverhead:
       break;
   }
@@ -92,15 +139,9 @@ Measurement measure(const LayerConfig& config, const Dims& input_shape,
   result.arithmetic = choice.arithmetic;
   result.isa = choice.isa;
 
-  double pack = 0;
   constexpr int kPacks = 3;
-  for (int i = 0; i < kPacks; ++i) {
-    const Clock::time_point start = Clock::now();
-    layer->kernel().assign(problem.kernel);
-    const double seconds = seconds_since(start);
-    pack = i == 0 ? seconds : std::min(pack, seconds);
-  }
-  result.pack_ms = pack * 1e3;
+  result.pack_ms = best_seconds(kPacks, [&] { layer->kernel().assign(problem.kernel); }) * 1e3;
+  result.copy_ms = best_seconds(kPacks, [&] { const Tensor copy(problem.kernel); }) * 1e3;
   assign(*layer, problem);
   result.packed_bytes = layer->packed_bytes();
   result.scratch_bytes = layer->scratch_bytes(input_shape, options.threads);
@@ -108,7 +149,7 @@ Measurement measure(const LayerConfig& config, const Dims& input_shape,
   // One thread is a plain call; more are kept ready, as a program would.
   std::unique_ptr<ThreadPool> pool;
   if (options.threads > 1) pool = std::make_unique<ThreadPool>(options.threads);
-  Tensor scratch(DType::kFloat64, {static_cast<Index>(result.scratch_bytes / sizeof(double) + 1)});
+  Tensor scratch = scratch_for(*layer, input_shape, options.threads);
   const CallOptions call_options{
       .threads = options.threads,
       .executor = pool.get(),
@@ -127,11 +168,10 @@ Measurement measure(const LayerConfig& config, const Dims& input_shape,
   const Times times = time(call, options.seconds);
   const double peak_after = measure_peak_gflops(result.isa, of.dtype, options.threads);
 
-  const std::size_t read_bytes =
-      static_cast<std::size_t>(problem.input.size() + problem.kernel.size()) * size_of(of.dtype);
+  const Operations operations = count_operations(of, input_shape);
+  const std::size_t read_bytes = bytes_to_read(operations, problem.input, problem.kernel);
   const std::size_t write_bytes = static_cast<std::size_t>(output.size()) * size_of(of.dtype);
   const double bandwidth = measure_bandwidth_gbs(read_bytes, write_bytes, options.threads);
-  const Operations operations = count_operations(of, input_shape);
 
   result.min_ms = times.min * 1e3;
   result.median_ms = times.median * 1e3;
@@ -140,11 +180,8 @@ Measurement measure(const LayerConfig& config, const Dims& input_shape,
   result.fraction_of_peak = result.gflops / result.peak_gflops;
   const double compute_time = operations.in_window / result.peak_gflops / 1e9;
   const double memory_time = static_cast<double>(read_bytes + write_bytes) / bandwidth / 1e9;
-  const double bound_time = std::max(compute_time, memory_time);
-  result.fraction_of_bound = bound_time / times.min;
-  result.bound = compute_time >= memory_time ? Bound::kCompute : Bound::kMemory;
-  const double short_call = options.threads == 1 ? 10e-6 : 50e-6;  // as kBoundRule says
-  if (times.min < short_call && result.fraction_of_bound < 0.5) result.bound = Bound::kOverhead;
+  judge(compute_time, memory_time, times.min, result);
+  measure_new_shape(*layer, input_shape, call_options, result);
   return result;
 }
 

@@ -15,19 +15,22 @@ namespace upconv::tools {
 enum class Bound {
   kCompute,   ///< multiply-adds
   kMemory,    ///< reading input and weights, writing the output
+  kBoth,      ///< the two, within 20% of each other
   kOverhead,  ///< neither: the call is so short that its fixed costs are most of it
 };
 
-/// "compute", "memory", "overhead".
+/// "compute", "memory", "both", "overhead".
 std::string_view to_string(Bound bound);
 
 /// The words for it that the command prints in its help.
 inline constexpr const char* kBoundRule =
     "compute time: operations that reach the output / measured multiply-add peak.\n"
-    "memory time: bytes of input, weights and output / measured rate of reading and writing\n"
-    "buffers of the same sizes. The longer of both is the bound, and its share of the measured\n"
-    "time is fraction_of_bound. When that is below a half and the call takes less than 10 us, or\n"
-    "50 us on several threads, the bound is \"overhead\" instead: the fixed costs of a call.";
+    "memory time: bytes of input, output and the weights that reach it / measured rate of reading\n"
+    "and writing buffers of the same sizes. The longer of the two is the bound, \"both\" when they "
+    "are within\n"
+    "20% of each other, and its share of the measured time is fraction_of_bound. When that is\n"
+    "below a half and the call takes less than 10 us, or 50 us on several threads, the bound is\n"
+    "\"overhead\" instead: the fixed costs of a call.";
 
 struct Measurement {
   double min_ms = 0;
@@ -42,7 +45,10 @@ struct Measurement {
   Arithmetic arithmetic{};  ///< what that strategy computes with
   Isa isa{};
   int threads = 1;
-  double pack_ms = 0;  ///< setting the kernel: a copy and the packing
+  double pack_ms = 0;             ///< setting the kernel: a copy and the packing
+  double copy_ms = 0;             ///< reading and writing the kernel once: its copy into new memory
+  double new_shape_first_ms = 0;  ///< the first call with every extent one longer ...
+  double new_shape_warm_ms = 0;   ///< ... and the best of the next three
   std::size_t packed_bytes = 0;
   std::size_t scratch_bytes = 0;
 };

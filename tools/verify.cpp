@@ -295,9 +295,10 @@ Operations count_operations(const ConvolutionTransposeOptions& options, const Di
   for (std::size_t axis = 0; axis + axes.size() + 1 < input_shape.size(); ++axis) {
     rest *= static_cast<double>(input_shape[axis]);
   }
-  Operations operations{rest, rest};
+  Operations operations{.all = rest, .in_window = rest};
   for (const AxisOfCall& axis : axes) {
     operations.all *= static_cast<double>(axis.input) * static_cast<double>(axis.filter);
+    double taps = 0;
     double pairs = 0;  // (n, t) with offset <= n * stride + t * dilation < offset + output
     for (Index t = 0; t < axis.filter; ++t) {
       const auto inputs_before = [&](Index end) {
@@ -305,12 +306,20 @@ Operations count_operations(const ConvolutionTransposeOptions& options, const Di
         if (last <= 0) return Index{0};
         return std::min((last - 1) / axis.stride + 1, axis.input);
       };
-      pairs += static_cast<double>(inputs_before(axis.offset + axis.output) -
-                                   inputs_before(axis.offset));
+      const Index inputs = inputs_before(axis.offset + axis.output) - inputs_before(axis.offset);
+      pairs += static_cast<double>(inputs);
+      if (inputs > 0) ++taps;
     }
     operations.in_window *= pairs;
+    operations.weights_share *= taps / static_cast<double>(axis.filter);
   }
   return operations;
+}
+
+std::size_t bytes_to_read(const Operations& operations, const Tensor& input, const Tensor& kernel) {
+  const double elements = static_cast<double>(input.size()) +
+                          operations.weights_share * static_cast<double>(kernel.size());
+  return static_cast<std::size_t>(elements) * size_of(input.dtype());
 }
 
 }  // namespace upconv::tools

@@ -1,6 +1,7 @@
 // Checking a layer's result against the definition, one output element at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,9 +37,13 @@ std::optional<std::string> find_difference(const ConvolutionTransposeOptions& op
 
 /// Floating-point operations of a call: two for each product of an input element and a tap.
 struct Operations {
-  double all = 0;        ///< before the crop: 2 * prod(input shape) * taps * output_size
-  double in_window = 0;  ///< those that reach an output element
+  double all = 0;            ///< before the crop: 2 * prod(input shape) * taps * output_size
+  double in_window = 0;      ///< those that reach an output element
+  double weights_share = 1;  ///< of the kernel: the taps of which any reaches an output element
 };
 Operations count_operations(const ConvolutionTransposeOptions& options, const Dims& input_shape);
+
+/// Bytes that a call cannot do without reading: the input, and the weights that reach an output.
+std::size_t bytes_to_read(const Operations& operations, const Tensor& input, const Tensor& kernel);
 
 }  // namespace upconv::tools

@@ -2,13 +2,13 @@
 """Times this library beside its peers: `./dev bench --peers`. README.md says what is timed and how.
 
     driver.py --binaries build/bin --output FOLDER [--threads 1] [--only NAME]... [--peer KEY]...
+              [--isa NAME]...
 
 FOLDER gets peers.json, peers.md, roofline.svg, layers.svg and workers.log.
 """
 
 import argparse
 import json
-import os
 import pathlib
 import random
 import sys
@@ -37,23 +37,17 @@ def parse():
     parser.add_argument("--layers", type=pathlib.Path, default=HERE.parent / "layers.json")
     parser.add_argument("--only", action="append", default=[], help="this layer (repeatable)")
     parser.add_argument("--peer", action="append", default=[], help="this peer (repeatable)")
+    parser.add_argument("--isa", action="append", default=[],
+                        help="instruction set that we use (repeatable: a column each; the first is "
+                             "compared with the peers); default: the best")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--milliseconds", type=float, default=150, help="of each peer in a round")
     parser.add_argument("--statistic", choices=("median", "min"), default="median")
     parser.add_argument("--new-shapes", type=int, default=2, help="shapes for the first-call time")
     parser.add_argument("--seed", type=int, default=1, help="of the order")
+    parser.set_defaults(checked_channels=None)  # all
     return parser.parse_args()
-
-
-def pick_cores(threads):
-    """The last cores we may use for the workers, the others for this process."""
-    allowed = sorted(os.sched_getaffinity(0))
-    if threads > len(allowed):
-        raise SystemExit(f"--threads is {threads}; this process may use {len(allowed)} cores")
-    cores = set(allowed[-threads:])
-    os.sched_setaffinity(0, set(allowed) - cores or cores)
-    return cores
 
 
 def main():
@@ -67,7 +61,7 @@ def main():
         layers = [v for v in layers if v["name"] in options.only or v is SMALLEST]
     options.output.mkdir(parents=True, exist_ok=True)
 
-    cores = pick_cores(options.threads)
+    cores = processes.pick_cores(options.threads)
     result = {
         "machine": machine.describe(HERE, cores, options.threads),
         "command": " ".join(["bench/peers/driver.py", *sys.argv[1:]]),
@@ -78,11 +72,16 @@ def main():
     }
     order = random.Random(options.seed)
     with open(options.output / "workers.log", "wb") as log, tempfile.TemporaryDirectory() as folder:
-        ours, peers, missing = processes.start_workers(
-            options.binaries.resolve(), options.peer, options.threads, cores, log
+        ours = processes.start_ours(
+            options.binaries.resolve() / "upconv_peer_worker", options.isa, options.threads, cores, log
+        )
+        peers, missing = processes.start_peers(
+            options.binaries.resolve(), options.peer or None, ours["upconv"].info["isa"],
+            options.threads, cores, log,
         )
         try:
-            result["versions"] = {k: w.info for k, w in {"upconv": ours, **peers}.items()}
+            result["ours"] = list(ours)
+            result["versions"] = {k: w.info for k, w in {**ours, **peers}.items()}
             result["missing"] = missing
             for key, why in missing.items():
                 print(f"{key} is left out: {why}", flush=True)
@@ -90,12 +89,14 @@ def main():
                 layer = measure.measure_layer(entry, ours, peers, options, order, folder)
                 result["layers"].append(layer)
                 # One machine has one peak: the best of all rounds so far.
-                result["peak_gflops"] = max(result.get("peak_gflops", 0), layer["peak_gflops"])
+                peaks = result.setdefault("peaks", dict.fromkeys(ours, 0.0))
+                for key in ours:
+                    peaks[key] = max(peaks[key], layer["peers"][key]["peak_gflops"])
                 print(report.line_of(layer), flush=True)
                 # What there is so far, so that a run that is cut short is not lost.
                 (options.output / "peers.json").write_text(json.dumps(result, indent=1) + "\n")
         finally:
-            for worker in (ours, *peers.values()):
+            for worker in (*ours.values(), *peers.values()):
                 worker.stop()
     (options.output / "peers.md").write_text(report.markdown(result))
     figure.draw(result, options.output)

@@ -32,7 +32,7 @@ def gflops(layer, us):
 
 def roofline(result, layers):
     figure, axes = pyplot.subplots(figsize=(7.5, 4.5))
-    peak = max(v["peak_gflops"] for v in layers)
+    peak = result["peaks"]["upconv"]
     rates = sorted(v["bandwidth_gbs"] for v in layers)
     intensity = [v["operations_in_window"] / v["bytes"] for v in layers]
     least, most = min(intensity) / 1.5, max(intensity) * 1.5

@@ -16,7 +16,8 @@ def check(worker, variant, problem, expected, file):
     if list(answer["shape"]) != problem.output_shape:
         return f"result is {answer['shape']}; expected {problem.output_shape}"
     result = np.fromfile(file, np.float32).reshape(problem.output_shape)
-    want, bound = expected
+    channels, want, bound = expected
+    result = result[..., channels]
     wrong = ~(np.abs(result - want) <= bound)
     if not wrong.any():
         return None
@@ -26,7 +27,7 @@ def check(worker, variant, problem, expected, file):
 
 def prepare(worker, message, problem, expected, folder):
     """What the worker said, with the variants whose result is right."""
-    answer = worker.ask(message, seconds=300)
+    answer = worker.ask(message, seconds=900)
     refused = dict(answer.get("variants_refused", {}))
     variants = answer.pop("variants", {})
     for name in list(variants):
@@ -40,12 +41,14 @@ def prepare(worker, message, problem, expected, folder):
 
 
 def measure_layer(entry, ours, peers, options, random, folder):
-    """Everything about one layer, as it stands in the JSON file."""
+    """Everything about one layer, as it stands in the JSON file.
+
+    ours: {key: worker}, the first of which the bounds are for; peers: {key: worker}."""
     problem = Problem(entry["config"], entry["input"])
     problem.fill()
     problem.write(folder)
-    expected = problem.expected()
-    everybody = {"upconv": ours, **peers}
+    expected = problem.expected(options.checked_channels)
+    everybody = {**ours, **peers}
     message = {
         "command": "prepare",
         "config": entry["config"],
@@ -54,14 +57,16 @@ def measure_layer(entry, ours, peers, options, random, folder):
         "geometry": problem.geometry(),
     }
     found = {k: prepare(w, message, problem, expected, folder) for k, w in everybody.items()}
-    if not found["upconv"]["variants"]:
-        raise SystemExit(f"{entry['name']}: upconv: {found['upconv']['refused']}")
+    for key in ours:
+        if not found[key]["variants"]:
+            raise SystemExit(f"{entry['name']}: {key}: {found[key]['refused']}")
 
-    limits = {"gflops": 0.0, "bandwidth_gbs": 0.0}
+    limits = {key: {"gflops": 0.0, "bandwidth_gbs": 0.0} for key in ours}
     turns = [(key, variant) for key in everybody for variant in found[key]["variants"]]
     for _ in range(options.rounds):
-        now = ours.ask({"command": "limits"})
-        limits = {name: max(value, now[name]) for name, value in limits.items()}
+        for key, worker in ours.items():
+            now = worker.ask({"command": "limits"})
+            limits[key] = {name: max(value, now[name]) for name, value in limits[key].items()}
         random.shuffle(turns)
         for key, variant in turns:
             request = {"command": "time", "variant": variant, "milliseconds": options.milliseconds}
@@ -84,16 +89,18 @@ def measure_layer(entry, ours, peers, options, random, folder):
     for key in everybody:
         if extents and found[key]["variants"]:
             found[key]["new_shapes"] = everybody[key].ask(request)
-    own = found["upconv"]
+    facts = ("operations", "operations_in_window", "bytes")
+    own = [{name: found[key].pop(name) for name in facts} for key in ours]
+    for key, value in limits.items():
+        found[key]["peak_gflops"] = value["gflops"]
     return {
         "name": entry["name"],
         "source": entry.get("source", ""),
         "config": entry["config"],
         "input": problem.shape,
         "output": problem.output_shape,
-        "peak_gflops": limits["gflops"],
-        "bandwidth_gbs": limits["bandwidth_gbs"],
-        **{n: own.pop(n) for n in ("operations", "operations_in_window", "bytes")},
+        "bandwidth_gbs": max(value["bandwidth_gbs"] for value in limits.values()),
+        **own[0],
         "peers": found,
     }
 

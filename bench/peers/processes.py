@@ -10,6 +10,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 #: Modules of the package workers; each needs its Python package.
 PYTHON_WORKERS = ("onnxruntime", "openvino", "torch", "tensorflow", "litert", "ncnn")
+#: Those that only take part when they are asked for by name.
+ON_REQUEST = ("autoscheduled",)
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
 
 
@@ -20,9 +22,9 @@ class Gone(Exception):
 class Worker:
     """A peer's process; started again after it ended."""
 
-    def __init__(self, key, command, threads, cores, log):
+    def __init__(self, key, command, threads, cores, log, environment=None):
         self.key, self.command, self.cores, self.log = key, command, cores, log
-        self.environment = {**os.environ, **QUIET, "PYTHONPATH": str(HERE)}
+        self.environment = {**os.environ, **QUIET, "PYTHONPATH": str(HERE), **(environment or {})}
         self.environment["PEER_THREADS"] = str(threads)
         for name in ("OMP", "MKL", "OPENBLAS"):
             self.environment[name + "_NUM_THREADS"] = str(threads)
@@ -84,23 +86,45 @@ class Worker:
         return json.loads(line)
 
 
-def start_workers(binaries, wanted, threads, cores, log):
-    """(our worker, {key: worker of a peer}, {key: why it is missing})."""
-    ours = Worker("upconv", [str(binaries / "upconv_peer_worker")], threads, cores, log)
-    if "refused" in ours.info:
-        raise SystemExit(f"{ours.command[0]}: {ours.info['refused']}")
+def pick_cores(threads):
+    """The last cores we may use for the workers, the others for this process."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if threads > len(allowed):
+        raise SystemExit(f"--threads is {threads}; this process may use {len(allowed)} cores")
+    cores = set(allowed[-threads:])
+    os.sched_setaffinity(0, set(allowed) - cores or cores)
+    return cores
+
+
+def start_ours(binary, isas, threads, cores, log):
+    """{key: worker}, one for each instruction set; the first is "upconv"."""
+    workers = {}
+    for isa in isas or [None]:
+        key = f"upconv_{isa}" if workers else "upconv"
+        environment = {"UPCONV_ISA": isa} if isa else {}
+        worker = workers[key] = Worker(key, [str(binary)], threads, cores, log, environment)
+        if "refused" in worker.info:
+            raise SystemExit(f"{binary}: {worker.info['refused']}; workers.log may say why")
+    return workers
+
+
+def start_peers(binaries, wanted, isa, threads, cores, log):
+    """({key: worker}, {key: why it is missing}) of the peers in `wanted`, of all for None.
+
+    isa: ours, for what can be told which to use."""
+    commands = {key: [sys.executable, "-m", "workers." + key] for key in PYTHON_WORKERS + ON_REQUEST}
+    commands["onednn"] = [str(binaries / "upconv_onednn_worker")]
+    unknown = set(wanted or []) - set(commands)
+    if unknown:
+        raise SystemExit(f"--peer is {', '.join(unknown)}; the peers are {', '.join(commands)}")
+    if wanted is None:
+        wanted = [key for key in commands if key not in ON_REQUEST]
+    environment = {"PEER_ISA": isa, "PEER_BUILD": str(binaries.parent)}
     workers, missing = {}, {}
-    for key in PYTHON_WORKERS:
-        workers[key] = [sys.executable, "-m", "workers." + key]
-    workers["onednn"] = [str(binaries / "upconv_onednn_worker")]
-    for key in list(workers):
-        if wanted and key not in wanted:
-            del workers[key]
-            continue
-        worker = Worker(key, workers[key], threads, cores, log)
+    for key in wanted:
+        worker = Worker(key, commands[key], threads, cores, log, environment)
         if "refused" in worker.info:
             missing[key] = worker.info["refused"]
-            del workers[key]
         else:
             workers[key] = worker
-    return ours, workers, missing
+    return workers, missing

@@ -11,13 +11,18 @@ SHORT_CALL_US = {1: 10}  # as `upconv bench`: on several threads 50
 BOTH = 0.8  # two bounds within 20% of each other are "both"
 
 
-def ours(layer):
-    return layer["peers"]["upconv"]["us"]
+def is_ours(key):
+    """Ours are "upconv" and, on another instruction set, "upconv_avx2" and so on."""
+    return key.split("_")[0] == "upconv"
+
+
+def ours(layer, key="upconv"):
+    return layer["peers"][key]["us"]
 
 
 def times(layer):
     """{key: us} of the peers that ran."""
-    return {k: v["us"] for k, v in layer["peers"].items() if k != "upconv" and "us" in v}
+    return {k: v["us"] for k, v in layer["peers"].items() if not is_ours(k) and "us" in v}
 
 
 def best_peer(layer):
@@ -26,12 +31,12 @@ def best_peer(layer):
     return min(found.items(), key=lambda item: item[1]) if found else None
 
 
-def bound(layer, threads=1):
+def bound(layer, threads=1, key="upconv"):
     """(label, least us that the machine allows): the rule of `upconv bench`, on medians."""
-    compute = layer["operations_in_window"] / layer["peak_gflops"] / 1e3
+    compute = layer["operations_in_window"] / layer["peers"][key]["peak_gflops"] / 1e3
     memory = layer["bytes"] / layer["bandwidth_gbs"] / 1e3
     least = max(compute, memory)
-    if ours(layer) < SHORT_CALL_US.get(threads, 50) and least < ours(layer) / 2:
+    if ours(layer, key) < SHORT_CALL_US.get(threads, 50) and least < ours(layer, key) / 2:
         return "overhead", least
     if min(compute, memory) > BOTH * least:
         return "both", least
@@ -39,7 +44,7 @@ def bound(layer, threads=1):
 
 
 def of_peak(layer, us):
-    return layer["operations_in_window"] / us / 1e3 / layer["peak_gflops"]
+    return layer["operations_in_window"] / us / 1e3 / layer["peers"]["upconv"]["peak_gflops"]
 
 
 def digits(us):
@@ -71,17 +76,19 @@ def call_costs(result):
 
 
 def label(result, key):
-    return result["versions"][key]["peer"]
+    info = result["versions"][key]
+    several = len(result["ours"]) > 1 and is_ours(key)
+    return f"{info['peer']} {info['isa']}" if several else info["peer"]
 
 
 def time_table(result, keys):
     threads = result["machine"]["threads"]
-    head = ["layer", "upconv", *(label(result, k) for k in keys), "best peer / upconv"]
+    head = ["layer", *(label(result, k) for k in [*result["ours"], *keys]), "best peer / upconv"]
     head += ["of peak", "bound", "of bound"]
     rows = []
     for layer in result["layers"]:
         found, best = times(layer), best_peer(layer)
-        row = [f"`{layer['name']}`", digits(ours(layer))]
+        row = [f"`{layer['name']}`", *(digits(ours(layer, k)) for k in result["ours"])]
         for key in keys:
             text = digits(found[key]) if key in found else "-"
             row.append(f"**{text}**" if best and key == best[0] else text)
@@ -116,6 +123,24 @@ def ratio_lines(result, keys):
         rows.append([label(result, key), str(len(ratios)), f"{mean(ratios):.2f}",
                      str(sum(r < 1 for r in ratios))])
     return table(["peer's time / ours, geometric mean", "layers", "ratio", "we lose"], rows)
+
+
+def isa_table(result):
+    """Each of our instruction sets by itself, where there are several."""
+    if len(result["ours"]) == 1:
+        return ""
+    rows = []
+    for key in result["ours"]:
+        layers = [v for v in real_layers(result) if best_peer(v)]
+        ratios = [best_peer(v)[1] / ours(v, key) for v in layers]
+        shares = [bound(v, key=key)[1] / ours(v, key) for v in real_layers(result)]
+        gains = [ours(v, key) / ours(v) for v in real_layers(result)]
+        rows.append([label(result, key), f"{result['peaks'][key]:.1f}", f"{mean(gains):.2f}",
+                     str(sum(g < 1 for g in gains)), f"{mean(shares):.0%}",
+                     f"{mean(ratios):.2f}" if ratios else "-", str(sum(r < 1 for r in ratios))])
+    first = label(result, "upconv")
+    return table(["by instruction set, geometric means", "peak, GFLOP/s", f"its time / {first}'s",
+                  f"faster than {first}", "of bound", "best peer / it", "it loses"], rows)
 
 
 def first_call_table(result, keys):
@@ -157,14 +182,16 @@ def refusals(result, keys):
 def settle(result):
     """The peak of the whole run for every layer: a clock that was low for a while is no bound."""
     for layer in result["layers"]:
-        layer["peak_gflops"] = result["peak_gflops"]
+        for key in result["ours"]:
+            layer["peers"][key]["peak_gflops"] = result["peaks"][key]
 
 
 def markdown(result):
     settle(result)
     of = result["machine"]
-    keys = [k for k in result["versions"] if k != "upconv"]
-    versions = ", ".join(f"{v['peer']} {v['version']}" for v in result["versions"].values())
+    keys = [k for k in result["versions"] if not is_ours(k)]
+    versions = ", ".join(f"{result['versions'][k]['peer']} {result['versions'][k]['version']}"
+                         for k in ["upconv", *keys])
     how = {"median": "the median of", "min": "the best sample of"}[result["statistic"]]
     noise = f"; load {of['load_at_start']:.1f} when it started"
     parts = [
@@ -172,12 +199,14 @@ def markdown(result):
         f"{of['processor']} ({of['family']}, {', '.join(of['instruction_sets'])}), "
         f"{of['threads']} of {of['cores']} cores, caches {of['caches']}{noise}; {of['date']}; "
         f"commit {of['commit']}.",
-        f"{versions}. Float32. Peak {result['peak_gflops']:.1f} GFLOP/s.",
+        f"{versions}. Float32. Peak {result['peaks']['upconv']:.1f} GFLOP/s "
+        f"({result['versions']['upconv']['isa']}).",
         f"Microseconds a call: {how} {result['rounds']} interleaved rounds of "
         f"{result['milliseconds']:.0f} ms each. **Bold**: the best peer.",
         f"    {result['command']}",
         time_table(result, keys),
         ratio_lines(result, keys),
+        isa_table(result),
         first_call_table(result, keys),
         refusals(result, keys),
     ]

@@ -25,10 +25,6 @@ using upconv::Dims;
 using upconv::Index;
 using upconv::Tensor;
 
-std::size_t bytes_of(const Tensor& tensor) {
-  return static_cast<std::size_t>(tensor.size()) * sizeof(float);
-}
-
 Dims to_dims(const Json& list) { return Dims(list.get<std::vector<Index>>()); }
 
 class Worker {
@@ -70,8 +66,8 @@ class Worker {
     const upconv::KernelChoice choice = layer_->kernel_choice(shape_);
     const upconv::tools::Operations operations =
         upconv::tools::count_operations(layer_->options(), shape_);
-    read_ = bytes_of(input_) + bytes_of(kernel);
-    written_ = bytes_of(output_);
+    read_ = upconv::tools::bytes_to_read(operations, input_, kernel);
+    written_ = static_cast<std::size_t>(output_.size()) * sizeof(float);
     return {{"variants", {{"nhwc", {{"prepare_ms", seconds * 1e3}}}}},
             {"kernel", choice.kernel},
             {"strategy", choice.strategy},

@@ -1,0 +1,86 @@
+"""The hot loop of every tile kernel keeps its accumulators in registers: no stack traffic at all.
+
+usage: hot_loops_test.py KERNELS_JSON FOLDER
+
+FOLDER holds the assembly of every row of KERNELS_JSON (schedules/kernels.json). A hot loop is an
+innermost loop without a branch in it that makes `pixels * vectors * unroll` multiply-adds; a kernel
+without one fails. A kernel fails by its first instruction that touches the stack, one that is KNOWN
+to by one more than that; and one that no longer does fails until it is taken off the list.
+"""
+
+import itertools
+import json
+import pathlib
+import sys
+
+from assembly import innermost_loops
+
+#: Instructions of the hot loop that touch the stack.
+KNOWN = {
+    # 16 registers, and a product needs one of its own beside the 12 sums: no fused multiply-add.
+    "wide_float32_sse41_4x3": 24,
+    "wide_float32_sse41_6x2": 20,
+    "wide_float32_sse41_12x1": 31,
+    "wide_float64_sse41_4x3": 28,
+    "wide_float64_sse41_6x2": 12,
+    "wide_float64_sse41_12x1": 8,
+    # 14 registers would do. LLVM lets the sums move into those of the broadcast inputs, and saves 4.
+    "wide_float32_avx2_12x1": 8,
+    "wide_float64_avx2_12x1": 6,
+    # Addresses only: of 24 pixels, in 16 registers.
+    "wide_float32_avx512_24x1": 37,
+    "wide_float64_avx512_24x1": 36,
+    # 28 registers of 32 would do. LLVM loads inputs far ahead of their use.
+    "wide_float32_neon_8x3": 18,
+    "wide_float32_neon_12x2": 23,
+    "wide_float32_neon_16x1": 7,
+    "wide_float64_neon_8x3": 18,
+    "wide_float64_neon_12x2": 23,
+    "wide_float64_neon_16x1": 7,
+}
+
+
+def tile_rows(table):
+    """{kernel's name: multiply-adds of its hot loop}."""
+    rows = {}
+    for strategy in ("wide", "narrow"):
+        for isa, tiles in table[strategy].items():
+            for dtype, tile in itertools.product(table["targets"][isa]["lanes"], tiles):
+                for pixels in tile["pixels"]:
+                    name = f"{strategy}_{dtype}_{isa}_{pixels}x{tile['vectors']}"
+                    rows[name] = pixels * tile["vectors"] * tile["unroll"]
+    return rows
+
+
+def hot_loops(path, multiply_adds):
+    found = innermost_loops(path)
+    return [v for v in found if v.blocks == 1 and v.multiply_adds == multiply_adds]
+
+
+def explain(loops, most):
+    """What is wrong with a kernel, if anything is."""
+    if not loops:
+        return "no loop makes one step's multiply-adds and nothing else"
+    found = max(loop.stack for loop in loops)
+    if found > most:
+        return f"{found} instruction(s) of the hot loop touch the stack; at most {most} may"
+    if found == 0 and most > 0:
+        return "its hot loop no longer touches the stack: take it off the list"
+    return None
+
+
+def main():
+    table, folder = json.loads(pathlib.Path(sys.argv[1]).read_text()), pathlib.Path(sys.argv[2])
+    rows = tile_rows(table)
+    failed = [f"{name}: known, and no row of the table" for name in KNOWN if name not in rows]
+    for name, multiply_adds in rows.items():
+        loops = hot_loops(folder / f"upconv_{name}.s", multiply_adds)
+        wrong = explain(loops, KNOWN.get(name, 0))
+        if wrong:
+            failed.append(f"{name}: {wrong}")
+    print(*failed, f"{len(rows)} kernels; {len(KNOWN)} are known to touch the stack", sep="\n")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
