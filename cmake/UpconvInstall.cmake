@@ -27,10 +27,22 @@ install(
   FILES "${PROJECT_BINARY_DIR}/upconv-config.cmake"
         "${PROJECT_BINARY_DIR}/upconv-config-version.cmake"
         "${PROJECT_SOURCE_DIR}/cmake/FindLibzip.cmake"
+        "${PROJECT_SOURCE_DIR}/cmake/UpconvAddLayer.cmake"
   DESTINATION "${upconv_package_dir}")
+
+# The prefix as seen from the folder of upconv.pc, so that a tree can be moved.
+file(RELATIVE_PATH upconv_pc_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+configure_file("${PROJECT_SOURCE_DIR}/cmake/upconv.pc.in" "${PROJECT_BINARY_DIR}/upconv.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/upconv.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 
 if(TARGET upconv_tool)
   install(TARGETS upconv_tool RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endif()
+if(TARGET upconv_compiler)
+  # It finds Halide where it was built with it.
+  set_target_properties(
+    upconv_compiler PROPERTIES INSTALL_RPATH "$<TARGET_FILE_DIR:Halide::Halide>")
+  install(TARGETS upconv_compiler RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()

@@ -1,41 +1,19 @@
 // upconv: the layer on the command line.
 #include <CLI/CLI.hpp>
-#include <exception>
 #include <iostream>
-#include <new>
 #include <string>
 
 #include "commands.h"
-#include "upconv/error.h"
+#include "program.h"
 
 namespace {
 
-constexpr int kDone = 0;
-constexpr int kFailed = 1;  // files, memory, a failed check
-constexpr int kUsage = 2;   // usage, configuration, shapes and values
+using upconv::tools::kDone;
+using upconv::tools::kFailed;
+using upconv::tools::kUsage;
 
-int exit_status(upconv::ErrorKind kind) {
-  switch (kind) {
-    case upconv::ErrorKind::kInvalidArgument:
-    case upconv::ErrorKind::kShapeMismatch:
-    case upconv::ErrorKind::kUnsupported:
-    case upconv::ErrorKind::kLimitExceeded:
-      return kUsage;
-    case upconv::ErrorKind::kCorruptFile:
-    case upconv::ErrorKind::kTruncated:
-    case upconv::ErrorKind::kIo:
-    case upconv::ErrorKind::kOutOfMemory:
-      return kFailed;
-  }
-  return kFailed;
-}
-
-/// One line on standard error, whatever the text is.
 int report(const std::string& text, int status) {
-  std::string line = "upconv: error: ";
-  for (const char c : text) line += (c >= 0 && c < ' ') || c == '\x7f' ? ' ' : c;
-  std::cerr << line << '\n';
-  return status;
+  return upconv::tools::report("upconv", text, status);
 }
 
 int run(int argc, const char* const* argv) {
@@ -68,13 +46,5 @@ int run(int argc, const char* const* argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const upconv::Error& error) {
-    return report(error.what(), exit_status(error.kind()));
-  } catch (const std::bad_alloc&) {
-    return report("there is not enough memory", kFailed);
-  } catch (const std::exception& error) {
-    return report(error.what(), kFailed);
-  }
+  return upconv::tools::run_program("upconv", [&] { return run(argc, argv); });
 }

@@ -1,0 +1,102 @@
+#include "compile.h"
+
+#include <cstring>
+#include <fstream>
+#include <map>
+
+#include "driver.h"
+#include "package.h"
+#include "pipelines.h"
+#include "upconv/error.h"
+
+namespace upconv::compiler {
+
+namespace {
+
+/// Kernel and bias in the packed order (generators/pack_layer.h), as a constant of the code.
+template <Element T>
+Halide::Buffer<void> pack(const LayerPlan& plan) {
+  Halide::Buffer<T> packed(static_cast<int>(plan.packed_elements));
+  T* const to = packed.data();
+  std::memset(to, 0, static_cast<std::size_t>(plan.packed_elements) * sizeof(T));
+  const T* const kernel = plan.spec.kernel->values<T>().data();
+  std::vector<int> taps[3];
+  for (std::size_t axis = 0; axis < 3; ++axis) taps[axis] = packed_taps(plan.axes[axis].phases);
+  const Index ci_count = plan.input_size(), co_count = plan.output_size();
+  for (const PlannedPart& part : plan.parts) {
+    Index row = 0;
+    const Index block_elements = plan.taps() * ci_count * part.block_channels;
+    const auto copy = [&](const T* from, T* block_row, Index block_step) {
+      for (int block = 0; block < part.blocks; ++block) {
+        const Index first = part.first_channel + Index{block} * part.block_channels;
+        std::memcpy(block_row + block * block_step, from + first,
+                    static_cast<std::size_t>(part.channels) * sizeof(T));
+      }
+    };
+    for (const int d : taps[0]) {
+      for (const int h : taps[1]) {
+        for (const int w : taps[2]) {
+          const Index tap = (d * plan.axes[1].axis.filter + h) * plan.axes[2].axis.filter + w;
+          for (Index ci = 0; ci < ci_count; ++ci, ++row) {
+            copy(kernel + (tap * ci_count + ci) * co_count,
+                 to + part.weights_at + row * part.block_channels, block_elements);
+          }
+        }
+      }
+    }
+    if (plan.spec.bias) {
+      copy(plan.spec.bias->values<T>().data(), to + part.bias_at, part.block_channels);
+    }
+  }
+  return packed;
+}
+
+/// All functions and constants of a layer.
+Halide::Module make_module(const LayerPlan& plan) {
+  Halide::Module module(plan.spec.name, plan.target.halide);
+  Halide::Buffer<void> packed;
+  if (plan.spec.embeds_weights()) {
+    packed = plan.spec.dtype() == DType::kFloat32 ? pack<float>(plan) : pack<double>(plan);
+  }
+  const LayerPipelines pipelines = add_pipelines(module, plan, packed);
+  add_functions(module, plan, pipelines);
+  return module;
+}
+
+void write(const std::filesystem::path& path, const std::string& text) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) throw Error(ErrorKind::kIo, path.string() + ": cannot be written");
+}
+
+}  // namespace
+
+void compile_layer(const LayerPlan& plan, const std::filesystem::path& prefix,
+                   const std::set<Emit>& emit, const std::vector<std::string>& command) {
+  using Halide::OutputFileType;
+  const std::string& name = plan.spec.name;
+  const std::filesystem::path library = prefix / "lib" / ("lib" + name + ".a");
+  std::filesystem::create_directories(library.parent_path());
+  std::map<OutputFileType, std::string> files = {
+      {OutputFileType::static_library, library.string()}};
+  const auto add = [&](Emit what, OutputFileType type, const char* extension) {
+    if (!emit.contains(what)) return;
+    std::filesystem::create_directories(prefix / "emit");
+    files[type] = (prefix / "emit" / (name + extension)).string();
+  };
+  add(Emit::kStmt, OutputFileType::stmt, ".stmt");
+  add(Emit::kAssembly, OutputFileType::assembly, ".s");
+  add(Emit::kLlvm, OutputFileType::llvm_assembly, ".ll");
+  add(Emit::kHtml, OutputFileType::stmt_html, ".html");
+  make_module(plan).compile(files);
+
+  write(prefix / "include" / (name + ".h"), c_header(plan));
+  write(prefix / "include" / (name + ".hpp"), cxx_header(plan));
+  write(prefix / "share" / (name + ".json"),
+        manifest(plan, std::filesystem::file_size(library), command));
+  for (const PackageFile& file : package_files(plan)) write(prefix / file.path, file.text);
+}
+
+}  // namespace upconv::compiler

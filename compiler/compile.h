@@ -1,0 +1,26 @@
+// A planned layer to files.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "plan.h"
+
+namespace upconv::compiler {
+
+/// What `--emit` adds to a package, in its folder `emit`.
+enum class Emit { kStmt, kAssembly, kLlvm, kHtml };
+
+/// Compiles a layer into the folder `prefix`, which exists and is empty:
+///
+///   lib/libNAME.a  include/NAME.h  include/NAME.hpp  share/NAME.json
+///   lib/cmake/NAME/NAMEConfig.cmake  lib/pkgconfig/NAME.pc
+///
+/// @param command for the manifest: what makes the same again
+/// @throws Error kIo
+void compile_layer(const LayerPlan& plan, const std::filesystem::path& prefix,
+                   const std::set<Emit>& emit, const std::vector<std::string>& command);
+
+}  // namespace upconv::compiler

@@ -1,0 +1,267 @@
+#include "driver.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "whole_layer.h"
+
+namespace upconv::compiler {
+
+namespace {
+
+using namespace Halide::Internal;
+using Halide::Argument;
+using Halide::cast;
+using Halide::Expr;
+using Halide::Int;
+
+constexpr std::int64_t kMostElements = 2147483647;
+
+Expr pointer(const std::string& name) {
+  return Halide::Internal::Variable::make(Halide::Handle(), name);
+}
+Expr integer(const std::string& name) { return Halide::Internal::Variable::make(Int(32), name); }
+
+/// The address of element `at` of what `name` points to.
+Expr address(Halide::Type type, const std::string& name, Index at) {
+  const Expr bytes = make_const(Halide::UInt(64), at * type.bytes());
+  return reinterpret(Halide::Handle(), reinterpret(Halide::UInt(64), pointer(name)) + bytes);
+}
+
+LoweredArgument argument(const std::string& name, Halide::Type type) {
+  return LoweredArgument(name, Argument::InputScalar, type, 0, Halide::ArgumentEstimates{});
+}
+
+Stmt require(const Expr& condition, RunStatus otherwise) {
+  return AssertStmt::make(condition, static_cast<int>(otherwise));
+}
+
+Stmt loop(const std::string& name, const Expr& count, const Stmt& body) {
+  return For::make(name, 0, count, ForType::Serial, Halide::Partition::Never,
+                   Halide::DeviceAPI::None, body);
+}
+
+/// Output length and offset of a window, in 64 bits; the formulas are those of upconv/shape.h.
+struct WindowExprs {
+  Expr output, offset;
+};
+WindowExprs infer_window_expr(const Axis& axis, const Expr& input) {
+  const auto number = [](Index value) { return make_const(Int(64), value); };
+  const Expr steps = (input - number(1)) * number(axis.stride);
+  const Index reach = (axis.filter - 1) * axis.dilation + 1;
+  const Expr full = steps + number(reach);
+  if (axis.padding == Padding::Kind::kExplicit) {
+    return {full + number(axis.output_padding.value_or(0) - axis.crop_begin - axis.crop_end),
+            number(axis.crop_begin)};
+  }
+  if (axis.padding == Padding::Kind::kValid) {
+    return {axis.output_padding ? full + number(*axis.output_padding)
+                                : steps + number(std::max(reach, axis.stride)),
+            number(0)};
+  }
+  const Expr output = axis.output_padding ? steps + number(reach % 2 + *axis.output_padding)
+                                          : input * number(axis.stride);
+  return {output, Halide::max(full - output, number(0)) / number(2)};
+}
+
+/// The call's integers by name, in the order in which they must be computed.
+class Values {
+ public:
+  Expr add(const std::string& name, const Expr& value) {
+    lets_.emplace_back(name, value);
+    return Halide::Internal::Variable::make(value.type(), name);
+  }
+  Stmt around(Stmt body) const {
+    for (auto let = lets_.rbegin(); let != lets_.rend(); ++let) {
+      body = LetStmt::make(let->first, let->second, body);
+    }
+    return body;
+  }
+
+ private:
+  std::vector<std::pair<std::string, Expr>> lets_;
+};
+
+/// Names of the axes d, h, w.
+constexpr std::array<const char*, 3> kAxisNames = {"depth", "height", "width"};
+
+class Driver {
+ public:
+  Driver(Halide::Module& module, const LayerPlan& plan, const LayerPipelines& pipelines)
+      : module_(module), plan_(plan), pipelines_(pipelines) {}
+
+  void add_run() {
+    std::vector<LoweredArgument> arguments;
+    if (!plan_.spec.embeds_weights()) arguments.push_back(argument("packed", Halide::Handle()));
+    arguments.push_back(argument("x", Halide::Handle()));
+    for (const std::string& name : extent_arguments(plan_)) {
+      arguments.push_back(argument(name, Int(32)));
+    }
+    arguments.push_back(argument("y", Halide::Handle()));
+    arguments.push_back(argument("scratch", Halide::Handle()));
+    add("_run", arguments, check_extents(walk()));
+  }
+
+  void add_pack() {
+    std::vector<LoweredArgument> arguments = {argument("kernel", Halide::Handle())};
+    const bool has_bias = plan_.spec.checked.options.use_bias;
+    if (has_bias) arguments.push_back(argument("bias", Halide::Handle()));
+    arguments.push_back(argument("packed", Halide::Handle()));
+    std::vector<Stmt> calls;
+    const Expr none = make_zero(Halide::Handle());
+    for (std::size_t n = 0; n < plan_.parts.size(); ++n) {
+      const PlannedPart& part = plan_.parts[n];
+      calls.push_back(pipelines_.pack_weights[n].call(
+          {pointer("kernel"), address(type(), "packed", part.weights_at)}, {}));
+      calls.push_back(pipelines_.pack_bias[n].call(
+          {has_bias ? pointer("bias") : none, address(type(), "packed", part.bias_at)}, {}));
+    }
+    add("_pack", arguments, Block::make(calls));
+  }
+
+ private:
+  Halide::Type type() const {
+    return plan_.spec.dtype() == DType::kFloat32 ? Halide::Float(32) : Halide::Float(64);
+  }
+
+  void add(const std::string& suffix, const std::vector<LoweredArgument>& arguments,
+           const Stmt& body) {
+    module_.append(LoweredFunc(plan_.spec.name + suffix, arguments, body,
+                               Halide::LinkageType::External, Halide::NameMangling::C));
+  }
+
+  /// Names for the extents of a call, each checked before it is used, around `body`.
+  Stmt check_extents(Stmt body) const {
+    const auto wide = [](const Expr& value) { return cast(Int(64), value); };
+    const Expr most = make_const(Int(64), kMostElements);
+    // A factor at a time, so that no product overflows.
+    const auto require_small = [&](Index channels, auto extent_of) {
+      Expr size = wide(images()) * make_const(Int(64), channels);
+      std::vector<Stmt> checks = {require(size <= most, kRunTooLarge)};
+      for (int axis = 0; axis < 3; ++axis) {
+        size = size * wide(extent_of(axis));
+        checks.push_back(require(size <= most, kRunTooLarge));
+      }
+      return Block::make(checks);
+    };
+    // From the inside out: the sizes of x and y, then one axis after the other.
+    if (!plan_.is_fixed()) {
+      body = Block::make(
+          {require_small(plan_.input_size(), [&](int axis) { return input(axis); }),
+           require_small(plan_.output_size(), [&](int axis) { return output(axis); }), body});
+    }
+    for (int axis = 2; axis >= 0; --axis) {
+      const PlannedAxis& of = plan_.axes[static_cast<std::size_t>(axis)];
+      if (of.input) continue;
+      const std::string name = kAxisNames[static_cast<std::size_t>(axis)];
+      const WindowExprs window = infer_window_expr(of.axis, wide(integer(name)));
+      const Expr length = Halide::Internal::Variable::make(Int(64), name + "_length");
+      body = LetStmt::make(name + "_offset", cast(Int(32), window.offset), body);
+      body = LetStmt::make(name + "_output", cast(Int(32), length), body);
+      body = Block::make({require(length >= make_const(Int(64), 0), kRunBadExtent),
+                          require(length <= most, kRunTooLarge), body});
+      body = LetStmt::make(name + "_length", window.output, body);
+      body = Block::make(require(integer(name) >= 1, kRunBadExtent), body);
+    }
+    if (!plan_.spec.images) {
+      body = Block::make(require(integer("images") >= 1, kRunBadExtent), body);
+    }
+    return body;
+  }
+
+  Expr images() const {
+    return plan_.spec.images ? Expr(static_cast<int>(*plan_.spec.images)) : integer("images");
+  }
+  Expr value(int axis, const char* suffix, std::optional<Index> known) const {
+    if (plan_.axes[static_cast<std::size_t>(axis)].input) return static_cast<int>(*known);
+    return integer(std::string(kAxisNames[static_cast<std::size_t>(axis)]) + suffix);
+  }
+  Expr input(int axis) const {
+    return value(axis, "", plan_.axes[static_cast<std::size_t>(axis)].input);
+  }
+  Expr output(int axis) const {
+    return value(axis, "_output", plan_.axes[static_cast<std::size_t>(axis)].window.output);
+  }
+  Expr offset(int axis) const {
+    return value(axis, "_offset", plan_.axes[static_cast<std::size_t>(axis)].window.offset);
+  }
+
+  /// Slabs of x: images, or if one is too large, ranges of its slowest axis, whose x stays in the
+  /// second-level cache while all phases and parts read it.
+  Stmt walk() const {
+    Values values;
+    const int slow = plan_.slow_axis;
+    Expr row = static_cast<int>(plan_.input_size() * static_cast<Index>(plan_.element_bytes()));
+    for (int axis = slow + 1; axis < 3; ++axis) row = row * input(axis);
+    const int slab = plan_.target.slab_bytes;
+    const Expr row_bytes = values.add("row_bytes", Halide::max(row, 1));
+    const Expr rows = values.add("rows", Halide::max(slab / row_bytes, 1));
+    const Expr whole = values.add("whole", rows >= input(slow));
+    const Expr together = values.add(
+        "together", select(whole, Halide::max(rows / Halide::max(input(slow), 1), 1), 1));
+    const int stride = static_cast<int>(plan_.axes[static_cast<std::size_t>(slow)].axis.stride);
+    const Expr first = values.add("first_q", offset(slow) / stride);
+    const Expr end = values.add("end_q", (offset(slow) + output(slow) - 1) / stride + 1);
+    const Expr step = values.add("step", select(whole, Halide::max(end - first, 1), rows));
+
+    const Expr n = integer("slab_n") * together, q = first + integer("slab_q") * step;
+    std::vector<Expr> integers = {n, Halide::min(n + together, images()), q,
+                                  Halide::min(q + step, end)};
+    for (int axis = 0; axis < 3; ++axis) {
+      if (plan_.axes[static_cast<std::size_t>(axis)].input) continue;
+      integers.push_back(input(axis));
+      integers.push_back(output(axis));
+    }
+    std::vector<Stmt> calls;
+    const Expr none = make_zero(Halide::Handle());
+    for (const Leaf& part : pipelines_.parts) {
+      calls.push_back(part.call({plan_.spec.embeds_weights() ? none : pointer("packed"),
+                                 pointer("x"), pointer("scratch"), pointer("y")},
+                                integers));
+    }
+    const Stmt slabs = loop("slab_n", (images() + together - 1) / together,
+                            loop("slab_q", (end - first + step - 1) / step, Block::make(calls)));
+    std::vector<Stmt> all = make_tables();
+    all.push_back(values.around(slabs));
+    return Block::make(all);
+  }
+
+  std::vector<Stmt> make_tables() const {
+    std::vector<Stmt> calls;
+    for (int axis = 0; axis < 3; ++axis) {
+      const auto& leaf = pipelines_.segments[static_cast<std::size_t>(axis)];
+      if (!leaf) continue;
+      const Index at = first_segment_row(plan_, axis) * generators::kSegmentColumns;
+      calls.push_back(
+          leaf->call({address(Int(32), "scratch", at)}, {input(axis), output(axis), offset(axis)}));
+    }
+    return calls;
+  }
+
+  Halide::Module& module_;
+  const LayerPlan& plan_;
+  const LayerPipelines& pipelines_;
+};
+
+}  // namespace
+
+void add_functions(Halide::Module& module, const LayerPlan& plan, const LayerPipelines& pipelines) {
+  Driver driver(module, plan, pipelines);
+  driver.add_run();
+  if (!plan.spec.embeds_weights()) driver.add_pack();
+}
+
+std::vector<std::string> extent_arguments(const LayerPlan& plan) {
+  std::vector<std::string> names;
+  if (!plan.spec.images) names.emplace_back("images");
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    if (!plan.axes[axis].input) names.emplace_back(kAxisNames[axis]);
+  }
+  return names;
+}
+
+}  // namespace upconv::compiler

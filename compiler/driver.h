@@ -1,0 +1,23 @@
+// The functions of a compiled layer that its header declares: a few statements that call pipelines.
+#pragma once
+
+#include "Halide.h"
+#include "pipelines.h"
+#include "plan.h"
+
+namespace upconv::compiler {
+
+/// What `NAME_run` returns.
+enum RunStatus {
+  kRunDone = 0,
+  kRunBadExtent = 1,  ///< an extent is below 1, or the output's would be negative
+  kRunTooLarge = 2,   ///< input or output has more than 2147483647 elements
+};
+
+/// Adds `NAME_run` and, unless weights are constants, `NAME_pack`.
+void add_functions(Halide::Module& module, const LayerPlan& plan, const LayerPipelines& pipelines);
+
+/// `images`, `depth`, `height` and `width`: those that are arguments of NAME_run, in its order.
+std::vector<std::string> extent_arguments(const LayerPlan& plan);
+
+}  // namespace upconv::compiler

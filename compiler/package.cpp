@@ -1,0 +1,84 @@
+#include "package.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace upconv::compiler {
+
+std::string manifest(const LayerPlan& plan, std::uintmax_t library_bytes,
+                     const std::vector<std::string>& command) {
+  using Json = nlohmann::ordered_json;
+  const auto known = [](std::optional<Index> value) {
+    return value ? Json(*value) : Json(nullptr);
+  };
+  Json extents = Json::array(), outputs = Json::array(), parts = Json::array();
+  for (int axis = 3 - plan.spec.rank(); axis < 3; ++axis) {
+    const PlannedAxis& of = plan.axes[static_cast<std::size_t>(axis)];
+    extents.push_back(known(of.input));
+    outputs.push_back(of.input ? Json(of.window.output) : Json(nullptr));
+  }
+  for (const PlannedPart& part : plan.parts) {
+    parts.push_back({{"first_channel", part.first_channel},
+                     {"channels", part.channels * part.blocks},
+                     {"blocks", part.blocks},
+                     {"vectors", part.tile.vectors},
+                     {"pixels", part.tile.heights},
+                     {"unroll", part.tile.unroll}});
+  }
+  const auto element = static_cast<Index>(plan.element_bytes());
+  const Json json = {
+      {"upconvc", UPCONV_VERSION},
+      {"name", plan.spec.name},
+      {"layer", plan.spec.checked.options.name},
+      {"target", plan.target.name},
+      {"halide_target", plan.target.halide.to_string()},
+      {"dtype", std::string(to_string(plan.spec.dtype()))},
+      {"images", known(plan.spec.images)},
+      {"input", extents},
+      {"output", outputs},
+      {"input_size", plan.input_size()},
+      {"output_size", plan.output_size()},
+      {"strategy", "wide"},
+      {"lanes", plan.target.lanes},
+      {"parts", parts},
+      {"slab_bytes", plan.target.slab_bytes},
+      {"weights", plan.spec.embeds_weights() ? "constant" : "packed by the caller"},
+      {"packed_bytes", plan.packed_elements * element},
+      {"scratch_bytes", plan.scratch_bytes()},
+      {"library_bytes", library_bytes},
+      {"command", command},
+  };
+  return json.dump(2) + "\n";
+}
+
+std::vector<PackageFile> package_files(const LayerPlan& plan) {
+  const std::string& name = plan.spec.name;
+  const std::string cmake = R"(# find_package(@): the target @::@, a layer compiled by upconvc.
+get_filename_component(_@_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
+if(NOT TARGET @::@)
+  add_library(@::@ STATIC IMPORTED)
+  set_target_properties(
+    @::@ PROPERTIES IMPORTED_LOCATION "${_@_prefix}/lib/lib@.a"
+                    INTERFACE_INCLUDE_DIRECTORIES "${_@_prefix}/include")
+endif()
+unset(_@_prefix)
+)";
+  const std::string pkg_config = R"(prefix=${pcfiledir}/../..
+
+Name: @
+Description: A transposed convolution, compiled by upconvc
+Version: )" UPCONV_VERSION R"(
+Cflags: -I${prefix}/include
+Libs: -L${prefix}/lib -l@
+)";
+  const auto named = [&](std::string text) {
+    for (std::size_t at = 0; (at = text.find('@', at)) != std::string::npos; at += name.size()) {
+      text.replace(at, 1, name);
+    }
+    return text;
+  };
+  return {{"lib/cmake/" + name + "/" + name + "Config.cmake", named(cmake)},
+          {"lib/pkgconfig/" + name + ".pc", named(pkg_config)}};
+}
+
+}  // namespace upconv::compiler

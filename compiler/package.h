@@ -1,0 +1,28 @@
+// The text files beside a compiled library: header, C++ wrapper, manifest, CMake and pkg-config.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "plan.h"
+
+namespace upconv::compiler {
+
+/// A file of a package: its path inside the prefix, and its text.
+struct PackageFile {
+  std::filesystem::path path;
+  std::string text;
+};
+
+/// NAME.h: the C ABI, documented.
+std::string c_header(const LayerPlan& plan);
+/// NAME.hpp: the same as a C++17 class.
+std::string cxx_header(const LayerPlan& plan);
+/// NAME.json: what was decided, sizes in bytes, and the command that makes it again.
+std::string manifest(const LayerPlan& plan, std::uintmax_t library_bytes,
+                     const std::vector<std::string>& command);
+/// NAMEConfig.cmake and NAME.pc.
+std::vector<PackageFile> package_files(const LayerPlan& plan);
+
+}  // namespace upconv::compiler

@@ -1,0 +1,40 @@
+// The pipelines of a planned layer, as private functions of a module.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "Halide.h"
+#include "leaf.h"
+#include "plan.h"
+
+namespace upconv::compiler {
+
+/// Values of a call that the pipelines take as integers, and constants where the plan knows them.
+struct CallIntegers {
+  Halide::Expr images;
+  std::array<Halide::Expr, 3> inputs, outputs, offsets;  ///< d, h, w
+};
+
+/// What a layer's function calls.
+struct LayerPipelines {
+  /// One per axis whose input is an argument: (input, output, offset) -> table of segments.
+  std::array<std::optional<Leaf>, 3> segments;
+  /// One per part of the channels: (packed, x, table, images, q ... -> y).
+  std::vector<Leaf> parts;
+  /// (kernel[, bias]) -> packed; two per part. Empty when the weights are constants.
+  std::vector<Leaf> pack_weights, pack_bias;
+};
+
+/// Lowers them all into `module`. @param packed the constant weights, where they are
+LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
+                             const Halide::Buffer<void>& packed);
+
+/// The first row, of all tables of segments together, of an axis' own table.
+Index first_segment_row(const LayerPlan& plan, int axis);
+
+/// Filter taps of an axis in packed order: phase by phase.
+std::vector<int> packed_taps(const internal::AxisPhases& phases);
+
+}  // namespace upconv::compiler

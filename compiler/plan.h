@@ -1,0 +1,76 @@
+// What is decided for one layer and target before any code is made: extents, windows, parts, tiles.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "options.h"
+#include "phases.h"
+#include "targets.h"
+#include "upconv/convolution_transpose.h"
+
+namespace upconv::compiler {
+
+/// A layer as it was asked for.
+struct LayerSpec {
+  std::string name;  ///< a C identifier: what all names in the header begin with
+  internal::CheckedOptions checked;
+  /// Images, then the extents of the spatial axes, slowest first; absent: an argument of the call.
+  std::optional<Index> images = {};
+  std::vector<std::optional<Index>> extents = {};
+  std::optional<Tensor> kernel = {},
+                        bias = {};  ///< constants of the code; absent kernel: packed at run time
+
+  DType dtype() const { return checked.options.dtype; }
+  int rank() const { return checked.options.rank; }
+  bool embeds_weights() const { return kernel.has_value(); }
+};
+
+/// One of the axes d, h, w. An axis that the layer lacks has one input and one tap.
+struct PlannedAxis {
+  Axis axis;
+  internal::AxisPhases phases;
+  std::optional<Index> input = 1;
+  Window window{.output = 1, .offset = 0};  ///< when input is known
+};
+
+/// A run of blocks of output channels that the same tiles compute.
+struct PlannedPart {
+  int first_channel = 0;
+  int channels = 0;        ///< of a block that y has; only a last block has fewer than it packs
+  int block_channels = 0;  ///< packed
+  int blocks = 0;
+  TileRow tile = {};
+  Index weights_at = 0;  ///< of the first block in the packed weights, in elements
+  Index bias_at = 0;
+};
+
+struct LayerPlan {
+  LayerSpec spec;
+  TargetInfo target;
+  std::array<PlannedAxis, 3> axes = {};  ///< d, h, w
+  std::vector<PlannedPart> parts = {};
+  Index packed_elements = 0;  ///< weights, then a bias for every packed channel
+  int slow_axis = 2;          ///< the axis that slabs cut
+
+  Index input_size() const { return spec.checked.options.input_size; }
+  Index output_size() const { return spec.checked.options.output_size; }
+  std::size_t element_bytes() const { return size_of(spec.dtype()); }
+  /// Bytes that a call needs beside its arguments.
+  Index scratch_bytes() const;
+  /// All extents and the number of images are constants.
+  bool is_fixed() const;
+  Index taps() const;
+};
+
+/// Rows of the table of segments of an axis whose input is an argument: for every residue as many
+/// as a phase can have, some of them empty.
+Index free_segments(const internal::AxisPhases& phases);
+
+/// @throws Error kUnsupported or kLimitExceeded for a layer that the compiler has no code for.
+LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target,
+                    std::optional<TileRow> tile = {});
+
+}  // namespace upconv::compiler

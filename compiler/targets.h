@@ -1,0 +1,37 @@
+// Targets by name: what Halide calls them, and the tiles that suit their registers.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "Halide.h"
+#include "upconv/dtype.h"
+
+namespace upconv::compiler {
+
+/// One width of block, and the heights of its tiles, tallest first, 1 last.
+struct TileRow {
+  int vectors = 1;
+  std::vector<int> heights = {};
+  int unroll = 1;
+  double cost = 1;  ///< of a pixel of a block, in vectors
+};
+
+/// What code is generated for, and what it is cut for.
+struct TargetInfo {
+  std::string name;  ///< as the user gave it
+  Halide::Target halide = {};
+  std::string tiles_of = {};  ///< the row of schedules/kernels.json whose tiles it takes
+  std::vector<TileRow> tiles = {};
+  int lanes = 4;  ///< elements in a vector, of the dtype asked for
+  int slab_bytes = 0;
+};
+
+/// Names that `--target` takes besides Halide's own: each one stands for a whole list of features.
+const std::vector<std::pair<std::string, std::string>>& target_names();
+
+/// @throws Error kInvalidArgument for a name that is none, or features that contradict each other;
+///         the message lists what there is.
+TargetInfo find_target(const std::string& name, DType dtype);
+
+}  // namespace upconv::compiler

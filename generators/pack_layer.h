@@ -1,0 +1,61 @@
+// Packing of a layer's kernel and bias for compiled code, as an algorithm.
+//
+//   packed[weights_at + (((b*K_d + t_d)*K_h + t_h)*K_w + t_w)*ci*C + ci*C + c]
+//       = kernel[tap_d(t_d), tap_h(t_h), tap_w(t_w), ci, first_channel + b*C + c]
+//
+// with C the channels of a block, zero past the last, and t the taps of an axis phase by phase.
+#pragma once
+
+#include <array>
+
+#include "Halide.h"
+
+namespace upconv::generators {
+
+struct PackInputs {
+  Halide::Func kernel = {};  ///< (i): filter_shape ++ [input_size, output_size], C order
+  Halide::Func bias = {};    ///< (i): undefined for a layer without
+  std::array<Halide::Func, 3> tap = {};  ///< (t): the filter tap of packed tap t, d first
+  std::array<int, 3> filter = {};
+  int input_size = 1, output_size = 1;
+  int first_channel = 0, block_channels = 1, blocks = 1;
+  Halide::Type type = {};
+};
+
+/// @return weights(c, row, b), row = ((t_d * K_h + t_h) * K_w + t_w) * input_size + ci
+inline Halide::Func packed_weights(const PackInputs& in) {
+  using Halide::Expr;
+  Halide::Var c("c"), row("row"), b("b");
+  const Expr co = in.first_channel + b * in.block_channels + c;
+  const Expr tap = row / in.input_size, ci = row % in.input_size;
+  const Expr t[3] = {tap / (in.filter[1] * in.filter[2]), tap / in.filter[2] % in.filter[1],
+                     tap % in.filter[2]};
+  Expr from = 0;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    from = from * in.filter[axis] +
+           in.tap[axis](Halide::unsafe_promise_clamped(t[axis], 0, in.filter[axis] - 1));
+  }
+  from = (from * in.input_size + ci) * in.output_size + Halide::min(co, in.output_size - 1);
+  Halide::Func weights("weights");
+  weights(c, row, b) = Halide::select(
+      co < in.output_size, in.kernel(Halide::unsafe_promise_clamped(from, 0, 2147483646)),
+      Halide::Internal::make_const(in.type, 0));
+  return weights;
+}
+
+/// @return start(c, b)
+inline Halide::Func packed_bias(const PackInputs& in) {
+  Halide::Var c("c"), b("b");
+  Halide::Func start("start");
+  const Halide::Expr co = in.first_channel + b * in.block_channels + c;
+  const Halide::Expr zero = Halide::Internal::make_const(in.type, 0);
+  start(c, b) = in.bias.defined()
+                    ? Halide::select(co < in.output_size,
+                                     in.bias(Halide::unsafe_promise_clamped(
+                                         Halide::min(co, in.output_size - 1), 0, 2147483646)),
+                                     zero)
+                    : zero;
+  return start;
+}
+
+}  // namespace upconv::generators

@@ -1,0 +1,63 @@
+// The table of segments of an axis, as an algorithm: for extents that are arguments of a call.
+//
+// With o0 the origin of a phase, T = d/g and i the input length, tap j of the phase reads inside
+// the input for outputs q of [o0 + j*T, o0 + i + j*T). These 2n ends, in order, cut the outputs
+// into 2n + 1 segments that reach the same taps. Both runs of ends are T apart, so their order has
+// a closed form: the begins of the taps that come before tap 0 ends, D = min(n, ceil(i/T)) of them,
+// then an end and a begin in turn, then the remaining ends.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "Halide.h"
+#include "whole_layer.h"
+
+namespace upconv::generators {
+
+struct SegmentInputs {
+  Halide::Func taps, taps_before, origin;   ///< (r): of the phase of a residue
+  int stride = 1, step = 1, most_taps = 1;  ///< step: d/g
+  Halide::Expr input, output, offset;       ///< extents of x and y, the window's offset
+};
+
+/// Row e = r * (2 * most_taps + 1) + m is segment m of the phase of residue r.
+/// @return table(column, e)
+inline Halide::Func segment_table(const SegmentInputs& in) {
+  using Halide::Expr;
+  using Halide::max;
+  using Halide::min;
+  using Halide::select;
+  Halide::Var column("column"), e("e");
+  const int rows = 2 * in.most_taps + 1;
+  const Expr r = Halide::unsafe_promise_clamped(e / rows, 0, in.stride - 1), m = e % rows;
+  const Expr n = in.taps(r), o0 = in.origin(r), i = in.input;
+  const int s = in.stride, step = in.step;
+  const Expr before = min(n, (i + step - 1) / step);
+
+  const auto end_of = [&](const Expr& at) {  // the at-th of the 2n ends in order
+    const Expr turn = at - before;
+    return select(at < before, o0 + at * step,                         //
+                  turn >= 2 * (n - before), o0 + i + (at - n) * step,  //
+                  turn % 2 == 0, o0 + i + turn / 2 * step,             //
+                  o0 + (before + turn / 2) * step);
+  };
+  const Expr begun = select(m <= before, m, min(n, before + (m - before) / 2));
+  const Expr ended = select(m <= before, 0, max((m - before + 1) / 2, m - n));
+
+  // The outputs of the phase that the window holds.
+  const Expr first = (in.offset - r + s - 1) / s;
+  const Expr last = max(first, (in.offset + in.output - 1 - r) / s + 1);
+  const Expr begin =
+      select(m == 0, first, m > 2 * n, last, Halide::clamp(end_of(m - 1), first, last));
+  const Expr end = select(m >= 2 * n, last, Halide::clamp(end_of(m), first, last));
+
+  Halide::Func table("segments");
+  table(column, e) =
+      Halide::mux(column, {begin, max(begin, end), in.taps_before(r) + ended, max(begun - ended, 0),
+                           -(o0 + ended * step), r - in.offset});
+  table.bound(column, 0, kSegmentColumns).reorder(column, e).unroll(column);
+  return table;
+}
+
+}  // namespace upconv::generators

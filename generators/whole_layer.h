@@ -1,0 +1,228 @@
+// A layer in one piece, as algorithms without a schedule: what the compiler `upconvc` specialises.
+//
+// conv_transpose.h is told the pixels of a phase in lists; here the walk over phases and borders is
+// part of the algorithm, because the layer's channels, filter, stride and dilation are constants
+// (batch and extents are constants or not). Along one axis, docs/design.md cuts the outputs of
+// every phase into segments that reach the same taps. A table has a row per segment, and
+//
+//   box      a row of each axis' table, for a range of images: all its outputs reach the same taps
+//   pixel    an output position of a box, counted row-major through images, d, h and w
+//   tile     `height` pixels that are next to one another in that count
+//
+// so that for a pixel (q_d, q_h, q_w) of a box
+//
+//   y[q*s + output, co] = activation(bias[co] + sum over (j_d, j_h, j_w, ci) of
+//                             x[q + input - j*step, ci] * w[first_tap + j, ci, co])
+//
+// with s the strides, step = d/g, and input, output and first_tap of the three rows. Nothing
+// outside x is read, no zero is multiplied, and sums are in the order of all kernels: bias, taps,
+// channels.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "Halide.h"
+
+namespace upconv::generators {
+
+/// The columns of a table of segments.
+enum SegmentColumn {
+  kBegin,  ///< outputs q of [begin, end)
+  kEnd,
+  kFirstTap,  ///< of the axis' taps in packed order: phase by phase
+  kTaps,      ///< taps that are reached
+  kInput,     ///< output q reads input q + kInput - j * step
+  kOutput,    ///< and is output q * stride + kOutput of y
+  kSegmentColumns,
+};
+
+/// What is constant along one axis of a layer, and its extents in a call.
+struct LayerAxis {
+  int filter = 1, stride = 1, step = 1;  ///< step: input elements from tap to tap of a phase, d/g
+  int taps_of_phase = 1;                 ///< the most taps that one phase has
+  int segments = 1;                      ///< rows of the table
+  Halide::Expr input, output;            ///< extents of x and y
+};
+
+/// Along the slowest axis with more than one position, and the images: the part of a call whose x
+/// is read again and again, and stays in cache.
+struct SlabRange {
+  Halide::Expr image_begin, image_end;
+  int axis = 2;  ///< the one that is cut
+  Halide::Expr q_begin, q_end;
+};
+
+/// The tiles of one height: their sums, and where they begin in x and y.
+struct LayerTiles {
+  int height = 1;
+  Halide::Func sum = {};                    ///< (c, p, tile, b, e_w, e_h, e_d)
+  Halide::Func pixel_x = {}, pixel_y = {};  ///< (p, tile, e_w, e_h, e_d): offsets of channel 0
+  Halide::RDom outputs = {};                ///< (c, p, tile, e_w, e_h, e_d, b)
+};
+
+struct LayerInputs {
+  Halide::Func x = {};      ///< (i): input elements, [image, d, h, w, ci] without gaps
+  Halide::Func w = {};      ///< (c, ci, tap_w, tap_h, tap_d, b): packed weights of one part
+  Halide::Func start = {};  ///< (i): what the sums of channel i of the part start with
+  std::array<Halide::Func, 3> segments = {};  ///< (column, e), d first
+  std::array<LayerAxis, 3> axes = {};         ///< d, h, w
+  SlabRange slab = {};
+  int input_size = 1, output_size = 1;  ///< channels of x and of y
+  int first_channel = 0;                ///< of y, of the first block
+  int block_channels = 1;               ///< channels of a block in w
+  int channels = 1;                     ///< of them, those that y has
+  int blocks = 1;
+  std::vector<int> heights = {};  ///< of tiles, tallest first, 1 last
+  bool fused = true;              ///< the target has a fused multiply-add
+  Halide::Type type = {};
+};
+
+/// Defines y(i), the scatter of all outputs of a slab; a stage per height of tile, since the pixels
+/// of a box that the tallest tiles leave over are one lower tile.
+class WholeLayer {
+ public:
+  Halide::Var c{"c"}, p{"p"}, t{"t"}, b{"b"}, i{"i"},
+      e[3] = {Halide::Var("e_d"), Halide::Var("e_h"), Halide::Var("e_w")};
+  Halide::Func y{"y"};
+  std::vector<LayerTiles> tiles;  ///< the tallest, then those for the rest of a box
+
+  /// @param finish the activation of a sum
+  template <typename Finish>
+  WholeLayer(const LayerInputs& in, Finish finish) : in_(in) {
+    y(i) = Halide::undef(in.type);
+    for (std::size_t n = 0; n <= in.heights.size(); ++n) {
+      const bool rest = n > 0;
+      const int height = in.heights[rest ? n - 1 : 0];
+      const int lower = rest && n < in.heights.size() ? in.heights[n] : 0;
+      // A rest is less than the tallest tile, which serves only those above the next height.
+      add_tiles(height, rest, lower, finish);
+    }
+  }
+
+ private:
+  using Expr = Halide::Expr;
+  static constexpr int kMostElements = 2147483647;
+
+  static Expr inside(const Expr& at) {
+    return Halide::unsafe_promise_clamped(at, 0, kMostElements - 1);
+  }
+
+  Expr segment(int axis, int column, const Expr& row) const {
+    return in_.segments[axis](column,
+                              Halide::unsafe_promise_clamped(row, 0, in_.axes[axis].segments - 1));
+  }
+  /// Outputs q of a segment within the slab: the first, and how many.
+  Expr first(int axis, const Expr& row) const {
+    const Expr begin = segment(axis, kBegin, row);
+    return cut(axis) ? Halide::max(begin, in_.slab.q_begin) : begin;
+  }
+  Expr length(int axis, const Expr& row) const {
+    const Expr end = segment(axis, kEnd, row);
+    return (cut(axis) ? Halide::min(end, in_.slab.q_end) : end) - first(axis, row);
+  }
+  bool cut(int axis) const { return axis == in_.slab.axis && in_.slab.q_begin.defined(); }
+
+  /// Pixels of a box.
+  template <typename Rows>
+  Expr pixels(const Rows& row) const {
+    return length(0, row[0]) * length(1, row[1]) * length(2, row[2]) *
+           (in_.slab.image_end - in_.slab.image_begin);
+  }
+
+  /// Offsets in x and y of pixel `at` of a box. The division is one in double precision, which is
+  /// exact for 32-bit numbers with half a unit of distance to the next integer, and has vectors.
+  void define_pixels(LayerTiles& of, const Expr& at) const {
+    const auto quotient = [](const Expr& a, const Expr& by) {
+      const auto real = [](const Expr& value) { return Halide::cast<double>(value); };
+      const Expr one = Halide::cast<double>(1), half = Halide::cast<double>(0.5F);
+      return Halide::cast<int>(Halide::strict_float((real(a) + half) * (one / real(by))));
+    };
+    Expr rest = Halide::min(at, pixels(e) - 1), q[3];
+    for (int axis = 2; axis >= 0; --axis) {
+      const bool last = trivial(axis - 1);
+      const Expr count = length(axis, e[axis]);
+      const Expr next = last ? Expr(0) : quotient(rest, count);
+      q[axis] = last ? rest : rest - next * count;
+      rest = next;
+    }
+    const Expr image = in_.slab.image_begin + rest;
+    Expr from = image, to = image;
+    for (int axis = 0; axis < 3; ++axis) {
+      const Expr position = first(axis, e[axis]) + q[axis];
+      from = from * in_.axes[axis].input + position + segment(axis, kInput, e[axis]);
+      to = to * in_.axes[axis].output + position * in_.axes[axis].stride +
+           segment(axis, kOutput, e[axis]);
+    }
+    of.pixel_x(p, t, e[2], e[1], e[0]) = from * in_.input_size;
+    of.pixel_y(p, t, e[2], e[1], e[0]) = to * in_.output_size + in_.first_channel;
+  }
+  /// There is one position along this axis and all slower ones, the images (axis -1) included.
+  bool trivial(int axis) const {
+    if (!Halide::Internal::is_const_one(
+            Halide::Internal::simplify(in_.slab.image_end - in_.slab.image_begin))) {
+      return false;
+    }
+    for (int slower = 0; slower <= axis; ++slower) {
+      if (!Halide::Internal::is_const_one(in_.axes[slower].input) ||
+          !Halide::Internal::is_const_one(in_.axes[slower].output)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  template <typename Finish>
+  void add_tiles(int height, bool rest, int lower, Finish finish) {
+    using namespace Halide;
+    const std::string name = std::to_string(height) + (rest ? "_rest" : "_tall");
+    const int tallest = in_.heights[0];
+    LayerTiles of{.height = height,
+                  .sum = Func("sum_" + name),
+                  .pixel_x = Func("pixel_x_" + name),
+                  .pixel_y = Func("pixel_y_" + name)};
+    // A rest begins where the tall tiles end.
+    define_pixels(of, rest ? pixels(e) / tallest * tallest + p : t * height + p);
+
+    RDom r(0, in_.input_size, 0, in_.axes[2].taps_of_phase, 0, in_.axes[1].taps_of_phase, 0,
+           in_.axes[0].taps_of_phase, "r_" + name);
+    const RVar j[3] = {r[3], r[2], r[1]};
+    Expr from = of.pixel_x(p, t, e[2], e[1], e[0]) + r[0], tap[3], stride = in_.input_size;
+    for (int axis = 2; axis >= 0; --axis) {
+      r.where(j[axis] < segment(axis, kTaps, e[axis]));
+      from = from - j[axis] * (stride * in_.axes[axis].step);
+      stride = stride * in_.axes[axis].input;
+      tap[axis] = unsafe_promise_clamped(segment(axis, kFirstTap, e[axis]) + j[axis], 0,
+                                         in_.axes[axis].filter - 1);
+    }
+    const Expr at = b * in_.block_channels + c;
+    of.sum(c, p, t, b, e[2], e[1], e[0]) = in_.start(at);
+    const Expr next = of.sum(c, p, t, b, e[2], e[1], e[0]) +
+                      in_.x(inside(from)) * in_.w(c, r[0], tap[2], tap[1], tap[0], b);
+    of.sum(c, p, t, b, e[2], e[1], e[0]) = in_.fused ? next : strict_float(next);
+
+    // All tiles that fit, or one for a rest of this height.
+    RDom u(0, in_.channels, 0, height, 0, rest ? 1 : kMostElements / tallest, 0,
+           in_.axes[2].segments, 0, in_.axes[1].segments, 0, in_.axes[0].segments, 0, in_.blocks,
+           "u_" + name);
+    const Expr row[3] = {u[5], u[4], u[3]};
+    for (int axis = 0; axis < 3; ++axis) u.where(length(axis, row[axis]) > 0);
+    const Expr count = pixels(row);
+    if (rest) {
+      u.where(count % tallest > lower);
+      u.where(count % tallest <= height);
+    } else {
+      u.where(u[2] < count / tallest);
+    }
+    const Expr sum = of.sum(u[0], u[1], u[2], u[6], u[3], u[4], u[5]);
+    y(inside(of.pixel_y(u[1], u[2], u[3], u[4], u[5]) + u[6] * in_.block_channels + u[0])) =
+        finish(sum);
+    of.outputs = u;
+    tiles.push_back(of);
+  }
+
+  LayerInputs in_;
+};
+
+}  // namespace upconv::generators

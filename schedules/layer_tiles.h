@@ -1,0 +1,65 @@
+// The schedule of a layer in one piece (generators/whole_layer.h): the register tile of tile.h,
+// with everything around it that the library does at run time.
+//
+// Blocks of output channels are outermost, so that a block's weights stay in cache while the slab's
+// boxes pass; then boxes, then tiles. A tile's offsets are a few numbers on the stack, made when
+// the tile begins.
+#pragma once
+
+#include "tile.h"
+#include "whole_layer.h"
+
+namespace upconv::schedules {
+
+inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, int channels) {
+  using Halide::RVar;
+  using Halide::TailStrategy;
+  using Halide::Var;
+  int stage = 0;
+  for (generators::LayerTiles& of : f.tiles) {
+    const Halide::RDom& u = of.outputs;
+    Var v{"v"}, l{"l"};
+    RVar tv{"tv"}, tl{"tl"}, ci_o{"ci_o"}, ci_i{"ci_i"};
+    // No two iterations race: pixels are distinct, or padding that repeats the last pixel's values.
+    // Lanes past the last channel are predicated; where channels fill vectors, none are.
+    f.y.update(stage++)
+        .allow_race_conditions()
+        .split(u[0], tv, tl, tile.lanes,
+               channels % tile.lanes == 0 ? TailStrategy::Auto : TailStrategy::Predicate)
+        .reorder(tl, tv, u[1], u[2], u[3], u[4], u[5], u[6])
+        .vectorize(tl)
+        .unroll(tv)
+        .unroll(u[1]);
+
+    of.sum.compute_at(f.y, u[2])
+        .store_in(Halide::MemoryType::Register)
+        .bound_extent(f.c, tile.lanes * tile.vectors)
+        .bound_extent(f.p, of.height)
+        .split(f.c, v, l, tile.lanes)
+        .vectorize(l)
+        .unroll(v)
+        .unroll(f.p);
+    for (Halide::Var one : {f.t, f.b, f.e[0], f.e[1], f.e[2]}) of.sum.bound_extent(one, 1);
+
+    const auto r = of.sum.rvars(0);
+    const bool few_pixels = of.height < tile.vectors;
+    const Halide::VarOrRVar inner = few_pixels ? f.p : v, outer = few_pixels ? v : f.p;
+    of.sum.update()
+        .split(f.c, v, l, tile.lanes)
+        .split(r[0], ci_o, ci_i, tile.unroll)
+        .reorder(l, inner, outer, ci_i, ci_o, r[1], r[2], r[3], f.t, f.b, f.e[2], f.e[1], f.e[0])
+        .vectorize(l)
+        .unroll(v)
+        .unroll(f.p)
+        .unroll(ci_i);
+
+    for (Halide::Func offsets : {of.pixel_x, of.pixel_y}) {
+      offsets.compute_at(f.y, u[2])
+          .store_in(Halide::MemoryType::Stack)
+          .bound_extent(f.p, of.height)
+          .vectorize(f.p);
+    }
+  }
+}
+
+}  // namespace upconv::schedules

@@ -1,0 +1,200 @@
+"""upconvc as a user runs it: what it writes compiles, links, runs and gives the library's values.
+
+    python3 tests/compiler/compiler_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]
+
+Random layers, with constant weights and without, with extents that are constants and arguments,
+on every instruction set of this machine; bit by bit against `upconv apply`, and against the
+definition.
+"""
+
+import json
+import pathlib
+import re
+import shutil
+import sys
+import unittest
+
+import numpy as np
+
+from support import BASE, FLAGS, SEED, CompilerTest, Tools, run, runnable_isas, use_tools
+
+CASES = 14
+
+
+class Layers(CompilerTest):
+    def test_random_layers(self):
+        isas = runnable_isas()
+        for case in range(CASES):
+            random = np.random.default_rng([SEED, case])
+            config, extents = self.random_layer(random)
+            isa = isas[case % len(isas)]
+            constant, fixed = bool(case & 1), bool(case & 2)
+            with self.subTest(case=case, isa=isa, constant=constant, fixed=fixed, config=config,
+                              extents=extents):
+                self.check_case(random, config, extents, isa, constant, fixed)
+
+    def test_nothing_outside_x_is_multiplied(self):
+        """Infinite weights of taps that fall outside the input make no NaN."""
+        config = dict(BASE, filter_shape=[5, 5], output_size=16)
+        kernel = np.ones((5, 5, 3, 16), np.float32)
+        kernel[0, 0] = np.inf  # reaches nothing of the output's first pixel
+        x, bias = np.zeros((1, 1, 1, 3), np.float32), np.zeros(16, np.float32)
+        self.write_layer(config, kernel, bias)
+        x.tofile(self.folder / "x.raw")
+        self.compile_layer("--weights", "w.npz", "--input-shape", "1,1,1,3")
+        self.build("out/sse41", config, x, (1, 2, 2, 16), True, [])
+        self.check("./main")
+        np.testing.assert_array_equal(np.fromfile(self.folder / "y.raw", np.float32), 0)
+
+
+class Abi(CompilerTest):
+    def test_symbols(self):
+        """The library defines the functions of its header, and needs nothing."""
+        self.write_layer(BASE)
+        self.compile_layer(targets=["sse41", "avx512"])
+        for target in ("sse41", "avx512"):
+            text = self.check("nm", "-g", f"out/{target}/lib/libdecoder.a").stdout
+            names = {(kind, name) for kind, name in re.findall(r"([A-Za-z]) (\w+)$", text, re.M)}
+            self.assertEqual(names, {("T", "decoder_run"), ("T", "decoder_pack")})
+
+    def test_constant_weights_are_read_only(self):
+        kernel = np.ones((3, 3, 3, 4), np.float32)
+        self.write_layer(BASE, kernel, np.ones(4, np.float32))
+        self.compile_layer("--weights", "w.npz")
+        text = self.check("objdump", "-h", "out/sse41/lib/libdecoder.a").stdout
+        sizes = {name: int(size, 16)
+                 for name, size in re.findall(r"^ *\d+ (\.\S+) +([0-9a-f]+)", text, re.M)}
+        self.assertGreaterEqual(sum(n for name, n in sizes.items() if name.startswith(".rodata")),
+                                kernel.nbytes)
+        self.assertEqual(sum(n for name, n in sizes.items() if name.startswith(".bss")), 0)
+
+    def test_bad_extents(self):
+        self.write_layer(dict(BASE, padding=[[3, 3], [0, 0]]))
+        self.compile_layer()
+        x = np.zeros((1, 1, 1, 3), np.float32)
+        x.tofile(self.folder / "x.raw")
+        np.zeros(108, np.float32).tofile(self.folder / "kernel.raw")
+        np.zeros(4, np.float32).tofile(self.folder / "bias.raw")
+        config = dict(BASE)
+        for extents, status in (((1, 0, 5), 1), ((-1, 5, 5), 1), ((1, 1, 5), 1),
+                                ((1, 70000, 70000), 2), ((2147483647,) * 3, 2)):
+            with self.subTest(extents=extents):
+                self.build("out/sse41", config, x, (1, 1, 1, 4), False, extents)
+                result = run("./main", cwd=self.folder)
+                self.assertEqual(result.returncode, status, result)
+                self.assertIn("decoder_run: ", result.stderr)
+
+    def test_same_inputs_give_the_same_bytes(self):
+        self.write_layer(BASE, np.ones((3, 3, 3, 4), np.float32), np.ones(4, np.float32))
+        packages = []
+        for _ in range(2):
+            self.compile_layer("--weights", "w.npz")
+            packages.append({path.relative_to(self.folder): path.read_bytes()
+                             for path in (self.folder / "out").rglob("*") if path.is_file()})
+            shutil.rmtree(self.folder / "out")
+        self.assertEqual(packages[0], packages[1])
+
+    def test_cxx(self):
+        self.write_layer(dict(BASE, padding="valid"))
+        self.compile_layer("--input-shape", "1,?,2,3")
+        (self.folder / "main.cpp").write_text(r"""
+#include <cstdio>
+#include "decoder.hpp"
+int main() {
+  const std::vector<float> kernel(3 * 3 * 3 * 4, 1), bias(4, 1), x(2 * 3, 1);
+  std::vector<float> y(3 * DECODER_OUTPUT_WIDTH * 4);
+  const decoder::Layer layer(kernel.data(), bias.data());
+  layer(x.data(), 1, y.data());
+  try {
+    layer(x.data(), 0, y.data());
+  } catch (const std::invalid_argument& error) {
+    std::printf("%g %g %s", y.front(), y[4 * 2], error.what());
+  }
+}
+""")
+        self.check(Tools.cxx, "-std=c++17", *FLAGS, "main.cpp", "-Iout/sse41/include",
+                   "-Lout/sse41/lib", "-ldecoder", "-o", "main")
+        self.assertTrue(self.check("./main").stdout.startswith("4 7 decoder_run: an extent"))
+
+    def test_emit(self):
+        self.write_layer(BASE)
+        self.compile_layer("--emit", "stmt,asm", "--emit", "llvm,html")
+        self.assertEqual({path.name for path in (self.folder / "out/sse41/emit").iterdir()},
+                         {"decoder.stmt", "decoder.s", "decoder.ll", "decoder.html"})
+
+    def test_tile(self):
+        self.write_layer(BASE)
+        self.compile_layer("--tile", "6x2")
+        manifest = json.loads((self.folder / "out/sse41/share/decoder.json").read_text())
+        self.assertEqual(manifest["parts"][0]["vectors"], 2)
+        self.assertEqual(manifest["parts"][0]["pixels"], [6, 3, 2, 1])
+        self.assertEqual(manifest["command"][0], "upconvc")
+
+
+class Packages(CompilerTest):
+    def test_find_package_and_pkg_config(self):
+        self.write_layer(BASE)
+        self.compile_layer(output="the output")
+        prefix = self.folder / "the output" / "sse41"
+        (self.folder / "main.c").write_text(
+            "#include <decoder.h>\n"
+            "int main(void) {\n"
+            "  return decoder_run(0, 0, 0, 1, 1, 0, 0) == DECODER_BAD_EXTENT ? 0 : 1;\n}\n")
+        (self.folder / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.28)\nproject(consumer LANGUAGES C)\n"
+            "find_package(decoder REQUIRED)\nadd_executable(main main.c)\n"
+            "target_link_libraries(main PRIVATE decoder::decoder)\n")
+        self.check(Tools.cmake, "-S", ".", "-B", "the build", f"-DCMAKE_PREFIX_PATH={prefix}",
+                   f"-DCMAKE_C_COMPILER={Tools.cc}")
+        self.check(Tools.cmake, "--build", "the build")
+        self.check("the build/main")
+        if shutil.which("pkg-config"):
+            flags = self.check("sh", "-c", "pkg-config --cflags --libs decoder", env={
+                "PKG_CONFIG_PATH": f"{prefix}/lib/pkgconfig"}).stdout.strip()
+            self.check("sh", "-c", f"{Tools.cc} main.c {flags} -o again && ./again")
+
+
+class Mistakes(CompilerTest):
+    def assert_refused(self, status, *words, arguments):
+        before = sorted(path.name for path in self.folder.iterdir())
+        result = run(Tools.upconvc, *arguments, cwd=self.folder)
+        self.assertEqual(result.returncode, status, result)
+        self.assertTrue(result.stderr.startswith("upconvc: error: "), result.stderr)
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        for word in words:
+            self.assertIn(word, result.stderr)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), before)
+
+    def arguments(self, config="layer.json", target="sse41", name="decoder", output="out", *more):
+        return [config, "--target", target, "--name", name, "-o", output, *more]
+
+    def test_mistakes(self):
+        self.write_layer(BASE, np.ones((3, 3, 3, 5), np.float32), np.ones(4, np.float32))
+        refused, arguments = self.assert_refused, self.arguments
+        refused(2, "--target", "avx9", "sse41", "avx512", "neon",
+                arguments=arguments(target="avx9"))
+        refused(2, "avx512 comes with avx2",
+                arguments=arguments(target="x86-64-linux-sse41-avx-fma-avx512"))
+        refused(2, "GPUs", arguments=arguments(target="x86-64-linux-sse41-cuda"))
+        refused(2, "Halide 21", arguments=arguments(target="arm-64-linux-sve2"))
+        refused(2, "vector_bits", arguments=arguments(target="riscv-64-linux-rvv"))
+        refused(2, "--name", "2nd", arguments=arguments(name="2nd"))
+        refused(2, "--input-shape", "1,16,?,3",
+                arguments=[*arguments(), "--input-shape", "1,0,2,3"])
+        refused(2, "--input-shape", arguments=[*arguments(), "--input-shape", "1,2,3"])
+        refused(2, "--input-shape", arguments=[*arguments(), "--input-shape", "1,2,2,4"])
+        refused(2, "--tile", "12x2", arguments=[*arguments(), "--tile", "12by2"])
+        refused(2, "--emit", "stmt, asm", arguments=[*arguments(), "--emit", "elf"])
+        refused(2, "w.npz", "[3, 3, 3, 5]", arguments=[*arguments(), "--weights", "w.npz"])
+        refused(1, "absent.json", arguments=arguments("absent.json"))
+        (self.folder / "bad.json").write_text('{"input_size": 3, "strides": 0}')
+        refused(2, "bad.json", "output_size is missing", arguments=arguments("bad.json"))
+        (self.folder / "file").write_text("")
+        refused(1, "file", "cannot be written", arguments=arguments(output="file"))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 6:
+        sys.exit("usage: compiler_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]")
+    use_tools(sys.argv)
+    unittest.main()

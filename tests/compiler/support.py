@@ -1,0 +1,203 @@
+"""What the tests of upconvc share: a case's files, a C program around a compiled layer, its result
+beside the library's."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "golden"))
+import reference  # noqa: E402
+
+SEED = 515
+
+
+class Tools:
+    """Paths of the programs that the tests run; set by their command line."""
+    upconvc = upconv = cc = cxx = cmake = ""
+
+
+FLAGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-O1"]
+
+# Reads arrays as raw bytes, runs the layer between guards, and writes y. Exits with the status.
+PROGRAM = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "%(name)s.h"
+
+enum { GUARD = 4096 };
+
+static void *load(const char *path, size_t bytes) {
+  void *data = malloc(bytes + 1);
+  FILE *file = fopen(path, "rb");
+  if (file == NULL || data == NULL || fread(data, 1, bytes + 1, file) != bytes) exit(70);
+  fclose(file);
+  return data;
+}
+
+int main(void) {
+  const %(type)s *x = load("x.raw", %(x_bytes)d);
+  unsigned char *memory = malloc(%(y_bytes)d + 2 * GUARD);
+  void *scratch = malloc(%(NAME)s_SCRATCH_BYTES + 1);
+  FILE *file;
+  int32_t status;
+  int n;
+  memset(memory, 0x5A, %(y_bytes)d + 2 * GUARD);
+%(pack)s
+  status = %(name)s_run(%(packed)sx, %(extents)s(%(type)s *)(memory + GUARD), scratch);
+  for (n = 0; n < GUARD; ++n) {
+    if (memory[n] != 0x5A || memory[GUARD + %(y_bytes)d + n] != 0x5A) return 71;
+  }
+  if (status != 0) {
+    for (n = 0; n < %(y_bytes)d; ++n) {
+      if (memory[GUARD + n] != 0x5A) return 72;
+    }
+    fprintf(stderr, "%%s\n", %(name)s_error_text(status));
+    return status;
+  }
+  file = fopen("y.raw", "wb");
+  if (file == NULL || fwrite(memory + GUARD, 1, %(y_bytes)d, file) != %(y_bytes)d) return 73;
+  return fclose(file);
+}
+"""
+
+def use_tools(argv):
+    """Takes the five paths from a command line."""
+    Tools.upconvc, Tools.upconv = map(os.path.abspath, argv[1:3])
+    Tools.cc, Tools.cxx, Tools.cmake = argv[3:6]
+    del argv[1:6]
+
+
+BASE = {"input_size": 3, "output_size": 4, "filter_shape": [3, 3], "strides": [2, 2],
+        "padding": "same", "name": "base"}
+
+
+def run(*command, **options):
+    environment = {k: v for k, v in os.environ.items() if k != "UPCONV_ISA"}
+    environment.update(options.pop("env", {}))
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True,
+                          env=environment, timeout=600, **options)
+
+
+def runnable_isas():
+    rows = json.loads(run(Tools.upconv, "kernels", "--json").stdout)
+    return sorted({row["isa"] for row in rows if row["runnable"]})
+
+
+class CompilerTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="upconv compiler ")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def check(self, *command, **options):
+        result = run(*command, cwd=self.folder, **options)
+        self.assertEqual(result.returncode, 0, f"{command}\n{result.stdout}\n{result.stderr}")
+        return result
+
+    def write_layer(self, config, kernel=None, bias=None):
+        (self.folder / "layer.json").write_text(json.dumps(config))
+        if kernel is not None:
+            np.savez(self.folder / "w.npz", *([kernel] if bias is None else [bias, kernel]))
+
+    def compile_layer(self, *more, targets=("sse41",), name="decoder", output="out"):
+        arguments = [part for target in targets for part in ("--target", target)]
+        return self.check(Tools.upconvc, "layer.json", *arguments, "--name", name, "-o", output,
+                          *more)
+
+    def build(self, prefix, config, x, y_shape, constant, extents, compiler=None):
+        """Compiles the program above for a case, and links it."""
+        values = {
+            "name": "decoder", "NAME": "DECODER",
+            "type": "float" if x.dtype == np.float32 else "double",
+            "x_bytes": x.nbytes, "y_bytes": int(np.prod(y_shape)) * x.itemsize,
+            "pack": "", "packed": "", "extents": "".join(f"{n}, " for n in extents),
+        }
+        if not constant:
+            bias = config.get("use_bias", True)
+            values["packed"] = "packed, "
+            values["pack"] = (f"  {values['type']} *packed = malloc(DECODER_PACKED_BYTES);\n"
+                              "  decoder_pack(load(\"kernel.raw\", KERNEL_BYTES), "
+                              + ("load(\"bias.raw\", BIAS_BYTES), " if bias else "") + "packed);")
+        (self.folder / "main.c").write_text(PROGRAM % values)
+        weights = np.prod(config["filter_shape"]) * config["input_size"] * config["output_size"]
+        self.check(*(compiler or [Tools.cc]), "-std=gnu11", *FLAGS,
+                   f"-DKERNEL_BYTES={int(weights) * x.itemsize}",
+                   f"-DBIAS_BYTES={config['output_size'] * x.itemsize}", "main.c",
+                   f"-I{prefix}/include", f"-L{prefix}/lib", "-ldecoder", "-o", "main")
+
+    def assert_same_as_library(self, config, x, kernel, bias, y, isa):
+        np.save(self.folder / "x.npy", x)
+        self.check(Tools.upconv, "apply", "--config", "layer.json", "--weights", "w.npz", "--input",
+                   "x.npy", "--output", "y.npy", "--isa", isa)
+        want = np.load(self.folder / "y.npy")
+        self.assertIsNone(reference.difference(config, x, kernel, bias, y, exact=False))
+        # The bits, but for the sign of a zero, which strategies may choose.
+        np.testing.assert_array_equal(y, want)
+
+    def check_case(self, random, config, extents, target, constant, fixed, isa=None, compiler=None,
+                   runner=()):
+        """One random case, compiled for `target` and run; `isa` is the library's to compare with."""
+        dtype = np.dtype(config.get("dtype", "float32"))
+        images = int(random.integers(1, 4))
+        x = random.standard_normal((images, *extents, config["input_size"])).astype(dtype)
+        kernel = random.standard_normal((*config["filter_shape"], config["input_size"],
+                                         config["output_size"])).astype(dtype)
+        bias = None
+        if config.get("use_bias", True):
+            bias = random.standard_normal(config["output_size"]).astype(dtype)
+            bias.tofile(self.folder / "bias.raw")
+        self.write_layer(config, kernel, bias)
+        x.tofile(self.folder / "x.raw")
+        kernel.tofile(self.folder / "kernel.raw")
+        known = [str(n) if fixed else "?" for n in x.shape[:-1]]
+        if random.random() < 0.3:  # some of each
+            known[int(random.integers(len(known)))] = "?"
+        arguments = ["--weights", "w.npz"] if constant else []
+        arguments += ["--input-shape", ",".join([*known, str(x.shape[-1])])]
+        self.compile_layer(*arguments, targets=[target])
+        y_shape = reference.conv_transpose(config, x, kernel, bias).shape
+        free = [n for n, word in zip(x.shape, known) if word == "?"]
+        self.build(f"out/{target}", config, x, y_shape, constant, free, compiler)
+        self.check(*runner, "./main")
+        y = np.fromfile(self.folder / "y.raw", dtype).reshape(y_shape)
+        self.assert_same_as_library(config, x, kernel, bias, y, isa or target)
+
+    @staticmethod
+    def random_layer(random):
+        def pick(*values):
+            return values[random.integers(len(values))]
+
+        rank = pick(1, 2, 2, 3)
+        filters = [int(n) for n in random.integers(1, 6, rank)]
+        strides = [int(n) for n in random.integers(1, 5, rank)]
+        dilations = [pick(1, 1, 2, 3) for _ in range(rank)]
+        extents = tuple(int(n) for n in random.integers(1, 12 if rank < 3 else 6, rank))
+        config = {"rank": rank, "input_size": pick(1, 3, 8, 21), "name": "layer",
+                  "output_size": pick(1, 2, 8, 17, 33, 100), "filter_shape": filters,
+                  "strides": strides, "dilations": dilations}
+        padding = pick("valid", "same", None)
+        if padding is None:
+            padding = []
+            for i, k, s, d in zip(extents, filters, strides, dilations):
+                full = (i - 1) * s + (k - 1) * d + 1
+                pair = [int(n) for n in random.integers(-2, (k - 1) * d + 1, 2)]
+                padding.append(pair if sum(pair) < full else [0, 0])
+        config["padding"] = padding
+        if random.random() < 0.4:
+            config["output_padding"] = [int(random.integers(s)) for s in strides]
+        activation = pick(None, "relu", "gelu", "tanh", {"name": "leaky_relu", "alpha": 0.1},
+                          {"name": "clamp", "min": -0.5, "max": 0.75})
+        if activation is not None:
+            config["activation"] = activation
+        if random.random() < 0.3:
+            config["dtype"] = "float64"
+        if random.random() < 0.2:
+            config["use_bias"] = False
+        return config, extents

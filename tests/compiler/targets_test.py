@@ -1,0 +1,150 @@
+"""What upconvc makes for other processors: run where there is an emulator, else inspected.
+
+    python3 tests/compiler/targets_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]
+"""
+
+import json
+import shutil
+import struct
+import sys
+import unittest
+
+import numpy as np
+
+from support import BASE, SEED, CompilerTest, reference, use_tools
+
+# Runs NAME_pack and NAME_run of a WebAssembly module on arrays that stand in files.
+NODE_PROGRAM = r"""
+const fs = require("fs");
+const compiled = new WebAssembly.Module(fs.readFileSync("decoder.wasm"));
+if (WebAssembly.Module.imports(compiled).length > 0) throw new Error("it imports something");
+const decoder = new WebAssembly.Instance(compiled).exports;
+const [packedBytes, yBytes, scratchBytes, ...extents] = process.argv.slice(2).map(Number);
+let top = decoder.__heap_base.value;
+function allocate(bytes) {
+  const at = (top + 15) & ~15;
+  top = at + bytes;
+  const missing = top - decoder.memory.buffer.byteLength;
+  if (missing > 0) decoder.memory.grow(Math.ceil(missing / 65536));
+  return at;
+}
+function load(path) {
+  const bytes = fs.readFileSync(path), at = allocate(bytes.length);
+  new Uint8Array(decoder.memory.buffer).set(bytes, at);
+  return at;
+}
+const kernel = load("kernel.raw"), bias = load("bias.raw"), x = load("x.raw");
+const packed = allocate(packedBytes), y = allocate(yBytes), scratch = allocate(scratchBytes);
+decoder.decoder_pack(kernel, bias, packed);
+const status = decoder.decoder_run(packed, x, ...extents, y, scratch);
+fs.writeFileSync("y.raw", new Uint8Array(decoder.memory.buffer, y, yBytes));
+process.exit(status);
+"""
+
+
+def need(*programs):
+    for program in programs:
+        if shutil.which(program) is None:
+            raise unittest.SkipTest(f"{program} is not installed")
+
+
+class Run(CompilerTest):
+    def check_cases(self, target, isa, compiler, runner, cases):
+        for case in range(cases):
+            random = np.random.default_rng([SEED, 7, case])
+            config, extents = self.random_layer(random)
+            constant, fixed = bool(case & 1), bool(case & 2)
+            with self.subTest(case=case, target=target, constant=constant, fixed=fixed,
+                              config=config, extents=extents):
+                self.check_case(random, config, extents, target, constant, fixed, isa, compiler,
+                                runner)
+
+    def test_aarch64(self):
+        """Bit by bit as AVX2, which also has a fused multiply-add."""
+        need("aarch64-linux-gnu-gcc", "qemu-aarch64-static")
+        self.check_cases("neon", "avx2", ["aarch64-linux-gnu-gcc", "-static"],
+                         ["qemu-aarch64-static"], 6)
+
+    def test_avx2_on_a_processor_without_avx512(self):
+        need("qemu-x86_64-static")
+        self.check_cases("avx2", "avx2", None, ["qemu-x86_64-static", "-cpu", "Haswell"], 2)
+
+    def test_webassembly(self):
+        """Without fused multiply-adds, as SSE4.1."""
+        need("node", "wasm-ld")
+        (self.folder / "run.js").write_text(NODE_PROGRAM)
+        for case in range(3):
+            random = np.random.default_rng([SEED, 8, case])
+            config, extents = self.random_layer(random)
+            config.pop("use_bias", None)
+            dtype = np.dtype(config.get("dtype", "float32"))
+            x = random.standard_normal((2, *extents, config["input_size"])).astype(dtype)
+            kernel = random.standard_normal((*config["filter_shape"], config["input_size"],
+                                             config["output_size"])).astype(dtype)
+            bias = random.standard_normal(config["output_size"]).astype(dtype)
+            with self.subTest(case=case, config=config, extents=extents):
+                self.write_layer(config, kernel, bias)
+                for name, array in (("x", x), ("kernel", kernel), ("bias", bias)):
+                    array.tofile(self.folder / f"{name}.raw")
+                self.compile_layer(targets=["wasm"])
+                manifest = json.loads((self.folder / "out/wasm/share/decoder.json").read_text())
+                self.check("wasm-ld", "--no-entry", "--export=decoder_run",
+                           "--export=decoder_pack", "--export=__heap_base",
+                           "out/wasm/lib/libdecoder.a", "-o", "decoder.wasm")
+                want = reference.conv_transpose(config, x, kernel, bias)
+                self.check("node", "run.js", manifest["packed_bytes"], want.size * x.itemsize,
+                           manifest["scratch_bytes"], *x.shape[:-1])
+                y = np.fromfile(self.folder / "y.raw", dtype).reshape(want.shape)
+                self.assert_same_as_library(config, x, kernel, bias, y, "sse41")
+
+
+def member(archive):
+    """The first object in an archive, without the names that macOS puts into its data."""
+    data = archive.read_bytes()
+    assert data.startswith(b"!<arch>\n"), archive
+    at = 8
+    while at < len(data):
+        name, size = data[at:at + 16].decode().strip(), int(data[at + 48:at + 58])
+        body = data[at + 60:at + 60 + size]
+        if name.startswith("#1/"):
+            skip = int(name[3:])
+            name, body = body[:skip].rstrip(b"\0").decode(), body[skip:]
+        if not name.startswith(("/", "__.SYMDEF")):
+            return body
+        at += 60 + size + size % 2
+    raise AssertionError(f"{archive} has no object")
+
+
+class Inspected(CompilerTest):
+    """Objects of systems that cannot run here: their format and processor, from the header."""
+
+    def object_for(self, target):
+        self.write_layer(BASE)
+        self.compile_layer(targets=[target])
+        return member(self.folder / "out" / target / "lib" / "libdecoder.a")
+
+    def assert_elf(self, target, bits, machine):
+        data = self.object_for(target)
+        self.assertEqual(data[:4], b"\x7fELF")
+        self.assertEqual(data[4], {32: 1, 64: 2}[bits])
+        self.assertEqual(struct.unpack_from("<H", data, 18)[0], machine)
+
+    def assert_mach_o(self, target, cpu):
+        magic, kind = struct.unpack_from("<II", self.object_for(target))
+        self.assertEqual((magic, kind), (0xFEEDFACF, cpu))
+
+    def test_formats(self):
+        aarch64, arm, riscv = 183, 40, 243
+        self.assert_elf("android", 64, aarch64)
+        self.assert_elf("armv7", 32, arm)
+        self.assert_elf("riscv", 64, riscv)
+        arm64 = 0x0100000C
+        self.assert_mach_o("ios", arm64)
+        self.assert_mach_o("macos", arm64)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 6:
+        sys.exit("usage: targets_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]")
+    use_tools(sys.argv)
+    unittest.main()
