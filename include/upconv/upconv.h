@@ -4,6 +4,7 @@
 // IWYU pragma: begin_exports
 #include "upconv/activation.h"
 #include "upconv/batch_norm.h"
+#include "upconv/conventions.h"
 #include "upconv/convolution_transpose.h"
 #include "upconv/dtype.h"
 #include "upconv/error.h"
