@@ -34,8 +34,10 @@ class OwnThreads final : public Executor {
 
 /// What the choice of a plan depends on. Refers to the facts.
 struct Extents {
-  Extents(const CheckedOptions& checked, const LayerFacts& facts, const Dims& input_shape) {
-    internal::bind_axes(axes, facts, internal::check_input_shape(checked, input_shape));
+  Extents(const CheckedOptions& checked, const LayerFacts& facts, const Dims& input_shape,
+          const std::optional<PerAxis>& output_lengths = {}) {
+    internal::bind_axes(axes, facts,
+                        internal::check_input_shape(checked, input_shape, output_lengths));
     const std::size_t spatial = static_cast<std::size_t>(checked.options.rank) + 1;
     for (std::size_t axis = 0; axis + spatial < input_shape.size(); ++axis) {
       // Beside an empty axis, others may be of any extent.
@@ -209,7 +211,8 @@ void ConvolutionTranspose::before_assign(const Variable& variable, const Tensor&
 
 Tensor ConvolutionTranspose::operator()(const ConstTensorView& x,
                                         const CallOptions& options) const {
-  const CallShape shape = internal::check_input_shape(state().checked, x.shape());
+  const CallShape shape =
+      internal::check_input_shape(state().checked, x.shape(), options.output_lengths);
   Tensor y(dtype(), shape.output, options.memory);
   run(shape, x, y.view(), options);
   return y;
@@ -217,7 +220,8 @@ Tensor ConvolutionTranspose::operator()(const ConstTensorView& x,
 
 void ConvolutionTranspose::operator()(const ConstTensorView& x, const TensorView& y,
                                       const CallOptions& options) const {
-  run(internal::check_input_shape(state().checked, x.shape()), x, y, options);
+  run(internal::check_input_shape(state().checked, x.shape(), options.output_lengths), x, y,
+      options);
 }
 
 void ConvolutionTranspose::run(const CallShape& shape, const ConstTensorView& x,
@@ -255,10 +259,16 @@ Dims ConvolutionTranspose::output_shape(const Dims& input_shape) const {
   return internal::check_input_shape(state().checked, input_shape).output;
 }
 
-std::size_t ConvolutionTranspose::scratch_bytes(const Dims& input_shape, int threads,
-                                                std::optional<Isa> isa) const {
+Dims ConvolutionTranspose::output_shape(const Dims& input_shape,
+                                        const PerAxis& output_lengths) const {
+  return internal::check_input_shape(state().checked, input_shape, output_lengths).output;
+}
+
+std::size_t ConvolutionTranspose::scratch_bytes(
+    const Dims& input_shape, int threads, std::optional<Isa> isa,
+    const std::optional<PerAxis>& output_lengths) const {
   const auto packed = state().packed_for(isa);
-  const Extents extents(state().checked, packed->facts(), input_shape);
+  const Extents extents(state().checked, packed->facts(), input_shape, output_lengths);
   return packed->plan_for(extents.axes, extents.batches).scratch_bytes_per_thread() *
          static_cast<std::size_t>(std::clamp(threads, 1, kMostThreads));
 }

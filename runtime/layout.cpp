@@ -1,8 +1,11 @@
 #include "upconv/layout.h"
 
 #include <cstddef>
+#include <numeric>
 #include <string>
+#include <vector>
 
+#include "permuted.h"
 #include "upconv/error.h"
 
 namespace upconv {
@@ -25,36 +28,25 @@ std::size_t check(const ConstTensorView& tensor, int rank, const char* what) {
   return tensor.shape().size() - needed;
 }
 
-/// A copy whose axis a is the tensor's axis source(a).
-template <typename Source>
-Tensor permuted(const ConstTensorView& tensor, const Source& source) {
-  Dims shape;
-  Dims strides;
-  for (std::size_t axis = 0; axis < tensor.shape().size(); ++axis) {
-    shape.push_back(tensor.shape()[source(axis)]);
-    strides.push_back(tensor.strides()[source(axis)]);
-  }
-  return Tensor::copy_of(ConstTensorView(tensor.data(), tensor.dtype(), shape, strides));
+/// A copy with one axis moved; the others keep their order.
+Tensor moved(const ConstTensorView& tensor, std::size_t from, std::size_t to) {
+  std::vector<Index> source(tensor.shape().size());
+  std::iota(source.begin(), source.end(), Index{0});
+  source.erase(source.begin() + static_cast<std::ptrdiff_t>(from));
+  source.insert(source.begin() + static_cast<std::ptrdiff_t>(to), static_cast<Index>(from));
+  return internal::permuted(tensor, Dims(source));
 }
 
 }  // namespace
 
 Tensor channels_first_to_last(const ConstTensorView& tensor, int rank) {
   const std::size_t channels = check(tensor, rank, "channels_first_to_last");
-  const std::size_t last = tensor.shape().size() - 1;
-  return permuted(tensor, [&](std::size_t axis) {
-    if (axis < channels) return axis;
-    return axis == last ? channels : axis + 1;
-  });
+  return moved(tensor, channels, tensor.shape().size() - 1);
 }
 
 Tensor channels_last_to_first(const ConstTensorView& tensor, int rank) {
   const std::size_t channels = check(tensor, rank, "channels_last_to_first");
-  const std::size_t last = tensor.shape().size() - 1;
-  return permuted(tensor, [&](std::size_t axis) {
-    if (axis < channels) return axis;
-    return axis == channels ? last : axis - 1;
-  });
+  return moved(tensor, tensor.shape().size() - 1, channels);
 }
 
 }  // namespace upconv

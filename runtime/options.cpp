@@ -15,10 +15,6 @@ namespace upconv::internal {
 
 namespace {
 
-/// Filters, strides and dilations are bounded so that no product of two overflows 62 bits, and a
-/// dilated filter's length fits the kernels' 32-bit steps.
-constexpr Index kLargest = std::numeric_limits<std::int32_t>::max();
-
 /// Most rows (tap, input channel) of a kernel: those of one block of output channels, up to 63
 /// wide, fit the kernels' 32-bit offsets on every ISA. Known before anything is allocated for the
 /// taps.
@@ -48,6 +44,10 @@ std::vector<Index> positive(const std::string& label, const char* name, const Pe
   return expanded;
 }
 
+bool is_split(Padding::Kind kind) {
+  return kind == Padding::Kind::kSplitUpper || kind == Padding::Kind::kSplitLower;
+}
+
 void check_output_padding(const std::string& label, const Axis& axis, int index) {
   const Index value = *axis.output_padding;
   const bool is_explicit = axis.padding == Padding::Kind::kExplicit;
@@ -55,13 +55,42 @@ void check_output_padding(const std::string& label, const Axis& axis, int index)
   const std::string what =
       label + ": " + at("output_padding", index) + " is " + std::to_string(value) + "; it must be ";
   if (value < 0) invalid(what + "at least 0");
-  if (value < limit) return;
+  if (value < limit || is_split(axis.padding)) return;
   if (is_explicit) {
     invalid(what + "below max(" + at("strides", index) + ", " + at("dilations", index) +
             ") = " + std::to_string(limit) + " with explicit padding");
   }
   invalid(what + "below " + at("strides", index) + " = " + std::to_string(limit) + " with " +
           (axis.padding == Padding::Kind::kSame ? "SAME" : "VALID") + " padding");
+}
+
+/// Options that say the same thing twice. (To split, output_padding is a part of what is split.)
+void check_given_together(const std::string& label, const ConvolutionTransposeOptions& options) {
+  const Padding::Kind kind = options.padding.kind();
+  if (!options.output_padding || is_split(kind)) return;
+  if (options.output_lengths || kind == Padding::Kind::kFixedBegin) {
+    invalid(label + ": output_padding and output_lengths are both given; with " +
+            to_string(options.padding) + " padding one of them is the rule");
+  }
+}
+
+Index check_length(const std::string& label, Index length, int index) {
+  if (length >= 0) return length;
+  invalid(label + ": " + at("output_lengths", index) + " is " + std::to_string(length) +
+          "; it must be at least 0");
+}
+
+/// The axes of one call: with the lengths it asks for, if it does.
+std::array<Axis, 3> axes_of_call(const CheckedOptions& checked,
+                                 const std::optional<PerAxis>& output_lengths) {
+  std::array<Axis, 3> axes = std::to_array(checked.axes);
+  if (!output_lengths) return axes;
+  const std::vector<Index> lengths =
+      output_lengths->expand(checked.options.rank, checked.label + ": output_lengths of the call");
+  for (std::size_t a = 0; a < std::min(lengths.size(), axes.size()); ++a) {
+    axes[a].length = check_length(checked.label, lengths[a], static_cast<int>(a));
+  }
+  return axes;
 }
 
 /// Runs `body`; what it throws gets `what()` in front, which no call makes that goes well.
@@ -135,8 +164,9 @@ CheckedOptions check_options(ConvolutionTransposeOptions options) {
   const std::vector<Index> strides = positive(what, "strides", options.strides, rank);
   const std::vector<Index> dilations = positive(what, "dilations", options.dilations, rank);
   const Padding::Pairs pairs = options.padding.pairs();
-  const bool is_explicit = options.padding.kind() == Padding::Kind::kExplicit;
-  if (is_explicit && pairs.size() != static_cast<std::size_t>(rank)) {
+  const bool in_pairs = options.padding.kind() == Padding::Kind::kExplicit ||
+                        options.padding.kind() == Padding::Kind::kFixedBegin;
+  if (in_pairs && pairs.size() != static_cast<std::size_t>(rank)) {
     invalid(what + ": padding has " + std::to_string(pairs.size()) +
             " [begin, end] pairs; it must have one per axis, " + std::to_string(rank));
   }
@@ -144,6 +174,12 @@ CheckedOptions check_options(ConvolutionTransposeOptions options) {
   if (options.output_padding) {
     output_padding = options.output_padding->expand(rank, what + ": output_padding");
   }
+
+  std::vector<Index> lengths;
+  if (options.output_lengths) {
+    lengths = options.output_lengths->expand(rank, what + ": output_lengths");
+  }
+  check_given_together(what, options);
 
   CheckedOptions checked;
   checked.options = std::move(options);
@@ -160,7 +196,7 @@ CheckedOptions check_options(ConvolutionTransposeOptions options) {
               "; (filter_shape - 1) * dilations + 1 must be at most " + std::to_string(kLargest) +
               ", and filter_shape is " + std::to_string(axis.filter));
     }
-    if (is_explicit) {
+    if (in_pairs) {
       axis.crop_begin = pairs[a].first;
       axis.crop_end = pairs[a].second;
       for (const Index crop : {axis.crop_begin, axis.crop_end}) {
@@ -174,6 +210,7 @@ CheckedOptions check_options(ConvolutionTransposeOptions options) {
       axis.output_padding = output_padding[a];
       check_output_padding(what, axis, index);
     }
+    if (!lengths.empty()) axis.length = check_length(what, lengths[a], index);
     checked.kernel_shape.push_back(axis.filter);
   }
   checked.kernel_shape.push_back(checked.options.input_size);
@@ -205,10 +242,12 @@ CheckedOptions check_options(ConvolutionTransposeOptions options) {
   checked.options.strides = strides;
   checked.options.dilations = dilations;
   if (!output_padding.empty()) checked.options.output_padding = output_padding;
+  if (!lengths.empty()) checked.options.output_lengths = lengths;
   return checked;
 }
 
-CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_shape) {
+CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_shape,
+                            const std::optional<PerAxis>& output_lengths) {
   const auto rank = static_cast<std::size_t>(checked.options.rank);
   const Index channels = checked.options.input_size;
   const auto mismatch = [&](const std::string& rule) {
@@ -233,6 +272,7 @@ CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_sha
                                    "converts it)"
                              : ""));
   }
+  const std::array<Axis, 3> axes = axes_of_call(checked, output_lengths);
   CallShape shape;
   for (std::size_t axis = 0; axis < batch_axes; ++axis) shape.output.push_back(input_shape[axis]);
   for (std::size_t axis = 0; axis < rank; ++axis) {
@@ -240,7 +280,7 @@ CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_sha
     shape.inputs[slot] = input_shape[batch_axes + axis];
     shape.windows[slot] =
         with_context([&] { return checked.label + ": axis " + std::to_string(axis); },
-                     [&] { return infer_window(checked.axes[axis], shape.inputs[slot], ""); });
+                     [&] { return infer_window(axes[axis], shape.inputs[slot], ""); });
     shape.output.push_back(shape.windows[slot].output);
   }
   shape.output.push_back(checked.options.output_size);

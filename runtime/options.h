@@ -1,12 +1,18 @@
 // Checking a layer's options and a call's tensors.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include "phases.h"
 #include "upconv/convolution_transpose.h"
 
 namespace upconv::internal {
+
+/// Filters, strides, dilations and crops are bounded so that no product of two overflows 62 bits,
+/// and a dilated filter's length fits the kernels' 32-bit steps.
+inline constexpr Index kLargest = std::numeric_limits<std::int32_t>::max();
 
 /// `ConvolutionTranspose "decoder"`: how every message starts.
 std::string label(const std::string& name);
@@ -34,9 +40,11 @@ struct CallShape {
   Dims output;
 };
 
+/// @param output_lengths asked for by the call, in the place of the options' own.
 /// @throws Error kShapeMismatch for a rank, channels or extents that do not fit; a channels-first
-///         shape is recognised and named.
-CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_shape);
+///         shape is recognised and named. As infer_window.
+CallShape check_input_shape(const CheckedOptions& checked, const Dims& input_shape,
+                            const std::optional<PerAxis>& output_lengths = {});
 
 /// @throws Error for an output view that is null, of the wrong dtype or shape, that writes an
 ///         element twice, or whose channels are not contiguous.

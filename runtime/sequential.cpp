@@ -52,10 +52,12 @@ FunctionLayer::FunctionLayer(Function function, std::string name, ShapeFunction 
 }
 
 Tensor FunctionLayer::operator()(const ConstTensorView& x, const CallOptions& options) const {
-  if (options.residual) {
-    throw Error(ErrorKind::kUnsupported,
-                quoted_name("FunctionLayer", name()) +
-                    ": a residual is given; only a ConvolutionTranspose can add one");
+  const auto refuse = [&](const char* text) {
+    throw Error(ErrorKind::kUnsupported, quoted_name("FunctionLayer", name()) + text);
+  };
+  if (options.residual) refuse(": a residual is given; only a ConvolutionTranspose can add one");
+  if (options.output_lengths) {
+    refuse(": output_lengths is given; only a ConvolutionTranspose can be asked for it");
   }
   return function_(x);
 }
@@ -114,6 +116,7 @@ Sequential Sequential::slice(std::size_t begin, std::size_t end) const {
 Tensor Sequential::operator()(const ConstTensorView& x, const CallOptions& options) const {
   CallOptions inner = options;
   inner.residual.reset();
+  inner.output_lengths.reset();
   const bool single = size() == 1;
   Tensor y = layer(0)(x, single ? options : inner);
   for (std::size_t i = 1; i < size(); ++i) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "files.h"
+#include "kernel_order.h"
 #include "upconv/error.h"
 #include "upconv/npz.h"
 
@@ -16,13 +17,6 @@ namespace upconv::internal {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::span<const Index> entries(const Dims& dims) { return {dims.begin(), dims.size()}; }
-
-/// `[product of all but the last axis, last axis]`: a kernel as TFP 0.25 holds it.
-Dims flat_shape(const Dims& shape) {
-  return {element_count(Dims(entries(shape).first(shape.size() - 1))), shape.back()};
-}
 
 /// True when an array of that shape can stand for a value of `wanted`.
 bool fits(const Dims& shape, const Dims& wanted) {
@@ -38,39 +32,6 @@ Tensor reshaped(Tensor tensor, const Dims& shape) {
 Tensor converted(Tensor tensor, const Dims& shape, DType dtype) {
   tensor = reshaped(std::move(tensor), shape);
   return tensor.dtype() == dtype ? std::move(tensor) : Tensor::cast(tensor, dtype);
-}
-
-/// "; that is ..." when the shape is the kernel's in an order that others use; else nothing.
-std::string other_order(const Dims& shape, const Dims& kernel_shape) {
-  const std::size_t rank = kernel_shape.size() - 2;
-  const std::span<const Index> filter = entries(kernel_shape).first(rank);
-  const Index input = kernel_shape[rank];
-  const Index output = kernel_shape[rank + 1];
-
-  Dims keras(filter);  // filter ++ [output, input]
-  keras.push_back(output);
-  keras.push_back(input);
-  if (shape == keras) {
-    return "; it would fit as [filter..., output_size, input_size], the order of Keras and"
-           " TensorFlow: swap the last two axes";
-  }
-  Dims torch{input, output};
-  Dims torch_forward{output, input};
-  for (const Index extent : filter) {
-    torch.push_back(extent);
-    torch_forward.push_back(extent);
-  }
-  if (shape == torch) {
-    return "; it would fit as [input_size, output_size, filter...], the order of PyTorch and ONNX:"
-           " move the first two axes to the end";
-  }
-  if (shape == torch_forward) {
-    return "; it would fit as [output_size, input_size, filter...]: move the first two axes to the"
-           " end and swap them";
-  }
-  const Dims flat = flat_shape(kernel_shape);
-  if (shape == Dims{flat[1], flat[0]}) return "; it would fit transposed";
-  return "";
 }
 
 std::string in_quotes(const std::string& name) {

@@ -161,8 +161,8 @@ class Keys {
   }
 
   Padding padding(const std::string& key, const Json& value, int rank) const {
-    const std::string rule =
-        "\"valid\", \"same\" or " + std::to_string(rank) + " [begin, end] pairs, one per axis";
+    const std::string rule = "\"valid\", \"same\", \"split_upper\", \"split_lower\" or " +
+                             std::to_string(rank) + " [begin, end] pairs, one per axis";
     if (value.is_string()) {
       try {
         return Padding(value.get<std::string>());
@@ -266,6 +266,9 @@ ConvolutionTransposeOptions parse_options(const Json& value, std::string_view wh
   }
   if (const Json* const extra = keys.find("output_padding"); extra && !extra->is_null()) {
     options.output_padding = keys.per_axis("output_padding", *extra, rank);
+  }
+  if (const Json* const lengths = keys.find("output_lengths"); lengths && !lengths->is_null()) {
+    options.output_lengths = keys.per_axis("output_lengths", *lengths, rank);
   }
   if (const Json* const activation = keys.find("activation")) {
     options.activation_fn = parse_activation(keys, "activation", *activation);

@@ -33,11 +33,12 @@ struct ModelConfig {
 ///
 ///   input_size, output_size, filter_shape                   required
 ///   rank = 2, strides = 1, dilations = 1, padding = "valid", output_padding = null,
-///   activation = null, name, dtype = "float32", use_bias = true,
+///   output_lengths = null, activation = null, name, dtype = "float32", use_bias = true,
 ///   arithmetic = "fast"
 ///
-/// where filter_shape, strides, dilations and output_padding are one integer or `rank` of them,
-/// padding is "valid" or "same" in any case or `rank` [begin, end] pairs, and activation is a name
+/// where filter_shape, strides, dilations, output_padding and output_lengths are one integer or
+/// `rank` of them, padding is "valid", "same", "split_upper" or "split_lower" in any case or `rank`
+/// [begin, end] pairs, and activation is a name
 /// or an object such as {"name": "leaky_relu", "alpha": 0.1}, {"name": "clamp", "min": 0,
 /// "max": 6}. Or it is an entry of a list of layers, `{"name", "source", "input", "config"}`, whose
 /// config is the layer; the others are optional, and the name is the layer's if the config has

@@ -52,14 +52,26 @@ std::vector<AxisOfCall> axes_of(const ConvolutionTransposeOptions& options,
       case Padding::Kind::kSame:
         of.output = extra ? (of.input - 1) * of.stride + reach % 2 + at(*extra, axis)
                           : of.input * of.stride;
-        of.offset = std::max<Index>(full - of.output, 0) / 2;
         break;
-      case Padding::Kind::kExplicit: {
+      case Padding::Kind::kExplicit:
+      case Padding::Kind::kFixedBegin: {
         const auto& [begin, end] = options.padding.pairs()[axis];
         of.output = full + (extra ? at(*extra, axis) : 0) - begin - end;
         of.offset = begin;
         break;
       }
+      case Padding::Kind::kSplitUpper:
+      case Padding::Kind::kSplitLower: {
+        const Index natural = full + (extra ? at(*extra, axis) : 0);
+        const Index total = std::max<Index>(natural - at(options.output_lengths.value(), axis), 0);
+        const bool upper = options.padding.kind() == Padding::Kind::kSplitUpper;
+        of.offset = upper ? total / 2 : total - total / 2;
+        break;
+      }
+    }
+    if (options.output_lengths) of.output = at(*options.output_lengths, axis);
+    if (options.padding.kind() == Padding::Kind::kSame) {
+      of.offset = std::max<Index>(full - of.output, 0) / 2;
     }
     if (of.input == 0) of.output = std::max<Index>(of.output, 0);
     axes.push_back(of);

@@ -54,13 +54,17 @@ struct ConvolutionTransposeOptions {
   int rank = 2;
   /// Output steps per input step, at least 1.
   PerAxis strides = 1;
-  /// "VALID", "SAME" (any case) or [begin, end] crops per axis; see shape.h.
+  /// "VALID", "SAME" (any case) or [begin, end] crops per axis; "SPLIT_UPPER" and "SPLIT_LOWER"
+  /// crop to output_lengths. See shape.h.
   Padding padding = "VALID";
   /// Output steps between taps, at least 1. May be combined with strides.
   PerAxis dilations = 1;
   /// Extra output length at the end; absent: inferred. Below the stride with VALID and SAME, below
   /// max(stride, dilation) with explicit padding.
   std::optional<PerAxis> output_padding = {};
+  /// Output lengths of the spatial axes in every call that does not ask for others
+  /// (CallOptions::output_lengths), in the place of output_padding; absent: inferred.
+  std::optional<PerAxis> output_lengths = {};
   Initializer init_kernel_fn = initializers::glorot_uniform();
   Initializer init_bias_fn = initializers::zeros();
   MakeKernelBias make_kernel_bias_fn = make_kernel_bias;
@@ -134,11 +138,13 @@ class ConvolutionTranspose : public Layer {
                   const CallOptions& options = {}) const;
 
   Dims output_shape(const Dims& input_shape) const override;
+  /// The same for a call with CallOptions::output_lengths.
+  Dims output_shape(const Dims& input_shape, const PerAxis& output_lengths) const;
   /// Bytes of CallOptions::scratch for such a call on an instruction set (absent: the layer's own):
   /// at most a few hundred KiB per thread (a MiB on AVX-512), whatever the extents. For an
   /// instruction set that is not the layer's own it packs as a call would.
-  std::size_t scratch_bytes(const Dims& input_shape, int threads = 1,
-                            std::optional<Isa> isa = {}) const;
+  std::size_t scratch_bytes(const Dims& input_shape, int threads = 1, std::optional<Isa> isa = {},
+                            const std::optional<PerAxis>& output_lengths = {}) const;
   /// Bytes of packed weights held now.
   std::size_t packed_bytes() const;
   /// What a call on this input shape runs, on an instruction set (absent: the layer's own) that may

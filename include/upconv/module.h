@@ -15,6 +15,7 @@
 
 #include "upconv/executor.h"
 #include "upconv/isa.h"
+#include "upconv/shape.h"
 #include "upconv/tensor.h"
 
 namespace upconv {
@@ -75,9 +76,14 @@ struct CallOptions {
   Executor* executor = nullptr;
   /// Added to the result before the activation; shaped like the output, of the layer's dtype.
   std::optional<ConstTensorView> residual = {};
-  /// Memory for the call, at least scratch_bytes() of its input shape, threads and isa, 64-byte
-  /// aligned and apart from all tensors; empty: the call allocates. (A view whose channels are not
-  /// contiguous is copied, which also allocates.)
+  /// Output lengths of the spatial axes, in the place of the layer's own output_padding and
+  /// output_lengths: PyTorch's output_size, the spatial part of TensorFlow's output_shape. See
+  /// shape.h for those that can be had. A Sequential asks its last layer.
+  std::optional<PerAxis> output_lengths = {};
+  /// Memory for the call, at least scratch_bytes() of its input shape, threads, isa and
+  /// output_lengths, 64-byte aligned and apart from all tensors;
+  /// empty: the call allocates. (A view whose channels are not contiguous is copied, which also
+  /// allocates.)
   std::span<std::byte> scratch = {};
   /// Where what the call allocates comes from: its result, scratch and copies of views; null: the C
   /// library's heap. Used by the calling thread alone; it must outlive the result.

@@ -32,7 +32,7 @@ class FunctionLayer final : public Layer {
 
   using Layer::operator();
   /// Calls the function; of the options it can use none.
-  /// @throws Error kUnsupported when the options have a residual.
+  /// @throws Error kUnsupported when the options have a residual or output_lengths.
   Tensor operator()(const ConstTensorView& x, const CallOptions& options = {}) const override;
   /// @throws Error kUnsupported when the layer was made without a ShapeFunction.
   Dims output_shape(const Dims& input_shape) const override;

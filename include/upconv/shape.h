@@ -43,10 +43,18 @@ class PerAxis {
 /// How much of the full result is kept.
 class Padding {
  public:
-  enum class Kind { kValid, kSame, kExplicit };
+  enum class Kind {
+    kValid,
+    kSame,
+    kExplicit,
+    kSplitUpper,  ///< cropped to output_lengths, half at each end, the odd element at the end
+    kSplitLower,  ///< the same with the odd element at the beginning
+    kFixedBegin,  ///< cropped by fixed numbers at the beginning, and to output_lengths at the end
+  };
   using Pairs = std::vector<std::pair<Index, Index>>;
 
-  /// "VALID" or "SAME", in any case. @throws Error kInvalidArgument for other words.
+  /// "VALID", "SAME", "SPLIT_UPPER" or "SPLIT_LOWER", in any case. The last two need
+  /// output_lengths. @throws Error kInvalidArgument for other words.
   Padding(std::string_view name);
   Padding(const char* name) : Padding(std::string_view(name)) {}
   Padding(const std::string& name) : Padding(std::string_view(name)) {}
@@ -57,8 +65,12 @@ class Padding {
   Padding(std::initializer_list<std::pair<Index, Index>> pairs)
       : Padding(Pairs(pairs.begin(), pairs.end())) {}
 
+  /// Crops `begins[axis]` elements at the beginning (negative: extends) and, at the end, what is
+  /// beyond output_lengths, which it needs.
+  static Padding fixed_begin(const std::vector<Index>& begins);
+
   Kind kind() const noexcept { return kind_; }
-  /// One pair per axis; empty unless kExplicit.
+  /// One pair per axis; empty unless kExplicit or kFixedBegin, whose ends are 0 here.
   const Pairs& pairs() const noexcept { return pairs_; }
 
  private:
@@ -66,7 +78,7 @@ class Padding {
   Pairs pairs_;
 };
 
-/// "VALID", "SAME" or "[[1, 1], [0, 2]]".
+/// The name, "[[1, 1], [0, 2]]", or with fixed beginnings "[[1, null], [0, null]]".
 std::string to_string(const Padding& padding);
 
 /// One spatial axis of a layer, with every option checked.
@@ -78,6 +90,7 @@ struct Axis {
   Index crop_begin = 0;  ///< with explicit padding
   Index crop_end = 0;
   std::optional<Index> output_padding;
+  std::optional<Index> length = {};  ///< the output length asked for
 };
 
 /// The part of one axis' full result that is the output.
@@ -86,22 +99,32 @@ struct Window {
   Index offset = 0;  ///< index in the full result of output element 0; may be negative
 };
 
-/// With k' = (k-1)*d + 1 and `op` = output_padding, for an input length i >= 0:
+/// With k' = (k-1)*d + 1, `op` = output_padding and full = (i-1)*s + k', for an input length i >=
+/// 0:
 ///
-/// | padding            | output                                 | offset                         |
-/// |--------------------|----------------------------------------|--------------------------------|
-/// | VALID, op absent   | (i-1)*s + max(k', s)                   | 0                              |
-/// | VALID, op          | (i-1)*s + k' + op                      | 0                              |
-/// | SAME, op absent    | i*s                                    | max((i-1)*s + k' - o, 0) div 2 |
-/// | SAME, op           | (i-1)*s + (k' mod 2) + op              | max((i-1)*s + k' - o, 0) div 2 |
-/// | explicit begin,end | (i-1)*s + k' + (op or 0) - begin - end | begin                          |
+/// | padding            | output                       | offset                            |
+/// |--------------------|------------------------------|-----------------------------------|
+/// | VALID, op absent   | (i-1)*s + max(k', s)         | 0                                 |
+/// | VALID, op          | full + op                    | 0                                 |
+/// | SAME, op absent    | i*s                          | max(full - o, 0) div 2            |
+/// | SAME, op           | (i-1)*s + (k' mod 2) + op    | max(full - o, 0) div 2            |
+/// | explicit begin,end | full + (op or 0) - begin - end | begin                           |
+/// | SPLIT_UPPER        | the length asked for         | t div 2, t = max(full + op - o, 0) |
+/// | SPLIT_LOWER        | the length asked for         | t - t div 2                       |
+/// | fixed begin        | the length asked for         | begin                             |
 ///
 /// (Keras `_get_output_shape_given_tf_padding`; TFP VALID/SAME; PyTorch; ONNX ConvTranspose-22.) An
 /// empty input gives max(formula, 0).
+///
+/// A length o that is asked for takes the place of op with VALID, SAME and explicit padding. It
+/// must be one of the s lengths that the convolution with that padding takes to i (TensorFlow's
+/// output_shape, PyTorch's output_size, oneDNN's destination): from full - begin - end, or with
+/// SAME from (i-1)*s + 1. The offset is the table's.
 /// @param what starts the message, for example `ConvolutionTranspose "decoder": axis 1`.
-/// @throws Error kInvalidArgument when the output would be negative for i >= 1, or the axis or the
-///         input is outside its range above; kLimitExceeded when a length or an offset does not fit
-///         62 bits.
+/// @throws Error kInvalidArgument when the output would be negative for i >= 1, when the length
+/// asked
+///         for cannot be had, or the axis or the input is outside its range above; kLimitExceeded
+///         when a length or an offset does not fit 62 bits.
 Window infer_window(const Axis& axis, Index input, std::string_view what);
 
 }  // namespace upconv

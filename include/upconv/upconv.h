@@ -5,6 +5,7 @@
 #include "upconv/activation.h"
 #include "upconv/arithmetic.h"
 #include "upconv/batch_norm.h"
+#include "upconv/conventions.h"
 #include "upconv/convolution_transpose.h"
 #include "upconv/dtype.h"
 #include "upconv/error.h"

@@ -102,8 +102,8 @@ TEST(OptionErrors, Padding) {
   const auto [kind, text] = error_of([] { const upconv::Padding padding("reflect"); });
   EXPECT_EQ(kind, ErrorKind::kInvalidArgument);
   EXPECT_EQ(text,
-            "padding is \"reflect\"; it must be VALID, SAME or one [begin, end] pair per "
-            "spatial axis");
+            "padding is \"reflect\"; it must be VALID, SAME, SPLIT_UPPER, SPLIT_LOWER or one "
+            "[begin, end] pair per spatial axis");
   ConvolutionTransposeOptions options = good();
   options.padding = {{1, 1}};
   expect_refused(options, "padding has 1 [begin, end] pairs; it must have one per axis, 2");

@@ -13,6 +13,7 @@
 #include "checks.h"
 #include "config.h"
 #include "temporary_folder.h"
+#include "terms.h"
 
 namespace upconv::test {
 namespace {
@@ -56,6 +57,21 @@ Problem problem_of(const ConvolutionTransposeOptions& options, const Dims& input
   return problem;
 }
 
+/// The case's layer in the peer's own terms, its kernel by way of the peer's order.
+Tensor in_the_peers_terms(const Json& terms, Isa isa, const ConvolutionTranspose& ours,
+                          const Tensor& x) {
+  PeerLayer peer = parse_terms(terms);
+  peer.options.isa = isa;
+  peer.options.use_bias = ours.has_bias();
+  ConvolutionTranspose layer(peer.options);
+  const Tensor theirs = kernel_to(peer.convention, ours.kernel(), peer.options);
+  EXPECT_EQ(to_string(theirs.shape()), to_string(kernel_shape(peer.convention, peer.options)));
+  layer.kernel().assign(kernel_from(peer.convention, theirs, peer.options));
+  EXPECT_TRUE(same_bits(layer.kernel(), ours.kernel()));
+  if (ours.has_bias()) layer.bias().assign(ours.bias());
+  return layer(x, {.output_lengths = peer.output_lengths});
+}
+
 struct Peer {
   std::string name;
   std::size_t cases;
@@ -83,6 +99,9 @@ TEST_P(Golden, EveryCaseHasThePeersValues) {
       bias = values_of(arrays.at(index + "_bias"));
     }
     const Tensor y = (*layer)(x);
+    if (entry.contains("terms")) {
+      ASSERT_TRUE(same_bits(in_the_peers_terms(entry.at("terms"), isa, *layer, x), y));
+    }
     if (entry.at("exact").get<bool>()) {
       // Equal as numbers: peers differ in the sign of zero.
       ASSERT_EQ(to_string(y.shape()), to_string(expected.shape()));
@@ -105,16 +124,18 @@ TEST_P(Golden, EveryCaseHasThePeersValues) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Peers, Golden,
-                         testing::Combine(testing::Values(Peer{"keras", 85}, Peer{"keras_jax", 46},
-                                                          Peer{"tensorflow", 57}, Peer{"torch", 99},
-                                                          Peer{"onnxruntime", 83}, Peer{"onnx", 42},
-                                                          Peer{"tfp", 26}),
-                                          testing::ValuesIn(isas())),
-                         [](const auto& test) {
-                           return std::get<0>(test.param).name + "_" +
-                                  std::string(to_string(std::get<1>(test.param)));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Peers, Golden,
+    testing::Combine(testing::Values(Peer{"keras", 85}, Peer{"keras_jax", 46},
+                                     Peer{"tensorflow", 57}, Peer{"torch", 99},
+                                     Peer{"onnxruntime", 83}, Peer{"onnx", 42}, Peer{"tfp", 26},
+                                     Peer{"terms_keras", 70}, Peer{"terms_tensorflow", 70},
+                                     Peer{"terms_pytorch", 70}, Peer{"terms_onnx", 70},
+                                     Peer{"terms_openvino", 70}, Peer{"terms_onednn", 70}),
+                     testing::ValuesIn(isas())),
+    [](const auto& test) {
+      return std::get<0>(test.param).name + "_" + std::string(to_string(std::get<1>(test.param)));
+    });
 
 class TfpFiles : public testing::TestWithParam<Isa> {
  protected:

@@ -17,8 +17,12 @@ import os
 
 import numpy as np
 
+#: Those whose cases are stored in their own terms (`from_<convention>`), in terms_<convention>.
+CONVENTIONS = ("keras", "tensorflow", "pytorch", "onnx", "openvino", "onednn")
 #: Those whose cases are stored, each in <peer>.json and <peer>.npz.
-PEERS = ("keras", "keras_jax", "tensorflow", "torch", "onnxruntime", "onnx", "tfp")
+PEERS = ("keras", "keras_jax", "tensorflow", "torch", "onnxruntime", "onnx", "tfp") + tuple(
+    "terms_" + name for name in CONVENTIONS
+)
 
 ACTIVATIONS = {
     "linear": lambda v, p: v,

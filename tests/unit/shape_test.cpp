@@ -38,6 +38,14 @@ void expect_window(const Axis& axis, Index input, Index output, Index offset) {
                                    << " dilation " << axis.dilation << " input " << input;
 }
 
+Axis of_length(Axis axis, Index length) {
+  axis.length = length;
+  return axis;
+}
+Axis of_kind(Padding::Kind kind, Index filter, Index stride, Index length, Index begin = 0) {
+  return {filter, stride, 1, kind, begin, 0, {}, length};
+}
+
 // ---- PerAxis
 
 TEST(PerAxis, OneValueServesEveryAxis) {
@@ -306,6 +314,60 @@ TEST(InferWindow, LengthsOver62BitsAreErrors) {
     expect_error(ErrorKind::kLimitExceeded, {"layer: axis 2", "62 bits"},
                  [&, i = input, a = axis] { infer_window(a, i, "layer: axis 2"); });
   }
+}
+
+// ---- lengths that are asked for
+
+TEST(AskedLengths, AreThoseOfTheConvolution) {
+  // Forward, ceil((o - k' + 1) / s) and ceil(o / s) and (o + b + e - k') / s + 1, must be 4.
+  for (const Index length : {9, 10}) {
+    expect_window(of_length(valid(3, 2), length), 4, length, 0);
+    expect_window(of_length(crops(3, 2, 1, 2), length - 3), 4, length - 3, 1);
+  }
+  expect_window(of_length(same(3, 2), 7), 4, 7, 1);
+  expect_window(of_length(same(3, 2), 8), 4, 8, 0);
+  for (const Index length : {8, 11}) {
+    expect_error(ErrorKind::kInvalidArgument, {"must be from 9 to 10"},
+                 [&] { infer_window(of_length(valid(3, 2), length), 4, "axis 0"); });
+  }
+  expect_error(ErrorKind::kInvalidArgument, {"must be from 7 to 8"},
+               [] { infer_window(of_length(same(3, 2), 9), 4, "axis 0"); });
+  expect_error(ErrorKind::kInvalidArgument, {"has output length -1; it must be at least 0"},
+               [] { infer_window(of_length(same(3, 2), -1), 4, "axis 0"); });
+  expect_error(ErrorKind::kLimitExceeded, {"is too long"},
+               [] { infer_window(of_length(valid(3, kMax), 1), 3, "axis 0"); });
+}
+
+TEST(AskedLengths, OfAnEmptyInputAreThoseThatAreLeft) {
+  expect_window(of_length(valid(3, 2), 1), 0, 1, 0);
+  expect_window(of_length(same(3, 2), 0), 0, 0, 0);
+}
+
+TEST(AskedLengths, SplitCropsHalfAtEachEnd) {
+  const auto upper = Padding::Kind::kSplitUpper, lower = Padding::Kind::kSplitLower;
+  expect_window(of_kind(upper, 3, 2, 6), 4, 6, 1);  // 9 - 6 = 3: 1 and 2
+  expect_window(of_kind(lower, 3, 2, 6), 4, 6, 2);
+  expect_window(of_kind(upper, 3, 2, 7), 4, 7, 1);
+  expect_window(of_kind(lower, 3, 2, 7), 4, 7, 1);
+  for (const auto kind : {upper, lower}) {
+    expect_window(of_kind(kind, 3, 2, 20), 4, 20, 0);  // longer: at the end
+    expect_window(of_kind(kind, 3, 2, 0), 4, 0, kind == upper ? 4 : 5);
+  }
+  Axis extended = of_kind(upper, 3, 2, 6);
+  extended.output_padding = 1;  // a part of what is split
+  expect_window(extended, 4, 6, 2);
+}
+
+TEST(AskedLengths, AFixedBeginningCropsTheRestAtTheEnd) {
+  for (const Index length : {1, 7, 30}) {
+    expect_window(of_kind(Padding::Kind::kFixedBegin, 3, 2, length, 2), 4, length, 2);
+  }
+}
+
+TEST(Padding, OfEveryKindHasAText) {
+  EXPECT_EQ(to_string(Padding("split_upper")), "SPLIT_UPPER");
+  EXPECT_EQ(to_string(Padding("Split_Lower")), "SPLIT_LOWER");
+  EXPECT_EQ(to_string(Padding::fixed_begin({1, -2})), "[[1, null], [-2, null]]");
 }
 
 }  // namespace

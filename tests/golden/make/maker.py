@@ -47,8 +47,9 @@ class Maker:
                 k, b = k / 16, b / 4
         return x.astype(t), k.astype(t), b.astype(t)
 
-    def add(self, tag, config, extents, run, batch=(1,), kind="ints", bias=True):
-        """run(x, kernel, bias) gives (y channels-last, the text of the call)."""
+    def add(self, tag, config, extents, run, batch=(1,), kind="ints", bias=True, terms=None):
+        """run(x, kernel, bias) gives (y channels-last, the text of the call). `terms`: the layer as
+        from_<convention> is told of it (tests/support/terms.h)."""
         config = {n: v for n, v in config.items() if v is not None}
         x, kernel, b = self.values(config, extents, batch, kind)
         if not bias:
@@ -77,6 +78,7 @@ class Maker:
                 "exact": exact,
                 "config": config,
                 "peer_call": call,
+                **({"terms": terms} if terms else {}),
             }
         )
         for n, v in (("_x", x), ("_kernel", kernel), ("_bias", b), ("_y", y)):

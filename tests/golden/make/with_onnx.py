@@ -65,5 +65,6 @@ def make():
             ),
             batch=(len(x),),
             bias=False,
+            terms={"convention": "onnx", "w": [*w.shape[-2:], *w.shape[:r]], **attributes},
         )
     m.write()
