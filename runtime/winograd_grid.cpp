@@ -4,79 +4,73 @@
 
 namespace upconv::internal {
 
-namespace {
-
-struct Range {
+/// u of the outputs that a phase has inside the window.
+struct AxisGrids::Range {
   Index begin = 0, end = 0;
+
+  Range() = default;
+  Range(const CallAxis& call, const Phase& phase) {
+    const Segment outputs = outputs_of(call, phase, call.q_begin(), call.q_end());
+    begin = outputs.begin - phase.origin;
+    end = outputs.end - phase.origin;
+  }
   friend bool operator==(const Range&, const Range&) = default;
+
+  Grid grid(int kind, const AxisTransform& transform, Index step) const {
+    Grid grid{.kind = kind, .transform = transform, .first = begin};
+    grid.combs = std::clamp<Index>(end - begin, 1, step);
+    grid.tiles = grid.combs * ceil_div(ceil_div(end - begin, grid.combs), transform.outputs);
+    return grid;
+  }
 };
 
-/// u of the outputs that a phase has inside the window.
-Range range_of(const CallAxis& call, const Phase& phase) {
-  const Segment outputs = outputs_of(call, phase, call.q_begin(), call.q_end());
-  return {outputs.begin - phase.origin, outputs.end - phase.origin};
+AxisGrids::AxisGrids(const WinogradAxis& axis, const CallAxis& call) {
+  for (int kind = 0; kind < axis.kinds; ++kind) add_kind(axis, kind, call);
 }
 
-Grid grid_of(const AxisTransform& transform, Range range, Index step) {
-  Grid grid{.transform = transform, .phases = {}, .first = range.begin};
-  const Index extent = range.end - range.begin;
-  grid.combs = std::clamp<Index>(extent, 1, step);
-  grid.tiles = grid.combs * ceil_div(ceil_div(extent, grid.combs), transform.outputs);
-  return grid;
-}
-
-}  // namespace
-
-std::vector<Grid> winograd_grids(const WinogradAxis& axis, const CallAxis& call) {
+void AxisGrids::add_kind(const WinogradAxis& axis, int kind, const CallAxis& call) {
+  const AxisTransform& transform = axis.transforms[kind];
   const Index step = call.phases->input_step();
-  // One grid for each different range; and one for all of a transform.
-  struct Shared {
-    AxisTransform transform;
-    std::vector<const WinogradPhase*> phases;
-    Range all;
-    std::vector<Range> ranges;
-  };
-  std::vector<Shared> by_transform;
+  // Phases of a kind, those of the same range together.
+  std::array<Range, kMostWinogradPhases> ranges;
+  const std::size_t first_phase = phase_count_;
   for (const WinogradPhase& phase : axis.phases) {
-    const Range range = range_of(call, phase.phase);
-    if (range.begin >= range.end) continue;
-    auto at = std::find_if(by_transform.begin(), by_transform.end(), [&](const Shared& shared) {
-      return shared.transform == phase.transform;
-    });
-    if (at == by_transform.end()) {
-      at = by_transform.insert(at, {phase.transform, {}, range, {}});
+    const Range range(call, phase.phase);
+    if (phase.kind != kind || range.begin >= range.end) continue;
+    std::size_t at = phase_count_++;
+    for (; at > first_phase && range.begin < ranges[at - first_phase - 1].begin; --at) {
+      phases_[at] = phases_[at - 1];
+      ranges[at - first_phase] = ranges[at - first_phase - 1];
     }
-    at->phases.push_back(&phase);
-    at->ranges.push_back(range);
-    at->all = {std::min(at->all.begin, range.begin), std::max(at->all.end, range.end)};
+    phases_[at] = &phase;
+    ranges[at - first_phase] = range;
   }
+  const std::size_t phases = phase_count_ - first_phase;
+  if (phases == 0) return;
 
-  std::vector<Grid> grids;
-  for (const Shared& shared : by_transform) {
-    std::vector<Grid> apart;
-    std::vector<Range> of_apart;
-    Index tiles_apart = 0;
-    for (std::size_t n = 0; n < shared.phases.size(); ++n) {
-      auto at = std::find(of_apart.begin(), of_apart.end(), shared.ranges[n]);
-      const std::size_t index = static_cast<std::size_t>(at - of_apart.begin());
-      if (at == of_apart.end()) {
-        of_apart.push_back(shared.ranges[n]);
-        apart.push_back(grid_of(shared.transform, shared.ranges[n], step));
-      }
-      apart[index].phases.push_back(shared.phases[n]);
-      tiles_apart += apart[index].tiles;
-    }
-    Grid together = grid_of(shared.transform, shared.all, step);
-    together.phases = shared.phases;
-    // Apart, phases may need fewer products; together, they share points: worth a few products.
-    const Index tiles_together = together.tiles * static_cast<Index>(shared.phases.size());
-    if (16 * tiles_together > 17 * tiles_apart) {
-      std::move(apart.begin(), apart.end(), std::back_inserter(grids));
-    } else {
-      grids.push_back(std::move(together));
-    }
+  // One grid for all, or one for each range.
+  Range all = ranges[0];
+  Index tiles_apart = 0;
+  for (std::size_t n = 0; n < phases; ++n) {
+    all.begin = std::min(all.begin, ranges[n].begin);
+    all.end = std::max(all.end, ranges[n].end);
+    tiles_apart += ranges[n].grid(kind, transform, step).tiles;
   }
-  return grids;
+  Grid together = all.grid(kind, transform, step);
+  together.first_phase = first_phase;
+  together.phases = phases;
+  // Apart, phases may need fewer products; together, they share points: worth a few products.
+  if (16 * together.tiles * static_cast<Index>(phases) <= 17 * tiles_apart) {
+    grids_[count_++] = together;
+    return;
+  }
+  for (std::size_t n = 0; n < phases; ++n) {
+    if (n == 0 || !(ranges[n] == ranges[n - 1])) {
+      grids_[count_] = ranges[n].grid(kind, transform, step);
+      grids_[count_++].first_phase = first_phase + n;
+    }
+    ++grids_[count_ - 1].phases;
+  }
 }
 
 }  // namespace upconv::internal

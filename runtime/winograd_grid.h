@@ -10,18 +10,20 @@
 // phase fall into e separate combs.
 #pragma once
 
-#include <vector>
+#include <array>
+#include <span>
 
 #include "winograd_layout.h"
 
 namespace upconv::internal {
 
 struct Grid {
+  int kind = 0;  ///< of the axis' transforms
   AxisTransform transform;
-  std::vector<const WinogradPhase*> phases;
   Index first = 0;  ///< smallest u
   Index combs = 1;
   Index tiles = 0;
+  std::size_t first_phase = 0, phases = 0;  ///< in AxisGrids
 
   /// u of the first output of a tile.
   Index begin(Index tile, Index step) const {
@@ -29,7 +31,24 @@ struct Grid {
   }
 };
 
-/// The grids of one axis of a call: all outputs inside the window, each once.
-std::vector<Grid> winograd_grids(const WinogradAxis& axis, const CallAxis& call);
+/// The grids of one axis of a call: all outputs inside the window, each once. Refers to the layout.
+class AxisGrids {
+ public:
+  AxisGrids(const WinogradAxis& axis, const CallAxis& call);
+
+  std::span<const Grid> grids() const { return {grids_.data(), count_}; }
+  std::span<const WinogradPhase* const> phases_of(const Grid& grid) const {
+    return {phases_.data() + grid.first_phase, grid.phases};
+  }
+
+ private:
+  struct Range;
+  void add_kind(const WinogradAxis& axis, int kind, const CallAxis& call);
+
+  std::array<Grid, kMostWinogradPhases> grids_;
+  std::size_t count_ = 0;
+  std::array<const WinogradPhase*, kMostWinogradPhases> phases_{};
+  std::size_t phase_count_ = 0;
+};
 
 }  // namespace upconv::internal

@@ -12,8 +12,6 @@ namespace upconv::internal {
 namespace {
 
 constexpr Index kMostTaps = 4;
-/// Of one axis: combinations with more phases would take long to weigh.
-constexpr std::size_t kMostPhases = 64;
 /// Sets of transforms that are kept per axis to be combined with those of the others.
 constexpr std::size_t kKeptPerAxis = 3;
 /// More bytes of points than this for the lowest tiles: such a layer is left to other strategies.
@@ -40,27 +38,25 @@ std::vector<AxisTransform> transforms_for(Index taps, DType dtype, Isa isa) {
   return found;
 }
 
-/// An axis whose phases take the first of these transforms that has taps enough.
+/// An axis whose phases take the first of one or two transforms that has taps enough.
 WinogradAxis axis_of(const AxisPhases& phases, std::span<const AxisTransform> fewest_taps_first) {
   WinogradAxis axis;
+  for (const AxisTransform& transform : fewest_taps_first) {
+    axis.transforms[axis.kinds++] = transform;
+  }
   for (const Phase& phase : phases.with_taps()) {
-    const auto at =
-        std::find_if(fewest_taps_first.begin(), fewest_taps_first.end(),
-                     [&](const AxisTransform& transform) { return transform.taps >= phase.taps; });
-    axis.phases.push_back({phase, *at, axis.points});
-    axis.points += at->points();
+    int kind = 0;
+    while (axis.transforms[kind].taps < phase.taps) ++kind;
+    axis.add(phase, kind);
   }
   return axis;
 }
 
-double growth_of(const AxisTransform& transform) {
-  return generators::error_growth(transform.outputs, transform.taps);
-}
-
 double growth_of(const WinogradAxis& axis) {
   double most = 1;
-  for (const WinogradPhase& phase : axis.phases) {
-    most = std::max(most, growth_of(phase.transform));
+  for (int kind = 0; kind < axis.kinds; ++kind) {
+    const AxisTransform& transform = axis.transforms[kind];
+    most = std::max(most, generators::error_growth(transform.outputs, transform.taps));
   }
   return most;
 }
@@ -68,9 +64,10 @@ double growth_of(const WinogradAxis& axis) {
 /// Multiplications along one axis for the expected extent.
 double products_of(const WinogradAxis& axis, const CallAxis& call) {
   double products = 0;
-  for (const Grid& grid : winograd_grids(axis, call)) {
+  const AxisGrids grids(axis, call);
+  for (const Grid& grid : grids.grids()) {
     products += static_cast<double>(grid.tiles) * grid.transform.points() *
-                static_cast<double>(grid.phases.size());
+                static_cast<double>(grid.phases);
   }
   return products;
 }
@@ -118,18 +115,16 @@ const Kernel* find_row(std::span<const Kernel> rows, Fits fits) {
 /// axes go together.
 /// @param find (u, v) the kernel for axes u and v (-1: none), or null
 template <typename Kernel, typename Find>
-std::vector<TransformPass<Kernel>> passes_of(const AxisTransform (&transform)[3], Find find) {
+Passes<Kernel> passes_of(const AxisTransform (&transform)[3], Find find) {
   std::vector<int> axes;
   for (int axis = 0; axis < 3; ++axis) {
     if (transform[axis].points() > 1) axes.push_back(axis);
   }
-  std::vector<TransformPass<Kernel>> passes;
+  Passes<Kernel> passes;
   const auto add = [&](int u, int v) {
-    if (const Kernel* kernel = find(u, v)) {
-      passes.push_back({kernel, u, v});
-      return true;
-    }
-    return false;
+    const Kernel* kernel = find(u, v);
+    if (kernel != nullptr) passes.list[passes.count++] = {kernel, u, v};
+    return kernel != nullptr;
   };
   if (axes.empty()) add(-1, -1);
   while (!axes.empty()) {
@@ -144,20 +139,52 @@ std::vector<TransformPass<Kernel>> passes_of(const AxisTransform (&transform)[3]
   return passes;
 }
 
+TilePasses tile_passes(const LayerFacts& facts, const AxisTransform (&transform)[3]) {
+  constexpr AxisTransform kNone;
+  const auto at = [&](int axis) { return axis < 0 ? kNone : transform[axis]; };
+  TilePasses passes;
+  passes.input = passes_of<WinogradInputKernel>(transform, [&](int u, int v) {
+    return find_row(rows_for(winograd_input_kernels(), facts.dtype, facts.isa),
+                    [&](const WinogradInputKernel& row) {
+                      return row.points_u == at(u).points() && row.points_v == at(v).points();
+                    });
+  });
+  passes.output = passes_of<WinogradOutputKernel>(transform, [&](int u, int v) {
+    return find_row(rows_for(winograd_output_kernels(), facts.dtype, facts.isa),
+                    [&](const WinogradOutputKernel& row) {
+                      return AxisTransform{row.outputs_u, row.taps_u} == at(u) &&
+                             AxisTransform{row.outputs_v, row.taps_v} == at(v);
+                    });
+  });
+  return passes;
+}
+
+void find_passes(WinogradLayout& layout) {
+  const WinogradAxis(&axes)[3] = layout.by_axis;
+  for (int d = 0; d < axes[0].kinds; ++d) {
+    for (int h = 0; h < axes[1].kinds; ++h) {
+      for (int w = 0; w < axes[2].kinds; ++w) {
+        layout.passes[d][h][w] = tile_passes(
+            layout, {axes[0].transforms[d], axes[1].transforms[h], axes[2].transforms[w]});
+      }
+    }
+  }
+}
+
 /// Sizes of what is computed at once.
 void choose_sizes(WinogradLayout& layout) {
   const TargetSizes& sizes = target_sizes(layout.isa);
   const Index size = static_cast<Index>(size_of(layout.dtype));
   layout.most_points = 1;
-  layout.most_outputs = 1;
-  for (const WinogradAxis& axis : layout.transforms) {
-    int points = 1, outputs = 1;
-    for (const WinogradPhase& phase : axis.phases) {
-      points = std::max(points, phase.transform.points());
-      outputs = std::max(outputs, phase.transform.outputs);
+  Index most_phases = 1;  // that have tiles of so many points
+  for (const WinogradAxis& axis : layout.by_axis) {
+    int most = 0;
+    for (int kind = 1; kind < axis.kinds; ++kind) {
+      if (axis.transforms[kind].points() > axis.transforms[most].points()) most = kind;
     }
-    layout.most_points *= points;
-    layout.most_outputs *= outputs;
+    layout.most_points *= axis.transforms[most].points();
+    most_phases *= std::count_if(axis.phases.begin(), axis.phases.end(),
+                                 [&](const WinogradPhase& phase) { return phase.kind == most; });
   }
   // An odd number of cache lines from tile to tile, so that the tiles of a register tile do not
   // share the sets of the first-level cache.
@@ -172,7 +199,7 @@ void choose_sizes(WinogradLayout& layout) {
   // A round of many tiles reads the weights seldom; of few, its points stay in the cache while all
   // groups of channels pass. Reading on is about twice as fast as the first time.
   const Index tile_bytes = layout.most_points * layout.pitch * size;
-  const double phases = static_cast<double>(layout.most_phases());
+  const double phases = static_cast<double>(most_phases);
   const double weight_bytes = static_cast<double>(layout.most_points * layout.input_size) *
                               static_cast<double>(channels * size) * phases;
   const double groups = phases * static_cast<double>(ceil_div(channels, layout.group_channels));
@@ -196,41 +223,6 @@ void choose_sizes(WinogradLayout& layout) {
 
 }  // namespace
 
-Index WinogradLayout::most_phases() const {
-  Index phases = 1;
-  for (const WinogradAxis& axis : transforms) {
-    int most = 0;
-    Index count = 0;
-    for (const WinogradPhase& phase : axis.phases) {
-      if (phase.transform.points() > most) count = 0;
-      most = std::max(most, phase.transform.points());
-      count += phase.transform.points() == most ? 1 : 0;
-    }
-    phases *= count;
-  }
-  return phases;
-}
-
-TilePasses WinogradLayout::passes(const AxisTransform (&transform)[3]) const {
-  constexpr AxisTransform kNone;
-  const auto at = [&](int axis) { return axis < 0 ? kNone : transform[axis]; };
-  TilePasses passes;
-  passes.input = passes_of<WinogradInputKernel>(transform, [&](int u, int v) {
-    return find_row(rows_for(winograd_input_kernels(), dtype, isa),
-                    [&](const WinogradInputKernel& row) {
-                      return row.points_u == at(u).points() && row.points_v == at(v).points();
-                    });
-  });
-  passes.output = passes_of<WinogradOutputKernel>(transform, [&](int u, int v) {
-    return find_row(rows_for(winograd_output_kernels(), dtype, isa),
-                    [&](const WinogradOutputKernel& row) {
-                      return AxisTransform{row.outputs_u, row.taps_u} == at(u) &&
-                             AxisTransform{row.outputs_v, row.taps_v} == at(v);
-                    });
-  });
-  return passes;
-}
-
 double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches) {
   const double lanes = layout.parts.front().tiles[0].lanes;
   const double vectors_in = static_cast<double>(ceil_div(layout.input_size, Index(lanes)));
@@ -243,21 +235,19 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
   }
   const double weight_bytes = static_cast<double>(layout.input_size) * vectors_out * lanes *
                               static_cast<double>(size_of(layout.dtype));
-  std::vector<Grid> grids[3];
-  for (int axis = 0; axis < 3; ++axis) {
-    grids[axis] = winograd_grids(layout.transforms[axis], axes[axis]);
-  }
+  const AxisGrids grids[3] = {{layout.by_axis[0], axes[0]},
+                              {layout.by_axis[1], axes[1]},
+                              {layout.by_axis[2], axes[2]}};
   double time = 0;
-  for (const Grid& d : grids[0]) {
-    for (const Grid& h : grids[1]) {
-      for (const Grid& w : grids[2]) {
-        const TilePasses passes = layout.passes({d.transform, h.transform, w.transform});
-        const double input_passes = static_cast<double>(passes.input.size());
-        const double output_passes = static_cast<double>(passes.output.size());
+  for (const Grid& d : grids[0].grids()) {
+    for (const Grid& h : grids[1].grids()) {
+      for (const Grid& w : grids[2].grids()) {
+        const TilePasses& passes = layout.passes[d.kind][h.kind][w.kind];
+        const double input_passes = static_cast<double>(passes.input.count);
+        const double output_passes = static_cast<double>(passes.output.count);
         const double points = static_cast<double>(d.transform.points() * h.transform.points() *
                                                   w.transform.points());
-        const double phases =
-            static_cast<double>(d.phases.size() * h.phases.size() * w.phases.size());
+        const double phases = static_cast<double>(d.phases * h.phases * w.phases);
         const double tiles = static_cast<double>(batches) * static_cast<double>(d.tiles) *
                              static_cast<double>(h.tiles) * static_cast<double>(w.tiles);
         const double rounds = std::ceil(tiles / static_cast<double>(layout.round_tiles));
@@ -280,7 +270,7 @@ std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts) {
   Index most_taps = 0;
   for (const AxisPhases& axis : facts.axes) {
     const std::vector<Phase>& phases = axis.with_taps();
-    if (static_cast<Index>(phases.size()) != axis.stride() || phases.size() > kMostPhases) {
+    if (static_cast<Index>(phases.size()) != axis.stride() || phases.size() > kMostWinogradPhases) {
       return std::nullopt;
     }
     for (const Phase& phase : phases) most_taps = std::max(most_taps, phase.taps);
@@ -305,9 +295,10 @@ std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts) {
     for (const WinogradAxis& h : choices[1]) {
       for (const WinogradAxis& w : choices[2]) {
         if (growth_of(d) * growth_of(h) * growth_of(w) > kMostErrorGrowth) continue;
-        layout.transforms[0] = d;
-        layout.transforms[1] = h;
-        layout.transforms[2] = w;
+        layout.by_axis[0] = d;
+        layout.by_axis[1] = h;
+        layout.by_axis[2] = w;
+        find_passes(layout);
         choose_sizes(layout);
         const double time = winograd_time(layout, expected.axes, 1);
         if (time >= least) continue;

@@ -37,17 +37,29 @@ struct AxisTransform {
   friend bool operator==(const AxisTransform&, const AxisTransform&) = default;
 };
 
-/// A phase of one axis and its transform; where it has fewer taps than that, the last are zero.
+/// A phase of one axis; where it has fewer taps than its transform, the last are zero.
 struct WinogradPhase {
   Phase phase;
-  AxisTransform transform;
+  int kind = 0;             ///< which of the axis' transforms
   Index points_before = 0;  ///< of the axis' phases with smaller residues
 };
 
-/// One axis of a layer.
+/// More phases of an axis would take long to weigh.
+inline constexpr std::size_t kMostWinogradPhases = 32;
+/// Phases have at most two numbers of taps, one apart.
+inline constexpr int kMostKinds = 2;
+
+/// One axis of a layer: its transforms, and the phases that take them.
 struct WinogradAxis {
+  AxisTransform transforms[kMostKinds];
+  int kinds = 0;
   std::vector<WinogradPhase> phases;
   Index points = 0;  ///< of all phases
+
+  void add(const Phase& phase, int kind) {
+    phases.push_back({phase, kind, points});
+    points += transforms[kind].points();
+  }
 };
 
 /// Kernels that transform one or two axes; a tile goes through one or more.
@@ -57,30 +69,34 @@ struct TransformPass {
   int axis_u = -1, axis_v = -1;  ///< 0 to 2 (d, h, w); -1: none
 };
 
-/// The passes of tiles with such transforms, in order.
+/// The passes of a tile, in order.
+template <typename Kernel>
+struct Passes {
+  TransformPass<Kernel> list[3];
+  std::size_t count = 0;
+
+  const TransformPass<Kernel>& operator[](std::size_t at) const { return list[at]; }
+};
 struct TilePasses {
-  std::vector<TransformPass<WinogradInputKernel>> input;
-  std::vector<TransformPass<WinogradOutputKernel>> output;
+  Passes<WinogradInputKernel> input;
+  Passes<WinogradOutputKernel> output;
 };
 
 struct WinogradLayout : LayerFacts {
-  WinogradAxis transforms[3];
+  WinogradAxis by_axis[3];
   std::vector<Part> parts;
   Index pitch = 0;            ///< elements from tile to tile at a point: input_size and some
   Index most_points = 0;      ///< of a tile
-  Index most_outputs = 0;     ///< of a tile
   Index round_tiles = 0;      ///< most tiles that are computed at once
   Index group_channels = 0;   ///< most output channels that are
   Index transform_tiles = 0;  ///< most tiles that go through a transform at once
 
   /// Rows (point, ci) of one block.
   Index rows() const {
-    return transforms[0].points * transforms[1].points * transforms[2].points * input_size;
+    return by_axis[0].points * by_axis[1].points * by_axis[2].points * input_size;
   }
-  /// Phases that have tiles of most_points.
-  Index most_phases() const;
-  /// Passes for tiles of these transforms along d, h and w.
-  TilePasses passes(const AxisTransform (&transform)[3]) const;
+  /// By the kinds of transform along d, h and w.
+  TilePasses passes[kMostKinds][kMostKinds][kMostKinds];
 };
 
 /// Input channels below which no transform is used: its rounding errors would not be small beside

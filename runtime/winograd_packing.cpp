@@ -12,14 +12,19 @@ namespace {
 
 using Matrix = std::vector<std::vector<double>>;
 
+/// A phase and its transform.
+struct PhaseTransform {
+  const WinogradPhase* phase;
+  AxisTransform transform;
+};
+
 /// points() rows: what a phase's taps, in order, are multiplied by. Tap j of a phase reads input u
 /// - j * e, tap j of F(m, r) input u + j * e from the tile's first: the other way round.
-Matrix filter_matrix(const WinogradPhase& phase) {
-  const std::size_t taps = static_cast<std::size_t>(phase.phase.taps);
-  const std::size_t all = static_cast<std::size_t>(phase.transform.taps);
+Matrix filter_matrix(const PhaseTransform& of) {
+  const std::size_t taps = static_cast<std::size_t>(of.phase->phase.taps);
+  const std::size_t all = static_cast<std::size_t>(of.transform.taps);
   Matrix matrix;
-  for (const auto& row :
-       generators::toom_cook(phase.transform.outputs, phase.transform.taps).filter) {
+  for (const auto& row : generators::toom_cook(of.transform.outputs, of.transform.taps).filter) {
     std::vector<double> entries;
     for (std::size_t j = 0; j < taps; ++j) entries.push_back(row[all - 1 - j].value());
     matrix.push_back(std::move(entries));
@@ -63,18 +68,18 @@ void multiply_axis(const Matrix& matrix, const Cube& from, int axis, Cube& to) {
 
 /// The weights of one phase for one block of output channels, all input channels.
 template <Element T>
-void pack_phase(const WinogradLayout& layout, const WinogradPhase* const (&phase)[3],
-                const T* kernel, Index channels, Index block, T* packed) {
-  const Matrix matrix[3] = {filter_matrix(*phase[0]), filter_matrix(*phase[1]),
-                            filter_matrix(*phase[2])};
-  const Index taps[3] = {phase[0]->phase.taps, phase[1]->phase.taps, phase[2]->phase.taps};
+void pack_phase(const WinogradLayout& layout, const PhaseTransform (&of)[3], const T* kernel,
+                Index channels, Index block, T* packed) {
+  const Matrix matrix[3] = {filter_matrix(of[0]), filter_matrix(of[1]), filter_matrix(of[2])};
+  const Phase phase[3] = {of[0].phase->phase, of[1].phase->phase, of[2].phase->phase};
+  const Index taps[3] = {phase[0].taps, phase[1].taps, phase[2].taps};
   Cube cube, next;
   cube.channels = next.channels = channels;
   for (Index ci = 0; ci < layout.input_size; ++ci) {
     cube.reshape(taps);
     double* to = cube.values.data();
     const auto tap = [&](int axis, Index j) {
-      return phase[axis]->phase.first_tap + j * layout.axes[axis].tap_step();
+      return phase[axis].first_tap + j * layout.axes[axis].tap_step();
     };
     for (Index jd = 0; jd < taps[0]; ++jd) {
       for (Index jh = 0; jh < taps[1]; ++jh) {
@@ -101,6 +106,21 @@ void pack_phase(const WinogradLayout& layout, const WinogradPhase* const (&phase
   }
 }
 
+/// Calls visit(phases) for every phase of the layer, in packed order.
+template <typename Visit>
+void for_each_phase(const WinogradLayout& layout, Visit visit) {
+  const WinogradAxis(&axes)[3] = layout.by_axis;
+  for (const WinogradPhase& d : axes[0].phases) {
+    for (const WinogradPhase& h : axes[1].phases) {
+      for (const WinogradPhase& w : axes[2].phases) {
+        visit({{&d, axes[0].transforms[d.kind]},
+               {&h, axes[1].transforms[h.kind]},
+               {&w, axes[2].transforms[w.kind]}});
+      }
+    }
+  }
+}
+
 template <Element T>
 std::optional<Tensor> pack(const WinogradLayout& layout, const Tensor& kernel) {
   const auto values = kernel.values<T>();
@@ -117,16 +137,11 @@ std::optional<Tensor> pack(const WinogradLayout& layout, const Tensor& kernel) {
     const Index block = part.block_channels();
     for (Index first = 0; first < part.blocks * block; first += block) {
       const Index channels = std::min(block, part.channels - first);
-      for (const WinogradPhase& d : layout.transforms[0].phases) {
-        for (const WinogradPhase& h : layout.transforms[1].phases) {
-          for (const WinogradPhase& w : layout.transforms[2].phases) {
-            pack_phase<T>(layout, {&d, &h, &w}, values.data() + part.first_channel + first,
-                          channels, block, to);
-            to += Index{d.transform.points()} * h.transform.points() * w.transform.points() *
-                  layout.input_size * block;
-          }
-        }
-      }
+      for_each_phase(layout, [&](const PhaseTransform(&of)[3]) {
+        pack_phase<T>(layout, of, values.data() + part.first_channel + first, channels, block, to);
+        to += Index{of[0].transform.points()} * of[1].transform.points() *
+              of[2].transform.points() * layout.input_size * block;
+      });
     }
   }
   return packed;

@@ -11,14 +11,11 @@ namespace upconv::internal {
 namespace {
 
 KernelCost cost_of(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches) {
-  // The phase of most taps gives the strategy its kernel's name.
-  AxisTransform most[3];
-  for (int axis = 0; axis < 3; ++axis) {
-    for (const WinogradPhase& phase : layout.transforms[axis].phases) {
-      if (phase.transform.points() > most[axis].points()) most[axis] = phase.transform;
-    }
-  }
-  return {layout.passes(most).output.front().kernel->name, winograd_time(layout, axes, batches)};
+  // The phases of most taps give the strategy its kernel's name.
+  const WinogradAxis(&by_axis)[3] = layout.by_axis;
+  const TilePasses& passes =
+      layout.passes[by_axis[0].kinds - 1][by_axis[1].kinds - 1][by_axis[2].kinds - 1];
+  return {passes.output[0].kernel->name, winograd_time(layout, axes, batches)};
 }
 
 class WinogradPlan final : public Plan {
@@ -59,23 +56,18 @@ void WinogradPlan::run(const Call& call, int threads, Executor* executor,
                        std::span<std::byte> scratch) const {
   threads = worth_threads(call, layout_, threads);
   const WinogradRunner runner(layout_, *weights_, bias_, call, threads);
-  const std::vector<WinogradRunner::Unit>& units = runner.units();
   if (threads == 1) {
-    const WinogradRunner::Unit* last = nullptr;
-    for (const WinogradRunner::Unit& unit : units) {
-      runner.run(unit, last, scratch);
-      last = &unit;
-    }
+    WinogradRunner::Cursor cursor;
+    for (Index unit = 0; unit < runner.units(); ++unit) runner.run(unit, cursor, scratch);
     return;
   }
   const std::size_t share = scratch_bytes_per_thread();
-  std::atomic<std::size_t> next{0};
+  std::atomic<Index> next{0};
   executor->run(threads, [&](int thread) {
     const auto mine = scratch.subspan(static_cast<std::size_t>(thread) * share, share);
-    const WinogradRunner::Unit* last = nullptr;
-    for (std::size_t at; (at = next.fetch_add(1, std::memory_order_relaxed)) < units.size();) {
-      runner.run(units[at], last, mine);
-      last = &units[at];
+    WinogradRunner::Cursor cursor;
+    for (Index unit; (unit = next.fetch_add(1, std::memory_order_relaxed)) < runner.units();) {
+      runner.run(unit, cursor, mine);
     }
   });
 }

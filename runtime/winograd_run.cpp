@@ -177,6 +177,19 @@ bool within_reach(const Index (&extents)[3], const Index (&steps)[3]) {
   return reach <= kLargestOffset;
 }
 
+/// Blocks of a part whose channels y all has.
+Index whole_blocks(const Part& part) { return part.channels / part.block_channels(); }
+
+/// Blocks of a part that are computed at once.
+Index group_blocks(const WinogradLayout& layout, const Part& part) {
+  return std::max<Index>(1, layout.group_channels / part.block_channels());
+}
+
+Index groups_of(const WinogradLayout& layout, const Part& part) {
+  const Index whole = whole_blocks(part);
+  return ceil_div(whole, group_blocks(layout, part)) + part.blocks - whole;
+}
+
 Index aligned(Index elements) { return ceil_div(elements, 16) * 16; }
 
 }  // namespace
@@ -238,88 +251,99 @@ WinogradRunner::WinogradRunner(const WinogradLayout& layout, const Tensor& weigh
       weights_(weights),
       bias_(bias),
       call_(call),
-      size_(static_cast<Index>(size_of(layout.dtype))) {
+      size_(static_cast<Index>(size_of(layout.dtype))),
+      threads_(threads),
+      grids_{{layout.by_axis[0], call.axes[0]},
+             {layout.by_axis[1], call.axes[1]},
+             {layout.by_axis[2], call.axes[2]}} {
   const bool clamp = call.activation.is_clamp() && call.residual == nullptr;
   min_ = clamp ? call.activation.min() : -std::numeric_limits<double>::infinity();
   max_ = clamp ? call.activation.max() : std::numeric_limits<double>::infinity();
   if (!clamp) epilogue_ = find_epilogue(call.activation.kind(), layout_.dtype, layout_.isa);
   copy_ = find_epilogue(ActivationKind::kClamp, layout_.dtype, layout_.isa);
-
-  for (int axis = 0; axis < 3; ++axis) {
-    grids_[axis] = winograd_grids(layout.transforms[axis], call.axes[axis]);
-  }
-  for (const Grid& d : grids_[0]) {
-    for (const Grid& h : grids_[1]) {
-      for (const Grid& w : grids_[2]) add_class({&d, &h, &w});
-    }
-  }
-  for (std::size_t at = 0; at < classes_.size(); ++at) add_units(at, threads);
+  for (const Part& part : layout_.parts) groups_ += groups_of(layout_, part);
+  for (Index at = 0; at < classes(); ++at) units_ += class_at(at, 0).units;
 }
 
-void WinogradRunner::add_class(const std::array<const Grid*, 3>& grids) {
-  Class added{.grid = {grids[0], grids[1], grids[2]},
-              .tiles = call_.batch_count(),
-              .passes = {},
-              .products = {}};
-  for (const Grid* grid : grids) added.tiles *= grid->tiles;
-  added.passes =
-      layout_.passes({grids[0]->transform, grids[1]->transform, grids[2]->transform});
-  for (const WinogradPhase* d : grids[0]->phases) {
-    for (const WinogradPhase* h : grids[1]->phases) {
-      for (const WinogradPhase* w : grids[2]->phases) {
-        for (const Part& part : layout_.parts) {
-          const Index block = part.block_channels();
-          // The padded block goes alone: its outputs need another way into y.
-          const Index whole = part.channels / block;
-          const Index step = std::max<Index>(1, layout_.group_channels / block);
-          for (Index begin = 0; begin < part.blocks;) {
-            const Index end = begin < whole ? std::min(begin + step, whole) : begin + 1;
-            added.products.push_back({{d, h, w}, &part, begin, end});
-            begin = end;
-          }
-        }
-      }
-    }
-  }
-  classes_.push_back(std::move(added));
+Index WinogradRunner::classes() const {
+  Index count = 1;
+  for (const AxisGrids& grids : grids_) count *= static_cast<Index>(grids.grids().size());
+  return count;
 }
 
-void WinogradRunner::add_units(std::size_t at, int threads) {
-  const Class& of = classes_[at];
+WinogradRunner::Class WinogradRunner::class_at(Index at, Index first_unit) const {
+  Class of{.tiles = call_.batch_count(), .products = groups_, .first_unit = first_unit};
+  for (int axis = 2; axis >= 0; --axis) {
+    const std::span<const Grid> grids = grids_[axis].grids();
+    const Grid& grid = grids[static_cast<std::size_t>(at) % grids.size()];
+    at /= static_cast<Index>(grids.size());
+    of.grid[axis] = &grid;
+    of.tiles *= grid.tiles;
+    of.products *= static_cast<Index>(grid.phases);
+  }
+  of.passes = &layout_.passes[of.grid[0]->kind][of.grid[1]->kind][of.grid[2]->kind];
+
   // Several units per thread, so that none waits long for the last: rounds of fewer tiles, and
   // where these would be too few, a part of the products each.
-  const Index wanted = threads == 1 ? 1 : 4 * Index{threads};
+  const Index wanted = threads_ == 1 ? 1 : 4 * Index{threads_};
   const Index rounds = std::max(ceil_div(of.tiles, layout_.round_tiles),
                                 std::min(wanted, of.tiles / kFewTiles));
   const Index highest = layout_.parts.front().tiles[0].pixels;
-  const Index tiles = std::min(ceil_div(ceil_div(of.tiles, rounds), highest) * highest,
-                               layout_.round_tiles);
-  const Index count = static_cast<Index>(of.products.size());
-  const Index splits = std::clamp<Index>(wanted / rounds, 1, count);
-  for (Index first = 0; first < of.tiles; first += tiles) {
-    for (Index split = 0; split < splits; ++split) {
-      units_.push_back({.at_class = at,
-                        .first_tile = first,
-                        .tiles = std::min(tiles, of.tiles - first),
-                        .first_products = static_cast<std::size_t>(count * split / splits),
-                        .end_products = static_cast<std::size_t>(count * (split + 1) / splits)});
-    }
-  }
+  of.round_tiles = std::min(ceil_div(ceil_div(of.tiles, rounds), highest) * highest,
+                            layout_.round_tiles);
+  of.splits = std::clamp<Index>(wanted / rounds, 1, of.products);
+  of.units = ceil_div(of.tiles, of.round_tiles) * of.splits;
+  return of;
 }
 
-void WinogradRunner::run(const Unit& unit, const Unit* last, std::span<std::byte> scratch) const {
-  const Memory memory(layout_, scratch.data());
-  const Class& of = classes_[unit.at_class];
-  const bool kept =
-      last != nullptr && last->at_class == unit.at_class && last->first_tile == unit.first_tile;
-  if (!kept) {
-    std::memset(memory.zeros, 0, static_cast<std::size_t>(layout_.group_channels * size_));
-    for (Index n = 0; n < unit.tiles; ++n) memory.tiles[n] = tile_at(of, unit.first_tile + n);
-    transform_inputs(of, unit, memory);
+WinogradRunner::Products WinogradRunner::products_at(const Class& of, Index at) const {
+  Products products{};
+  Index group = at % groups_, phase = at / groups_;
+  for (int axis = 2; axis >= 0; --axis) {
+    const auto phases = grids_[axis].phases_of(*of.grid[axis]);
+    products.phase[axis] = phases[static_cast<std::size_t>(phase) % phases.size()];
+    phase /= static_cast<Index>(phases.size());
   }
-  for (std::size_t n = unit.first_products; n < unit.end_products; ++n) {
-    multiply(of, of.products[n], unit, memory);
-    transform_outputs(of, of.products[n], unit, memory);
+  for (const Part& part : layout_.parts) {
+    const Index groups = groups_of(layout_, part);
+    if (group >= groups) {
+      group -= groups;
+      continue;
+    }
+    // The padded block goes alone: its outputs need another way into y.
+    const Index step = group_blocks(layout_, part);
+    products.part = &part;
+    products.begin = std::min(group * step, whole_blocks(part));
+    products.end = products.begin < whole_blocks(part)
+                       ? std::min(products.begin + step, whole_blocks(part))
+                       : part.blocks;
+    break;
+  }
+  return products;
+}
+
+void WinogradRunner::run(Index unit, Cursor& cursor, std::span<std::byte> scratch) const {
+  while (unit >= cursor.current.first_unit + cursor.current.units) {
+    cursor.current =
+        class_at(++cursor.at_class, cursor.current.first_unit + cursor.current.units);
+    cursor.tile = -1;
+  }
+  const Memory memory(layout_, scratch.data());
+  const Class& of = cursor.current;
+  const Index split = (unit - of.first_unit) % of.splits;
+  const Index first_tile = (unit - of.first_unit) / of.splits * of.round_tiles;
+  const Index tiles = std::min(of.round_tiles, of.tiles - first_tile);
+  if (cursor.tile != first_tile) {
+    cursor.tile = first_tile;
+    std::memset(memory.zeros, 0, static_cast<std::size_t>(layout_.group_channels * size_));
+    for (Index n = 0; n < tiles; ++n) memory.tiles[n] = tile_at(of, first_tile + n);
+    transform_inputs(of, tiles, memory);
+  }
+  const Index end = of.products * (split + 1) / of.splits;
+  for (Index n = of.products * split / of.splits; n < end; ++n) {
+    const Products products = products_at(of, n);
+    multiply(of, products, tiles, memory);
+    transform_outputs(of, products, tiles, memory);
   }
 }
 
@@ -375,7 +399,7 @@ void WinogradRunner::gather(const Class& of, const Tile& tile, std::byte* to) co
   });
 }
 
-void WinogradRunner::transform_inputs(const Class& of, const Unit& unit,
+void WinogradRunner::transform_inputs(const Class& of, Index tiles,
                                       const Memory& memory) const {
   Index extents[3];
   // x itself: its tiles lie anywhere.
@@ -385,15 +409,15 @@ void WinogradRunner::transform_inputs(const Class& of, const Unit& unit,
     in_x.steps[axis] = call_.axes[axis].phases->input_step() * call_.x_strides[axis];
   }
   const TileArray gathered = tiles_in(memory.apart, extents, layout_.pitch);
-  const TileArray points = points_in(memory.points, extents, unit.tiles, layout_.pitch);
-  const std::size_t passes = of.passes.input.size();
+  const TileArray points = points_in(memory.points, extents, tiles, layout_.pitch);
+  const std::size_t passes = of.passes->input.count;
 
   // All passes of some tiles, from where they are to the points.
   const auto transform = [&](const TileArray& source, Places& in, Places& out, Index count) {
     TileArray from = source;
     for (std::size_t number = 0; number < passes; ++number) {
       const bool last = number + 1 == passes;
-      const auto& pass = of.passes.input[number];
+      const auto& pass = of.passes->input[number];
       const TileArray to =
           last ? points : tiles_in(memory.between[number % 2], extents, layout_.pitch);
       const auto kernel = [&](const TransformCall& call) {
@@ -409,7 +433,7 @@ void WinogradRunner::transform_inputs(const Class& of, const Unit& unit,
     }
   };
   Places in_whole, out_whole, in_gathered, out_gathered;
-  const Index most = passes == 1 ? unit.tiles : layout_.transform_tiles;
+  const Index most = passes == 1 ? tiles : layout_.transform_tiles;
   Index whole = 0, others = 0;
   const auto transform_whole = [&] {
     if (whole > 0) transform(in_x, in_whole, out_whole, whole);
@@ -419,7 +443,7 @@ void WinogradRunner::transform_inputs(const Class& of, const Unit& unit,
     if (others > 0) transform(gathered, in_gathered, out_gathered, others);
     others = 0;
   };
-  for (Index n = 0; n < unit.tiles; ++n) {
+  for (Index n = 0; n < tiles; ++n) {
     const Tile& tile = memory.tiles[n];
     if (tile.whole) {
       const std::size_t at = static_cast<std::size_t>(whole++);
@@ -438,12 +462,12 @@ void WinogradRunner::transform_inputs(const Class& of, const Unit& unit,
   transform_gathered();
 }
 
-void WinogradRunner::multiply(const Class& of, const Products& products, const Unit& unit,
+void WinogradRunner::multiply(const Class& of, const Products& products, Index tiles,
                               const Memory& memory) const {
   const Part& part = *products.part;
   const Index block = part.block_channels();
   const Index channels = (products.end - products.begin) * block;
-  const Index points_h = layout_.transforms[1].points, points_w = layout_.transforms[2].points;
+  const Index points_h = layout_.by_axis[1].points, points_w = layout_.by_axis[2].points;
   Index points[3];
   for (int axis = 0; axis < 3; ++axis) points[axis] = of.grid[axis]->transform.points();
   const Index before =
@@ -467,10 +491,10 @@ void WinogradRunner::multiply(const Class& of, const Products& products, const U
 
   // The lowest tile's spare pixels repeat the last one.
   const TileKernel& tall = part.tiles[0];
-  const Index whole = unit.tiles / tall.pixels * tall.pixels, rest = unit.tiles - whole;
+  const Index whole = tiles / tall.pixels * tall.pixels, rest = tiles - whole;
   const TileKernel& low = part.tile_for(std::max<Index>(rest, 1));
   for (Index p = 0; p < whole + low.pixels; ++p) {
-    const Index tile = std::min(p, unit.tiles - 1);
+    const Index tile = std::min(p, tiles - 1);
     memory.pixel_x[p] = static_cast<std::int32_t>(tile * layout_.pitch);
     memory.pixel_y[p] = static_cast<std::int32_t>(tile * channels);
   }
@@ -488,13 +512,13 @@ void WinogradRunner::multiply(const Class& of, const Products& products, const U
       run_tile_kernel(low, arguments, memory.pixel_x + whole, kNoOffsets, memory.pixel_y + whole,
                       low.pixels);
     }
-    advance(arguments.x, unit.tiles * layout_.pitch * size_);
-    advance(arguments.y, unit.tiles * channels * size_);
+    advance(arguments.x, tiles * layout_.pitch * size_);
+    advance(arguments.y, tiles * channels * size_);
     advance(arguments.w, layout_.input_size * block * size_);
   }
 }
 
-void WinogradRunner::transform_outputs(const Class& of, const Products& products, const Unit& unit,
+void WinogradRunner::transform_outputs(const Class& of, const Products& products, Index tiles,
                                        const Memory& memory) const {
   const Part& part = *products.part;
   const Index block = part.block_channels();
@@ -517,16 +541,16 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
   }
   const bool reachable = real_channels == channels && within_reach(outputs, in_y.steps);
   const TileArray apart = tiles_in(memory.apart, outputs, channels);
-  const TileArray sums = points_in(memory.products, points, unit.tiles, channels);
+  const TileArray sums = points_in(memory.products, points, tiles, channels);
   const std::byte* bias = static_cast<const std::byte*>(bias_.data()) + first_channel * size_;
-  const std::size_t passes = of.passes.output.size();
+  const std::size_t passes = of.passes->output.count;
 
   // All passes of some tiles, from the sums to where they go.
   const auto transform = [&](Places& in, const TileArray& target, const Places& out, Index count) {
     TileArray from = sums;
     for (std::size_t number = 0; number < passes; ++number) {
       const bool last = number + 1 == passes;
-      const auto& pass = of.passes.output[number];
+      const auto& pass = of.passes->output[number];
       Index extents[3] = {from.extents[0], from.extents[1], from.extents[2]};
       for (const int axis : {pass.axis_u, pass.axis_v}) {
         if (axis >= 0) extents[axis] = outputs[axis];
@@ -554,7 +578,7 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
                     .channels = real_channels};
   Places in_whole, out_whole, in_others, out_others;
   std::array<std::int32_t, static_cast<std::size_t>(kTablePixels)> whole_tiles, other_tiles;
-  const Index most = passes == 1 ? unit.tiles : layout_.transform_tiles;
+  const Index most = passes == 1 ? tiles : layout_.transform_tiles;
   Index whole = 0, others = 0;
   const auto write_whole = [&] {
     if (whole == 0) return;
@@ -572,7 +596,7 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
     others = 0;
   };
   const Index y_origin = offset_of(origin, call_.y_strides);
-  for (Index n = 0; n < unit.tiles; ++n) {
+  for (Index n = 0; n < tiles; ++n) {
     const Tile& tile = memory.tiles[n];
     bool inside = reachable;
     for (int axis = 0; axis < 3; ++axis) {

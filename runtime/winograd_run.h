@@ -7,10 +7,8 @@
 // inside the window, and else by way of scratch.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <span>
-#include <vector>
 
 #include "call.h"
 #include "winograd_grid.h"
@@ -24,41 +22,42 @@ std::size_t winograd_scratch_bytes(const WinogradLayout& layout);
 /// Everything that is the same for all rounds of a call. Refers to its arguments.
 class WinogradRunner {
  public:
-  /// A phase and blocks [begin, end) of a part.
-  struct Products {
-    const WinogradPhase* phase[3];
-    const Part* part;
-    Index begin, end;
-  };
-  /// A choice of grids.
+  /// A choice of grids, and how its work is divided into units: rounds of tiles, and of each round
+  /// one or more parts of the products.
   struct Class {
-    const Grid* grid[3];
-    Index tiles = 0;
-    TilePasses passes;
-    std::vector<Products> products;
+    const Grid* grid[3] = {};
+    const TilePasses* passes = nullptr;
+    Index tiles = 0, round_tiles = 0;
+    Index products = 0, splits = 0;
+    Index first_unit = 0, units = 0;
   };
-  /// Work that one thread does on its own: some of the products of a round.
-  struct Unit {
-    std::size_t at_class = 0;
-    Index first_tile = 0, tiles = 0;
-    std::size_t first_products = 0, end_products = 0;
+  /// Where one thread is in the sequence of units: these come to it in ascending order.
+  struct Cursor {
+    Index at_class = -1;
+    Class current;
+    Index tile = -1;  ///< first of the round whose points the scratch holds
   };
 
-  /// @param bias one entry per padded channel (pack_wide_bias)
+  /// @param bias one entry per padded channel (pack_part_bias)
   WinogradRunner(const WinogradLayout& layout, const Tensor& weights, const Tensor& bias,
                  const Call& call, int threads);
 
   /// The end of what one thread needs of scratch that begins at `memory`.
   static std::byte* scratch_end(const WinogradLayout& layout, std::byte* memory);
 
-  const std::vector<Unit>& units() const { return units_; }
-  /// @param last the unit that was run last with this scratch; null: none. (Points that both need
-  /// are kept.)
-  void run(const Unit& unit, const Unit* last, std::span<std::byte> scratch) const;
+  Index units() const { return units_; }
+  /// @param unit above all that the cursor was used for
+  void run(Index unit, Cursor& cursor, std::span<std::byte> scratch) const;
 
  private:
   struct Memory;
   struct Tile;
+  /// A phase and blocks [begin, end) of a part.
+  struct Products {
+    const WinogradPhase* phase[3];
+    const Part* part;
+    Index begin, end;
+  };
   /// Where the outputs of a phase's tiles go.
   struct Outputs {
     Index tile_outputs[3];  ///< of a tile
@@ -66,14 +65,15 @@ class WinogradRunner {
     Index origin[3];        ///< y of u = 0
     Index first_channel, channels;
   };
-  void add_class(const std::array<const Grid*, 3>& grids);
-  void add_units(std::size_t at, int threads);
+  Index classes() const;
+  Class class_at(Index at, Index first_unit) const;
+  Products products_at(const Class& of, Index at) const;
   Tile tile_at(const Class& of, Index index) const;
-  void transform_inputs(const Class& of, const Unit& unit, const Memory& memory) const;
+  void transform_inputs(const Class& of, Index tiles, const Memory& memory) const;
   void gather(const Class& of, const Tile& tile, std::byte* to) const;
-  void multiply(const Class& of, const Products& products, const Unit& unit,
+  void multiply(const Class& of, const Products& products, Index tiles,
                 const Memory& memory) const;
-  void transform_outputs(const Class& of, const Products& products, const Unit& unit,
+  void transform_outputs(const Class& of, const Products& products, Index tiles,
                          const Memory& memory) const;
   /// Tiles of finished sums into y, by way of an epilogue, what lies inside the window.
   /// @param which of `tiles`
@@ -90,9 +90,10 @@ class WinogradRunner {
   double min_, max_;
   const EpilogueKernel* epilogue_ = nullptr;  ///< null: the clamp of the transform is all
   const EpilogueKernel* copy_;
-  std::vector<Grid> grids_[3];
-  std::vector<Class> classes_;
-  std::vector<Unit> units_;
+  int threads_;
+  AxisGrids grids_[3];
+  Index groups_ = 0;  ///< groups of channels of a phase
+  Index units_ = 0;
 };
 
 }  // namespace upconv::internal

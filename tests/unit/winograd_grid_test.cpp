@@ -22,9 +22,12 @@ struct RandomAxis {
     while (std::gcd(stride, dilation) != 1) ++dilation;
     phases = AxisPhases(draw(random, stride, 4 * stride), stride, dilation);
     for (const Phase& phase : phases.with_taps()) {
-      const int outputs = phase.taps == 1 ? 1 : static_cast<int>(2 + phase.taps % 3);
-      axis.phases.push_back({phase, {outputs, static_cast<int>(phase.taps)}, axis.points});
-      axis.points += axis.phases.back().transform.points();
+      const AxisTransform transform{phase.taps == 1 ? 1 : static_cast<int>(2 + phase.taps % 3),
+                                    static_cast<int>(phase.taps)};
+      int kind = 0;
+      while (kind < axis.kinds && !(axis.transforms[kind] == transform)) ++kind;
+      if (kind == axis.kinds) axis.transforms[axis.kinds++] = transform;
+      axis.add(phase, kind);
     }
     call = {&phases, draw(random, 1, 40),
             {.output = draw(random, 1, 90), .offset = draw(random, -20, 20)}};
@@ -40,10 +43,11 @@ TEST(WinogradGrid, HoldsEveryOutputOfTheWindowOnce) {
     const RandomAxis of(random);
     std::map<Index, int> times;
     const Index step = of.phases.input_step();
-    for (const Grid& grid : winograd_grids(of.axis, of.call)) {
-      ASSERT_FALSE(grid.phases.empty());
-      for (const WinogradPhase* phase : grid.phases) {
-        ASSERT_EQ(phase->transform, grid.transform);
+    const AxisGrids grids(of.axis, of.call);
+    for (const Grid& grid : grids.grids()) {
+      ASSERT_GT(grid.phases, 0U);
+      for (const WinogradPhase* phase : grids.phases_of(grid)) {
+        ASSERT_EQ(of.axis.transforms[phase->kind], grid.transform);
         for (Index tile = 0; tile < grid.tiles; ++tile) {
           for (Index i = 0; i < grid.transform.outputs; ++i) {
             const Index q = grid.begin(tile, step) + i * step + phase->phase.origin;
@@ -64,20 +68,20 @@ TEST(WinogradGrid, HoldsEveryOutputOfTheWindowOnce) {
 TEST(WinogradGrid, SharesTilesWherePhasesDifferByOnePosition) {
   // Filter 4, stride 2, cropped by 1: phase 0 has outputs q = 1 ... 32, phase 1 q = 0 ... 31.
   const AxisPhases phases(4, 2, 1);
-  WinogradAxis axis;
-  for (const Phase& phase : phases.with_taps()) axis.phases.push_back({phase, {3, 2}, 0});
+  WinogradAxis axis{.transforms = {{3, 2}}, .kinds = 1};
+  for (const Phase& phase : phases.with_taps()) axis.add(phase, 0);
   const CallAxis call{&phases, 32, {.output = 64, .offset = 1}};
-  const std::vector<Grid> shared = winograd_grids(axis, call);
-  ASSERT_EQ(shared.size(), 1U);
-  EXPECT_EQ(shared[0].phases.size(), 2U);
-  EXPECT_EQ(shared[0].tiles, 11);  // of 33 positions, and of 32
+  const AxisGrids shared(axis, call);
+  ASSERT_EQ(shared.grids().size(), 1U);
+  EXPECT_EQ(shared.grids()[0].phases, 2U);
+  EXPECT_EQ(shared.grids()[0].tiles, 11);  // of 33 positions, and of 32
 
   // Where one position more is a tile more, products count for more than shared points.
   const CallAxis call_24{&phases, 24, {.output = 48, .offset = 1}};
-  const std::vector<Grid> apart = winograd_grids(axis, call_24);
-  ASSERT_EQ(apart.size(), 2U);
-  EXPECT_EQ(apart[0].tiles, 8);
-  EXPECT_EQ(apart[1].tiles, 8);
+  const AxisGrids apart(axis, call_24);
+  ASSERT_EQ(apart.grids().size(), 2U);
+  EXPECT_EQ(apart.grids()[0].tiles, 8);
+  EXPECT_EQ(apart.grids()[1].tiles, 8);
 }
 
 }  // namespace
