@@ -24,7 +24,7 @@ constexpr double kInputVectorTime = 15;  ///< of a vector of points, into and ou
 constexpr double kOutputVectorTime = 6;  ///< of a vector of products
 constexpr double kBlockTime = 40;        ///< of a tile's sums at a point for a block of channels
 /// Of a byte of weights, read once a round: of those that caches may hold, and of the others.
-constexpr double kNearByteTime = 0.15, kFarByteTime = 0.35;
+constexpr double kNearByteTime = 0.15, kFarByteTime = 0.2;
 constexpr double kNearBytes = 1 << 20;
 
 /// Transforms with a kernel for phases of so many taps.
@@ -265,6 +265,32 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
   return time;
 }
 
+std::optional<WinogradLayout> winograd_layout_of(const LayerFacts& facts,
+                                                 const WinogradAxis (&by_axis)[3]) {
+  WinogradLayout layout;
+  static_cast<LayerFacts&>(layout) = facts;
+  layout.parts = choose_parts(facts.output_size, facts.dtype, facts.isa);
+  if (layout.parts.empty() || facts.input_size < layout.parts.front().tiles[0].lanes) {
+    return std::nullopt;
+  }
+  std::copy(std::begin(by_axis), std::end(by_axis), std::begin(layout.by_axis));
+  find_passes(layout);
+  choose_sizes(layout);
+  const Index size = static_cast<Index>(size_of(facts.dtype));
+  if (layout.most_points * layout.pitch * size > kMostRoundBytes / layout.round_tiles) {
+    return std::nullopt;
+  }
+  std::size_t offset = 0;
+  for (Part& part : layout.parts) {
+    const Index block = layout.rows() * part.block_channels();
+    // A kernel's offsets in the weights are 32-bit.
+    if (block > kUnbounded / 2) return std::nullopt;
+    part.offset = offset;
+    offset += static_cast<std::size_t>(part.blocks * block);
+  }
+  return layout;
+}
+
 std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts) {
   if (facts.input_size < kLeastWinogradChannels) return std::nullopt;
   Index most_taps = 0;
@@ -277,17 +303,10 @@ std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts) {
   }
   if (most_taps < 2 || most_taps > kMostTaps) return std::nullopt;
 
-  WinogradLayout layout;
-  static_cast<LayerFacts&>(layout) = facts;
-  layout.parts = choose_parts(facts.output_size, facts.dtype, facts.isa);
-  if (layout.parts.empty() || facts.input_size < layout.parts.front().tiles[0].lanes) {
-    return std::nullopt;
-  }
   const ExpectedCall expected(facts);
   std::vector<WinogradAxis> choices[3];
   for (int axis = 0; axis < 3; ++axis) {
     choices[axis] = axis_choices(facts.axes[axis], expected.axes[axis], facts.dtype, facts.isa);
-    if (choices[axis].empty()) return std::nullopt;
   }
   std::optional<WinogradLayout> best;
   double least = std::numeric_limits<double>::infinity();
@@ -295,30 +314,14 @@ std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts) {
     for (const WinogradAxis& h : choices[1]) {
       for (const WinogradAxis& w : choices[2]) {
         if (growth_of(d) * growth_of(h) * growth_of(w) > kMostErrorGrowth) continue;
-        layout.by_axis[0] = d;
-        layout.by_axis[1] = h;
-        layout.by_axis[2] = w;
-        find_passes(layout);
-        choose_sizes(layout);
-        const double time = winograd_time(layout, expected.axes, 1);
+        std::optional<WinogradLayout> layout = winograd_layout_of(facts, {d, h, w});
+        if (!layout) continue;
+        const double time = winograd_time(*layout, expected.axes, 1);
         if (time >= least) continue;
         least = time;
-        best = layout;
+        best = std::move(layout);
       }
     }
-  }
-  if (!best) return std::nullopt;
-  const Index size = static_cast<Index>(size_of(facts.dtype));
-  if (best->most_points * best->pitch * size > kMostRoundBytes / best->round_tiles) {
-    return std::nullopt;
-  }
-  std::size_t offset = 0;
-  for (Part& part : best->parts) {
-    const Index block = best->rows() * part.block_channels();
-    // A kernel's offsets in the weights are 32-bit.
-    if (block > kUnbounded / 2) return std::nullopt;
-    part.offset = offset;
-    offset += static_cast<std::size_t>(part.blocks * block);
   }
   return best;
 }

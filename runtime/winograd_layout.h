@@ -109,6 +109,11 @@ inline constexpr double kMostErrorGrowth = 2.5;
 /// with no tap or more than 4, one tap everywhere, few input channels.
 std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts);
 
+/// A layer with these transforms, whatever their cost and their error. Nothing where sizes are too
+/// large for it, or a pixel has fewer input channels than a vector has lanes.
+std::optional<WinogradLayout> winograd_layout_of(const LayerFacts& facts,
+                                                 const WinogradAxis (&by_axis)[3]);
+
 /// Time of a call, in vector multiply-adds at full rate.
 double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches);
 

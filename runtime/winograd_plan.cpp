@@ -81,14 +81,18 @@ std::optional<KernelCost> winograd_cost(const LayerFacts& facts, const CallAxis 
   return cost_of(*layout, axes, batches);
 }
 
+std::shared_ptr<const Plan> winograd_plan(WinogradLayout layout, const Tensor& kernel,
+                                          const Tensor* bias) {
+  std::optional<Tensor> weights = pack_winograd(layout, kernel);
+  if (!weights) return nullptr;
+  return std::make_shared<WinogradPlan>(std::make_shared<const WinogradLayout>(std::move(layout)),
+                                        std::make_shared<const Tensor>(std::move(*weights)), bias);
+}
+
 std::shared_ptr<const Plan> winograd_pack(const LayerFacts& facts, const Tensor& kernel,
                                           const Tensor* bias) {
   std::optional<WinogradLayout> layout = winograd_layout(facts);
-  if (!layout) return nullptr;
-  std::optional<Tensor> weights = pack_winograd(*layout, kernel);
-  if (!weights) return nullptr;
-  return std::make_shared<WinogradPlan>(std::make_shared<const WinogradLayout>(std::move(*layout)),
-                                        std::make_shared<const Tensor>(std::move(*weights)), bias);
+  return layout ? winograd_plan(std::move(*layout), kernel, bias) : nullptr;
 }
 
 }  // namespace upconv::internal

@@ -355,7 +355,7 @@ class Kernels(CliTest):
 
 class Bench(CliTest):
     KEYS = ["min_ms", "median_ms", "gflops", "peak_gflops", "fraction_of_peak", "bound",
-            "fraction_of_bound", "kernel", "strategy", "isa", "threads", "pack_ms", "copy_ms",
+            "fraction_of_bound", "kernel", "strategy", "arithmetic", "isa", "threads", "pack_ms", "copy_ms",
             "new_shape_first_ms", "new_shape_warm_ms", "packed_bytes", "scratch_bytes"]
 
     def check(self, got, shape, taps, output_size):

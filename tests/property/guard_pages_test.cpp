@@ -135,6 +135,26 @@ TEST_P(GuardPage, IsNotTouchedWhereSumsAreTakenInPieces) {
   }
 }
 
+TEST_P(GuardPage, IsNotTouchedByTilesOfTransforms) {
+  int winograd = 0;
+  for (Index n = 0; n < 24; ++n) {
+    const Problem problem = make_problem({}, {17 + n, 33 - n}, 32 + 5 * (n % 4), 20 + 3 * n,
+                                         {3 + n % 2, 3}, {1 + n % 2, 1}, {1, 1 + n % 3},
+                                         n % 2 == 0 ? "SAME" : "VALID");
+    Random random(kSeed);
+    Case c = make_case(problem, n % 5 == 0 ? DType::kFloat64 : DType::kFloat32, Values::kNormal,
+                       random);
+    c.arithmetic = Arithmetic::kFast;
+    const ConvolutionTranspose layer = layer_of(c, GetParam(), n % 3 == 0 ? "silu" : "relu");
+    const Tensor plain = layer(c.input());
+    expect_guarded(c, layer, plain, nullptr, n % 4 == 0 ? 3 : 1);
+    const Tensor with_residual = layer(c.input(), {.residual = plain.view()});
+    expect_guarded(c, layer, with_residual, &plain);
+    winograd += layer.kernel_choice(c.input_shape()).strategy == "winograd";
+  }
+  EXPECT_GT(winograd, 12);
+}
+
 TEST_P(GuardPage, IsNotTouchedByStridedViews) {
   // Rows apart, of which the last ends at the page: what is between rows is poison.
   for (std::uint64_t seed = kSeed; seed < kSeed + 60; ++seed) {

@@ -15,47 +15,6 @@
 namespace upconv::test {
 namespace {
 
-/// A layer that the strategy accepts on every ISA: taps in every phase, 4 at most, channels enough.
-Problem random_winograd_problem(Random& random) {
-  const Index rank = draw(random, 1, 3);
-  Problem problem;
-  const Index batch_axes = draw(random, 0, 2);
-  for (Index axis = 0; axis < batch_axes; ++axis) problem.batch.push_back(draw(random, 1, 3));
-  problem.input_size = draw(random, 16, 50);
-  problem.output_size = draw(random, 1, 70);
-  bool several_taps = false;
-  for (Index axis = 0; axis < rank; ++axis) {
-    const Index stride = draw(random, 1, rank == 3 ? 2 : 3);
-    Index dilation = draw(random, 1, 3);
-    while (std::gcd(stride, dilation) != 1) ++dilation;
-    const Index filter = draw(random, stride, (rank == 3 ? 3 : 4) * stride);
-    several_taps = several_taps || filter > stride;
-    problem.input.push_back(draw(random, 1, rank == 1 ? 60 : rank == 2 ? 14 : 6));
-    problem.filter.push_back(filter);
-    problem.strides.push_back(stride);
-    problem.dilations.push_back(dilation);
-  }
-  if (!several_taps) {
-    problem.filter[0] = 2 * problem.strides[0];
-  }
-  switch (draw(random, 0, 2)) {
-    case 0:
-      problem.padding = "SAME";
-      break;
-    case 1:
-      problem.padding = "VALID";
-      break;
-    default:
-      for (std::size_t axis = 0; axis < problem.input.size(); ++axis) {
-        const Index whole = (problem.input[axis] - 1) * problem.strides[axis] +
-                            (problem.filter[axis] - 1) * problem.dilations[axis] + 1;
-        const Index begin = draw(random, -3, whole / 2);
-        problem.pairs.emplace_back(begin, draw(random, -3, whole / 2));
-      }
-  }
-  return problem;
-}
-
 struct Errors {
   double rms = 0, largest = 0;
 };
@@ -246,6 +205,23 @@ TEST_P(Winograd, RefusesWeightsThatAreNotFinite) {
   EXPECT_NE(Plans(c, GetParam()).winograd, nullptr);
   c.kernel[11] = std::numeric_limits<double>::quiet_NaN();
   EXPECT_EQ(Plans(c, GetParam()).winograd, nullptr);
+}
+
+TEST_P(Winograd, IsWhatALayerComputesWithUnlessToldOtherwise) {
+  Random random(17);
+  Case c = make_case(make_problem({2}, {40, 37}, 64, 70, {3, 3}, {1, 1}, {1, 1}, "SAME"),
+                     DType::kFloat32, Values::kNormal, random);
+  c.arithmetic = Arithmetic::kFast;
+  const ConvolutionTranspose layer = layer_of(c, GetParam(), "relu");
+  ASSERT_EQ(layer.kernel_choice(c.input_shape()).strategy, "winograd");
+  const Tensor x = c.input();
+  const Tensor y = layer(x);
+  EXPECT_TRUE(same_bits(layer(x, {.threads = 3}).view(), y.view()));
+  c.arithmetic = Arithmetic::kDirect;
+  const Tensor direct = layer_of(c, GetParam(), "relu")(x);
+  EXPECT_LE(errors_of(values_of(y), values_of(direct)).largest,
+            32 * epsilon_of(DType::kFloat32) * Expected(c).magnitude);
+  EXPECT_FALSE(same_bits(direct.view(), y.view()));
 }
 
 TEST_P(Winograd, IsNeverChosenForDirectArithmetic) {

@@ -1,5 +1,6 @@
 #include "layers.h"
 
+#include <numeric>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -95,6 +96,46 @@ Problem random_problem(Random& random) {
   return p;
 }
 
+Problem random_winograd_problem(Random& random) {
+  const Index rank = draw(random, 1, 3);
+  Problem problem;
+  const Index batch_axes = draw(random, 0, 2);
+  for (Index axis = 0; axis < batch_axes; ++axis) problem.batch.push_back(draw(random, 1, 3));
+  problem.input_size = draw(random, 16, 50);
+  problem.output_size = draw(random, 1, 70);
+  bool several_taps = false;
+  for (Index axis = 0; axis < rank; ++axis) {
+    const Index stride = draw(random, 1, rank == 3 ? 2 : 3);
+    Index dilation = draw(random, 1, 3);
+    while (std::gcd(stride, dilation) != 1) ++dilation;
+    const Index filter = draw(random, stride, (rank == 3 ? 3 : 4) * stride);
+    several_taps = several_taps || filter > stride;
+    problem.input.push_back(draw(random, 1, rank == 1 ? 60 : rank == 2 ? 14 : 6));
+    problem.filter.push_back(filter);
+    problem.strides.push_back(stride);
+    problem.dilations.push_back(dilation);
+  }
+  if (!several_taps) {
+    problem.filter[0] = 2 * problem.strides[0];
+  }
+  switch (draw(random, 0, 2)) {
+    case 0:
+      problem.padding = "SAME";
+      break;
+    case 1:
+      problem.padding = "VALID";
+      break;
+    default:
+      for (std::size_t axis = 0; axis < problem.input.size(); ++axis) {
+        const Index whole = (problem.input[axis] - 1) * problem.strides[axis] +
+                            (problem.filter[axis] - 1) * problem.dilations[axis] + 1;
+        const Index begin = draw(random, -3, whole / 2);
+        problem.pairs.emplace_back(begin, draw(random, -3, whole / 2));
+      }
+  }
+  return problem;
+}
+
 Case make_case(const Problem& problem, DType dtype, Values values, Random& random) {
   Case c{problem, dtype, draw(random, 0, 5) != 0, {}, {}, {}};
   const Index taps = product(problem.filter);
@@ -124,7 +165,8 @@ ConvolutionTransposeOptions Case::options() const {
                                       .dilations = problem.dilations,
                                       .dtype = dtype,
                                       .name = "test",
-                                      .use_bias = use_bias};
+                                      .use_bias = use_bias,
+                                      .arithmetic = arithmetic};
   options.padding = problem.padding.empty() ? Padding(problem.pairs) : Padding(problem.padding);
   if (problem.output_padding) options.output_padding = PerAxis(*problem.output_padding);
   options.init_kernel_fn = [values = kernel](const Dims& shape, DType type) {

@@ -29,6 +29,8 @@ struct Case {
   Problem problem;
   DType dtype = DType::kFloat32;
   bool use_bias = true;
+  /// The one order of summation, which values are compared with; kFast has tests of its own.
+  Arithmetic arithmetic = Arithmetic::kDirect;
   std::vector<double> x, kernel, bias;  ///< representable in dtype
 
   /// Options with these weights as initialisers.
@@ -46,6 +48,9 @@ Problem make_problem(std::vector<Index> batch, std::vector<Index> input, Index i
                      std::vector<Index> dilations, std::string padding);
 /// Any rank, tails of all tile sizes, gaps, negative crops, dilation with stride.
 Problem random_problem(Random& random);
+/// A layer that the winograd strategy accepts on every ISA: taps in every phase, 4 at most, channels
+/// enough.
+Problem random_winograd_problem(Random& random);
 Case make_case(const Problem& problem, DType dtype, Values values, Random& random);
 
 /// A tensor of that dtype with these values.
