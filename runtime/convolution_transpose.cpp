@@ -279,14 +279,12 @@ KernelChoice ConvolutionTranspose::kernel_choice(const Dims& input_shape,
                                                  std::optional<Isa> isa) const {
   const LayerFacts facts = state().facts_for(isa.value_or(state().packed->facts().isa));
   const Extents extents(state().checked, facts, input_shape);
-  if (facts.isa == state().packed->facts().isa) {
-    const Plan& plan = state().packed->plan_for(extents.axes, extents.batches);
-    return {plan.cost(extents.axes, extents.batches).kernel, plan.strategy(),
-            internal::arithmetic_of(plan.strategy()), facts.isa};
-  }
-  const internal::Choice choice = internal::choose_strategy(facts, extents.axes, extents.batches);
+  const internal::Choice choice =
+      facts.isa == state().packed->facts().isa
+          ? state().packed->choice(extents.axes, extents.batches)
+          : internal::choose_strategy(facts, extents.axes, extents.batches);
   return {choice.kernel.kernel, choice.strategy, internal::arithmetic_of(choice.strategy),
-          facts.isa};
+          facts.isa, choice.reason};
 }
 
 void ConvolutionTranspose::save(const std::filesystem::path& path, bool kernel_2d) const {

@@ -1,6 +1,8 @@
 #include "strategy.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <utility>
 
 #include "kernel_table.h"
 #include "narrow_plan.h"
@@ -58,6 +60,28 @@ std::vector<const Strategy*> strategies_for(const LayerFacts& facts) {
   return chosen;
 }
 
+/// The candidate of least cost, the first among equals, with what was weighed as its reason.
+Choice least_of(std::vector<Choice> candidates, const LayerFacts& facts) {
+  Choice& least = *std::min_element(
+      candidates.begin(), candidates.end(),
+      [](const Choice& a, const Choice& b) { return a.kernel.cost < b.kernel.cost; });
+  if (candidates.size() == 1) {
+    const bool direct = facts.arithmetic == Arithmetic::kDirect;
+    least.reason = direct ? "arithmetic is direct, and no other direct strategy is expected to win"
+                          : "no other strategy is expected to win at the expected extents";
+    return std::move(least);
+  }
+  std::string reason = "estimated vector multiply-adds:";
+  for (const Choice& candidate : candidates) {
+    char text[48];
+    std::snprintf(text, sizeof text, " %s %.3g", candidate.strategy, candidate.kernel.cost);
+    reason += text;
+    reason += &candidate == &candidates.back() ? "" : ",";
+  }
+  least.reason = std::move(reason);
+  return std::move(least);
+}
+
 }  // namespace
 
 ExpectedCall::ExpectedCall(const LayerFacts& facts) {
@@ -109,13 +133,20 @@ Arithmetic arithmetic_of(std::string_view strategy) {
 
 void require_kernels(const LayerFacts& facts) { everyday_cost(facts, ExpectedCall(facts)); }
 
-Choice choose_strategy(const LayerFacts& facts, const CallAxis (&axes)[3], Index batches) {
-  Choice best;
-  for (const Strategy* strategy : strategies_for(facts)) {
-    const KernelCost cost = *strategy->cost(facts, axes, batches);
-    if (*best.strategy == '\0' || cost.cost < best.kernel.cost) best = {strategy->name, cost};
+Choice PackedLayer::choice(const CallAxis (&axes)[3], Index batches) const {
+  std::vector<Choice> candidates;
+  for (const auto& plan : plans_) {
+    candidates.push_back({plan->strategy(), plan->cost(axes, batches), {}});
   }
-  return best;
+  return least_of(std::move(candidates), facts_);
+}
+
+Choice choose_strategy(const LayerFacts& facts, const CallAxis (&axes)[3], Index batches) {
+  std::vector<Choice> candidates;
+  for (const Strategy* strategy : strategies_for(facts)) {
+    candidates.push_back({strategy->name, *strategy->cost(facts, axes, batches), {}});
+  }
+  return least_of(std::move(candidates), facts);
 }
 
 int worth_threads(const Call& call, const LayerFacts& facts, int threads) {

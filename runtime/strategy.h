@@ -81,6 +81,13 @@ class Plan {
 /// Threads that pay for a call, of at most `threads`.
 int worth_threads(const Call& call, const LayerFacts& facts, int threads);
 
+/// A strategy with the main kernel that it would run, and why.
+struct Choice {
+  const char* strategy = "";
+  KernelCost kernel;
+  std::string reason;
+};
+
 /// A layer's weights for one ISA, in at most two formats.
 class PackedLayer {
  public:
@@ -93,6 +100,8 @@ class PackedLayer {
   const LayerFacts& facts() const { return facts_; }
   /// The plan of least cost for such a call.
   const Plan& plan_for(const CallAxis (&axes)[3], Index batches) const;
+  /// That plan in words.
+  Choice choice(const CallAxis (&axes)[3], Index batches) const;
   std::size_t packed_bytes() const;
 
  private:
@@ -107,11 +116,7 @@ Arithmetic arithmetic_of(std::string_view strategy);
 /// @throws Error kUnsupported when no strategy can compute the layer with this build's kernels.
 void require_kernels(const LayerFacts& facts);
 
-/// What plan_for would choose, were the layer packed with finite weights.
-struct Choice {
-  const char* strategy = "";
-  KernelCost kernel;
-};
+/// What PackedLayer::choice would be, were the layer packed with finite weights.
 Choice choose_strategy(const LayerFacts& facts, const CallAxis (&axes)[3], Index batches);
 
 }  // namespace upconv::internal

@@ -18,13 +18,15 @@ constexpr std::size_t kKeptPerAxis = 3;
 constexpr Index kMostRoundBytes = Index{32} << 20;
 
 // Times in vector multiply-adds at full rate, beside the products' own: fitted so that the choice
-// between the strategies is right for 58 layers on AVX2 and AVX-512. (With it, they took 0.5 % more
-// time than with the best choice for each, at most 14 %.)
-constexpr double kInputVectorTime = 15;  ///< of a vector of points, into and out of a transform
-constexpr double kOutputVectorTime = 6;  ///< of a vector of products
-constexpr double kBlockTime = 40;        ///< of a tile's sums at a point for a block of channels
+// between the strategies is right for 58 layers on AVX2 and AVX-512. (With it, they took 0.7 % more
+// time than with the best choice for each, at most 16 %.)
+constexpr double kInputVectorTime = 9;    ///< of a vector of points, into and out of a transform
+constexpr double kGatherVectorTime = 15;  ///< the same, where the tile is gathered first
+constexpr double kOutputVectorTime = 10;  ///< of a vector of products
+constexpr double kPassTime = 50;          ///< of a tile in a transform
+constexpr double kBlockTime = 20;         ///< of a tile's sums at a point for a block of channels
 /// Of a byte of weights, read once a round: of those that caches may hold, and of the others.
-constexpr double kNearByteTime = 0.15, kFarByteTime = 0.2;
+constexpr double kNearByteTime = 0.1, kFarByteTime = 0.35;
 constexpr double kNearBytes = 1 << 20;
 
 /// Transforms with a kernel for phases of so many taps.
@@ -223,6 +225,16 @@ void choose_sizes(WinogradLayout& layout) {
 
 }  // namespace
 
+namespace {
+
+/// Tiles of a grid whose inputs all exist: about all but those at both ends of each comb.
+double share_inside(const Grid& grid) {
+  if (grid.transform.taps == 1) return 1;
+  return std::max(0.0, 1 - 2 * static_cast<double>(grid.combs) / static_cast<double>(grid.tiles));
+}
+
+}  // namespace
+
 double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches) {
   const double lanes = layout.parts.front().tiles[0].lanes;
   const double vectors_in = static_cast<double>(ceil_div(layout.input_size, Index(lanes)));
@@ -251,12 +263,17 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
         const double tiles = static_cast<double>(batches) * static_cast<double>(d.tiles) *
                              static_cast<double>(h.tiles) * static_cast<double>(w.tiles);
         const double rounds = std::ceil(tiles / static_cast<double>(layout.round_tiles));
-        const double input = input_passes * vectors_in * kInputVectorTime;
-        const double output = output_passes * vectors_out * kOutputVectorTime;
+        const double gathered =
+            1 - share_inside(d) * share_inside(h) * share_inside(w);
+        const double input =
+            points * vectors_in * (input_passes * kInputVectorTime + gathered * kGatherVectorTime) +
+            input_passes * kPassTime;
         const double products =
-            static_cast<double>(layout.input_size) * block_time + blocks * kBlockTime;
+            points * (static_cast<double>(layout.input_size) * block_time + blocks * kBlockTime);
+        const double output =
+            output_passes * (points * vectors_out * kOutputVectorTime + blocks * kPassTime);
         const double bytes = rounds * phases * points * weight_bytes;
-        time += points * tiles * (input + phases * (products + output)) +
+        time += tiles * (input + phases * (products + output)) +
                 std::min(bytes, kNearBytes) * kNearByteTime +
                 std::max(bytes - kNearBytes, 0.0) * kFarByteTime;
       }

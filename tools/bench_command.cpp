@@ -51,6 +51,7 @@ nlohmann::ordered_json to_json(const Measurement& of) {
           {"kernel", of.kernel},
           {"strategy", of.strategy},
           {"arithmetic", to_string(of.arithmetic)},
+          {"reason", of.reason},
           {"isa", to_string(of.isa)},
           {"threads", of.threads},
           {"pack_ms", of.pack_ms},
@@ -68,6 +69,7 @@ void print(const Measurement& of, const Dims& input_shape) {
   line("input", to_string(input_shape));
   line("kernel", of.kernel + " (strategy " + of.strategy + ", arithmetic " +
                      std::string(to_string(of.arithmetic)) + ")");
+  line("because", of.reason);
   line("isa", std::string(to_string(of.isa)) + ", " + std::to_string(of.threads) +
                   (of.threads == 1 ? " thread" : " threads"));
   line("time",

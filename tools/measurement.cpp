@@ -137,6 +137,7 @@ Measurement measure(const LayerConfig& config, const Dims& input_shape,
   result.kernel = choice.kernel;
   result.strategy = choice.strategy;
   result.arithmetic = choice.arithmetic;
+  result.reason = choice.reason;
   result.isa = choice.isa;
 
   constexpr int kPacks = 3;

@@ -43,6 +43,7 @@ struct Measurement {
   std::string kernel;
   std::string strategy;
   Arithmetic arithmetic{};  ///< what that strategy computes with
+  std::string reason;       ///< why that strategy
   Isa isa{};
   int threads = 1;
   double pack_ms = 0;             ///< setting the kernel: a copy and the packing

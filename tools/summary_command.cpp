@@ -8,14 +8,37 @@
 
 namespace upconv::tools {
 
+namespace {
+
+/// How each layer would compute an input of that shape.
+void print_choices(const ModelConfig& model, Dims shape) {
+  for (LayerConfig config : model.layers) {
+    config.input = shape;  // what the layer is told to expect
+    const auto layer = make_layer(config);
+    const Dims output = layer->output_shape(shape);
+    const KernelChoice choice = layer->kernel_choice(shape);
+    std::cout << layer->name() << ": " << to_string(shape) << " -> " << to_string(output) << " by "
+              << choice.kernel << ", strategy " << choice.strategy << ", arithmetic "
+              << to_string(choice.arithmetic) << "; " << choice.reason << '\n';
+    shape = output;
+  }
+}
+
+}  // namespace
+
 void add_summary_command(CLI::App& app) {
   CLI::App* const command =
       app.add_subcommand("summary", "Print the layers, their shapes and numbers of parameters.");
   const auto path = std::make_shared<std::string>();
+  const auto input_shape = std::make_shared<std::string>();
   command->add_option("--config", *path, "layer.json: the layer")->required();
-  command->callback([path] {
-    const std::string text = make_model(read_config(*path))->summary();
+  command->add_option("--input-shape", *input_shape,
+                      "1,85,85,56: say also how each layer computes such an input, and why");
+  command->callback([path, input_shape] {
+    const ModelConfig model = read_config(*path);
+    const std::string text = make_model(model)->summary();
     std::cout << text << (text.ends_with('\n') ? "" : "\n");
+    if (!input_shape->empty()) print_choices(model, parse_shape(*input_shape, "--input-shape"));
   });
 }
 

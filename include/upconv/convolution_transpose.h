@@ -89,8 +89,10 @@ struct ConvolutionTransposeOptions {
 struct KernelChoice {
   std::string kernel;    ///< the row of the kernel table, as in kernel_infos()
   std::string strategy;  ///< "wide", "narrow" or "winograd"
-  Arithmetic arithmetic; ///< of that strategy
+  Arithmetic arithmetic;  ///< of that strategy
   Isa isa;
+  /// Why: the times estimated for the strategies that were weighed, or why there was one only.
+  std::string reason;
 };
 
 /// Transposed convolution of rank 1, 2 or 3 (see shape.h for the formula), channels-last:
@@ -141,7 +143,7 @@ class ConvolutionTranspose : public Layer {
   /// The same for a call with CallOptions::output_lengths.
   Dims output_shape(const Dims& input_shape, const PerAxis& output_lengths) const;
   /// Bytes of CallOptions::scratch for such a call on an instruction set (absent: the layer's own):
-  /// at most a few hundred KiB per thread (a MiB on AVX-512), whatever the extents. For an
+  /// bounded for a layer, whatever the extents (about 5 MiB per thread at most). For an
   /// instruction set that is not the layer's own it packs as a call would.
   std::size_t scratch_bytes(const Dims& input_shape, int threads = 1, std::optional<Isa> isa = {},
                             const std::optional<PerAxis>& output_lengths = {}) const;

@@ -326,6 +326,17 @@ class Summary(CliTest):
         self.assertIn("decoder", result.stdout)
         self.assertIn(str(3 * 3 * 3 * 4 + 4), result.stdout.replace(",", ""))
 
+    def test_says_how_a_shape_would_be_computed(self):
+        config = {"input_size": 64, "output_size": 64, "filter_shape": 3, "padding": "same"}
+        for arithmetic, strategy in (("fast", "winograd"), ("direct", "wide")):
+            path = self.write_config(dict(config, name="decoder", arithmetic=arithmetic))
+            result = run("summary", "--config", path, "--input-shape", "1,56,56,64")
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            last = result.stdout.splitlines()[-1]
+            self.assertTrue(last.startswith("decoder: [1, 56, 56, 64] -> [1, 56, 56, 64] by "), last)
+            self.assertIn(f"strategy {strategy}, arithmetic {arithmetic}; ", last)
+        self.assert_error(run("summary", "--config", path, "--input-shape", "1,56"), 2, "input")
+
     def test_mistakes(self):
         self.assert_error(run("summary", "--config", self.path("nowhere.json")), 1, "nowhere.json")
         self.assert_error(run("summary", "--config", self.folder), 1, str(self.folder))
@@ -355,8 +366,8 @@ class Kernels(CliTest):
 
 class Bench(CliTest):
     KEYS = ["min_ms", "median_ms", "gflops", "peak_gflops", "fraction_of_peak", "bound",
-            "fraction_of_bound", "kernel", "strategy", "arithmetic", "isa", "threads", "pack_ms", "copy_ms",
-            "new_shape_first_ms", "new_shape_warm_ms", "packed_bytes", "scratch_bytes"]
+            "fraction_of_bound", "kernel", "strategy", "arithmetic", "reason", "isa", "threads", "pack_ms",
+            "copy_ms", "new_shape_first_ms", "new_shape_warm_ms", "packed_bytes", "scratch_bytes"]
 
     def check(self, got, shape, taps, output_size):
         self.assertLessEqual(got["min_ms"], got["median_ms"])
