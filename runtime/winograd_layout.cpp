@@ -25,7 +25,8 @@ constexpr double kGatherVectorTime = 15;  ///< the same, where the tile is gathe
 constexpr double kOutputVectorTime = 10;  ///< of a vector of products
 constexpr double kPassTime = 50;          ///< of a tile in a transform
 constexpr double kBlockTime = 20;         ///< of a tile's sums at a point for a block of channels
-/// Of a byte of weights, read once a round: of those that caches may hold, and of the others.
+/// Of a byte of weights: of those that caches may hold, or that a round before has read, and of the
+/// others.
 constexpr double kNearByteTime = 0.1, kFarByteTime = 0.35;
 constexpr double kNearBytes = 1 << 20;
 
@@ -272,10 +273,11 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
             points * (static_cast<double>(layout.input_size) * block_time + blocks * kBlockTime);
         const double output =
             output_passes * (points * vectors_out * kOutputVectorTime + blocks * kPassTime);
-        const double bytes = rounds * phases * points * weight_bytes;
+        const double bytes = phases * points * weight_bytes;
         time += tiles * (input + phases * (products + output)) +
                 std::min(bytes, kNearBytes) * kNearByteTime +
-                std::max(bytes - kNearBytes, 0.0) * kFarByteTime;
+                std::max(bytes - kNearBytes, 0.0) * kFarByteTime +
+                (rounds - 1) * bytes * kNearByteTime;
       }
     }
   }
