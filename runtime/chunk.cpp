@@ -39,6 +39,13 @@ Place row_place(const Call& call, const Box& box, const Index (&taps)[3], Index 
   return place;
 }
 
+/// Offsets first, first + step ... that are known to fit. (In 32 bits the compiler vectorises it.)
+void fill_run(std::int32_t* offsets, Index count, Index first, Index step) {
+  auto value = static_cast<std::uint32_t>(first);
+  const auto by = static_cast<std::uint32_t>(step);
+  for (Index p = 0; p < count; ++p, value += by) offsets[p] = static_cast<std::int32_t>(value);
+}
+
 }  // namespace
 
 Index Box::pixels() const {
@@ -86,33 +93,35 @@ Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most,
   Index at[3] = {first / extents[2] / extents[1] % extents[0], first / extents[2] % extents[1],
                  first % extents[2]};
   Index n = box.batch_begin + first / extents[2] / extents[1] / extents[0];
-  const Index step_x = chunk.taps[2] > 0 ? call.x_strides[2] : 0;
-  // With one pixel per row there is no step, and the product may not fit.
+  // With one pixel per row there is no step, and the products may not fit.
+  const Index step_x = chunk.taps[2] > 0 && extents[2] > 1 ? call.x_strides[2] : 0;
   const Index stride_w = extents[2] > 1 ? call.axes[2].phases->stride() : 0;
   const Index step_y = call.y_strides[2] * stride_w;
-  const Index step_r = call.residual_strides[2] * stride_w;
+  const Index step_r = call.residual != nullptr ? call.residual_strides[2] * stride_w : 0;
 
   Place base;
   Index lowest_x = 0;
+  const bool residual = call.residual != nullptr;
   const Index count = std::min(most, box.pixels() - first);
   while (chunk.count < count) {
-    Place place = row_place(call, box, chunk.taps, n, at);
+    const Place place = row_place(call, box, chunk.taps, n, at);
     if (chunk.count == 0) base = place;
-    const Index run = std::min(extents[2] - at[2], count - chunk.count);
-    Index done = 0;
-    for (; done < run; ++done) {
-      const Index x = place.x - base.x, y = place.y - base.y, r = place.residual - base.residual;
-      if (std::max({x, -x, y, -y, r, -r}) > kLargestOffset) break;
-      scratch.pixel_x[chunk.count] = static_cast<std::int32_t>(x);
-      scratch.pixel_y[chunk.count] = static_cast<std::int32_t>(y);
-      scratch.pixel_residual[chunk.count] = static_cast<std::int32_t>(r);
-      lowest_x = std::min(lowest_x, x);
-      ++chunk.count;
-      place.x += step_x;
-      place.y += step_y;
-      place.residual += step_r;
-    }
-    if (done < run) break;
+    const Index x = place.x - base.x, y = place.y - base.y;
+    const Index r = residual ? place.residual - base.residual : 0;
+    const auto fits = [&](Index w) {
+      const Index x_w = x + w * step_x, y_w = y + w * step_y, r_w = r + w * step_r;
+      return std::max({x_w, -x_w, y_w, -y_w, r_w, -r_w}) <= kLargestOffset;
+    };
+    // Offsets are evenly spaced along w: where both ends fit, all do.
+    const Index row = std::min(extents[2] - at[2], count - chunk.count);
+    Index run = fits(0) ? row : 0;
+    while (run > 1 && !fits(run - 1)) --run;
+    fill_run(scratch.pixel_x + chunk.count, run, x, step_x);
+    fill_run(scratch.pixel_y + chunk.count, run, y, step_y);
+    if (residual) fill_run(scratch.pixel_residual + chunk.count, run, r, step_r);
+    chunk.count += run;
+    if (run > 0) lowest_x = std::min({lowest_x, x, x + (run - 1) * step_x});
+    if (run < row) break;
     at[2] = 0;
     if (++at[1] == extents[1]) {
       at[1] = 0;
@@ -124,8 +133,9 @@ Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most,
   }
 
   const Index shift = lowest_x + lowest_tap;
-  for (Index p = 0; p < chunk.count; ++p) {
-    scratch.pixel_x[p] = static_cast<std::int32_t>(scratch.pixel_x[p] - shift);
+  if (shift != 0) {
+    const auto by = static_cast<std::int32_t>(shift);
+    for (Index p = 0; p < chunk.count; ++p) scratch.pixel_x[p] -= by;
   }
   chunk.x = call.x + (chunk.taps[0] > 0 ? (base.x + shift) * size : 0);
   chunk.y = call.y + base.y * size;

@@ -76,7 +76,7 @@ void WideRunner::run_unit(const Box& box, const Group& group, Channels channels,
   const Index blocks_end = ceil_div(channels.end - origin, block);
   if (whole == blocks_begin && whole_end == blocks_end) return;
   // Of the others, tiles write all channels: into scratch, and y's come from there.
-  for (Index p = 0; p < kTablePixels; ++p) {
+  for (Index p = 0; p < chunk.count; ++p) {
     scratch.pixel_tile[p] = static_cast<std::int32_t>(p * block);
   }
   for (Index at = blocks_begin; at < blocks_end; ++at) {
