@@ -20,32 +20,38 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
   T* const to = packed.data();
   std::memset(to, 0, static_cast<std::size_t>(plan.packed_elements) * sizeof(T));
   const T* const kernel = plan.spec.kernel->values<T>().data();
+  const T* const bias = plan.spec.bias ? plan.spec.bias->values<T>().data() : nullptr;
+  const auto& axes = plan.axes;
   std::vector<int> taps[3];
-  for (std::size_t axis = 0; axis < 3; ++axis) taps[axis] = packed_taps(plan.axes[axis].phases);
+  for (std::size_t axis = 0; axis < 3; ++axis) taps[axis] = packed_taps(axes[axis]);
   const Index ci_count = plan.input_size(), co_count = plan.output_size();
-  for (const PlannedPart& part : plan.parts) {
-    Index row = 0;
-    const Index block_elements = plan.taps() * ci_count * part.block_channels;
-    const auto copy = [&](const T* from, T* block_row, Index block_step) {
-      for (int block = 0; block < part.blocks; ++block) {
-        const Index first = part.first_channel + Index{block} * part.block_channels;
-        std::memcpy(block_row + block * block_step, from + first,
-                    static_cast<std::size_t>(part.channels) * sizeof(T));
-      }
-    };
+
+  // One channel of a block: every `step`-th element from `at` on.
+  const auto pack_channel = [&](Index channel, T* at, Index step) {
+    const Index co = channel % co_count, phase = channel / co_count;
+    const Index r_w = phase % axes[2].combined, r_h = phase / axes[2].combined % axes[1].combined,
+                r_d = phase / axes[2].combined / axes[1].combined;
     for (const int d : taps[0]) {
       for (const int h : taps[1]) {
         for (const int w : taps[2]) {
-          const Index tap = (d * plan.axes[1].axis.filter + h) * plan.axes[2].axis.filter + w;
-          for (Index ci = 0; ci < ci_count; ++ci, ++row) {
-            copy(kernel + (tap * ci_count + ci) * co_count,
-                 to + part.weights_at + row * part.block_channels, block_elements);
+          const Index tap =
+              ((d + r_d) * axes[1].axis.filter + h + r_h) * axes[2].axis.filter + w + r_w;
+          for (Index ci = 0; ci < ci_count; ++ci, at += step) {
+            *at = kernel[(tap * ci_count + ci) * co_count + co];
           }
         }
       }
     }
-    if (plan.spec.bias) {
-      copy(plan.spec.bias->values<T>().data(), to + part.bias_at, part.block_channels);
+  };
+  for (const PlannedPart& part : plan.parts) {
+    const Index block_elements = plan.taps() * ci_count * part.block_channels;
+    for (int block = 0; block < part.blocks; ++block) {
+      for (int c = 0; c < part.channels; ++c) {
+        const Index n = Index{block} * part.block_channels + c, channel = part.first_channel + n;
+        pack_channel(channel, to + part.weights_at + block * block_elements + c,
+                     part.block_channels);
+        if (bias != nullptr) to[part.bias_at + n] = bias[channel % co_count];
+      }
     }
   }
   return packed;

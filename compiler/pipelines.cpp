@@ -54,16 +54,33 @@ void end_at_zero(Func output) {
 /// The segments of an axis whose extents are known: the rows that are not empty.
 Buffer<int> known_segments(const PlannedAxis& axis) {
   std::vector<std::array<int, kSegmentColumns>> rows;
-  const CallAxis call{&axis.phases, *axis.input, axis.window};
   const auto number = [](Index value) { return static_cast<int>(value); };
+  const Index width = axis.combined, offset = axis.window.offset, output = axis.window.output;
+  CallAxis call{&axis.phases, *axis.input, axis.window};
+  if (width > 1) {  // the window in blocks
+    call.window.offset = internal::floor_div(offset, width);
+    call.window.output = internal::floor_div(offset + output - 1, width) + 1 - call.window.offset;
+  }
+  const auto add = [&](const Phase& phase, const Segment& segment, Index low, Index high) {
+    rows.push_back({number(segment.begin), number(segment.end),
+                    number(phase.taps_before + segment.tap_begin),
+                    number(segment.tap_end - segment.tap_begin),
+                    number(-phase.origin - segment.tap_begin * axis.phases.input_step()),
+                    number(phase.residue - offset), number(low), number(high)});
+  };
   call.for_each_phase([&](const Phase& phase) {
     internal::for_each_segment(
         call, phase, call.q_begin(), call.q_end(), [&](const Segment& segment) {
-          rows.push_back({number(segment.begin), number(segment.end),
-                          number(phase.taps_before + segment.tap_begin),
-                          number(segment.tap_end - segment.tap_begin),
-                          number(-phase.origin - segment.tap_begin * axis.phases.input_step()),
-                          number(phase.residue - axis.window.offset)});
+          if (width == 1) return add(phase, segment, 0, 1);
+          // Blocks that the window cuts are rows of their own.
+          const Index whole_end = internal::floor_div(offset + output, width);
+          for (Segment rest = segment; rest.begin < segment.end; rest.begin = rest.end) {
+            const Index low = std::max<Index>(0, offset - rest.begin * width);
+            const Index high = std::min(width, offset + output - rest.begin * width);
+            const bool cut = low > 0 || high < width;
+            rest.end = cut ? rest.begin + 1 : std::min(segment.end, whole_end);
+            add(phase, rest, low, high);
+          }
         });
   });
   if (rows.empty()) rows.push_back({});  // an empty output: nothing is walked
@@ -77,7 +94,8 @@ Buffer<int> known_segments(const PlannedAxis& axis) {
 }
 
 Leaf add_segments(Halide::Module& module, const LayerPlan& plan, int axis) {
-  const AxisPhases& phases = plan.axes[static_cast<std::size_t>(axis)].phases;
+  const PlannedAxis& planned = plan.axes[static_cast<std::size_t>(axis)];
+  const AxisPhases& phases = planned.phases;
   std::vector<int> taps, before, origin;
   for (Index residue = 0; residue < phases.stride(); ++residue) {
     const Phase phase = phases.phase(residue);
@@ -90,13 +108,14 @@ Leaf add_segments(Halide::Module& module, const LayerPlan& plan, int axis) {
       generators::segment_table({.taps = constants(taps),
                                  .taps_before = constants(before),
                                  .origin = constants(origin),
+                                 .combined = static_cast<int>(planned.combined),
                                  .stride = static_cast<int>(phases.stride()),
                                  .step = static_cast<int>(phases.input_step()),
                                  .most_taps = static_cast<int>(phases.with_taps().front().taps),
                                  .input = input,
                                  .output = output,
                                  .offset = offset});
-  const int rows = static_cast<int>(free_segments(phases));
+  const int rows = static_cast<int>(free_segments(planned));
   table.output_buffer().dim(0).set_bounds(0, kSegmentColumns);
   table.output_buffer().dim(1).set_bounds(0, rows).set_stride(kSegmentColumns);
   return Leaf(module, plan.spec.name + "_segments_" + std::to_string(axis), table, {},
@@ -135,8 +154,8 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   generators::LayerInputs in{.type = type};
   in.x(i) = x(i);
   Expr row = td;
-  row = row * static_cast<int>(plan.axes[1].axis.filter) + th;
-  row = row * static_cast<int>(plan.axes[2].axis.filter) + tw;
+  row = row * static_cast<int>(plan.axes[1].phases.filter()) + th;
+  row = row * static_cast<int>(plan.axes[2].phases.filter()) + tw;
   row = row * ci_count + ci;
   const int rows = static_cast<int>(plan.taps()) * ci_count;
   in.w(c, ci, tw, th, td, b) = values(Halide::unsafe_promise_clamped(
@@ -147,7 +166,8 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   for (int axis = 0; axis < 3; ++axis) {
     const PlannedAxis& planned = plan.axes[static_cast<std::size_t>(axis)];
     generators::LayerAxis& of = in.axes[static_cast<std::size_t>(axis)];
-    of.filter = static_cast<int>(planned.axis.filter);
+    of.filter = static_cast<int>(planned.phases.filter());
+    of.combined = static_cast<int>(planned.combined);
     of.stride = static_cast<int>(planned.axis.stride);
     of.step = static_cast<int>(planned.phases.input_step());
     of.taps_of_phase = static_cast<int>(planned.phases.with_taps().front().taps);
@@ -159,7 +179,7 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
       of.output = static_cast<int>(planned.window.output);
       segments(column, e) = known(column, e);
     } else {
-      of.segments = static_cast<int>(free_segments(planned.phases));
+      of.segments = static_cast<int>(free_segments(planned));
       Param<int> input("input_" + std::to_string(axis)), output("output_" + std::to_string(axis));
       of.input = input;
       of.output = output;
@@ -215,8 +235,11 @@ void add_packing(Halide::Module& module, const LayerPlan& plan, LayerPipelines& 
     in.kernel(i) = kernel(i);
     if (plan.spec.checked.options.use_bias) in.bias(i) = bias(i);
     for (std::size_t axis = 0; axis < 3; ++axis) {
-      in.filter[axis] = static_cast<int>(plan.axes[axis].axis.filter);
-      in.tap[axis] = constants(packed_taps(plan.axes[axis].phases));
+      const PlannedAxis& of = plan.axes[axis];
+      in.filter[axis] = static_cast<int>(of.phases.filter());
+      in.kernel_taps[axis] = static_cast<int>(of.axis.filter);
+      in.combined[axis] = static_cast<int>(of.combined);
+      in.tap[axis] = constants(packed_taps(of));
     }
     const int rows = static_cast<int>(plan.taps() * plan.input_size());
     Func weights = generators::packed_weights(in), start = generators::packed_bias(in);
@@ -242,16 +265,17 @@ Index first_segment_row(const LayerPlan& plan, int axis) {
   Index row = 0;
   for (int before = 0; before < axis; ++before) {
     const PlannedAxis& of = plan.axes[static_cast<std::size_t>(before)];
-    row += of.input ? 0 : free_segments(of.phases);
+    row += of.input ? 0 : free_segments(of);
   }
   return row;
 }
 
-std::vector<int> packed_taps(const AxisPhases& phases) {
+std::vector<int> packed_taps(const PlannedAxis& axis) {
   std::vector<int> taps;
-  for (const Phase& phase : phases.with_taps()) {
+  for (const Phase& phase : axis.phases.with_taps()) {
     for (Index j = 0; j < phase.taps; ++j) {
-      taps.push_back(static_cast<int>(phase.first_tap + j * phases.tap_step()));
+      const Index tap = phase.first_tap + j * axis.phases.tap_step();
+      taps.push_back(static_cast<int>(tap * axis.combined));
     }
   }
   return taps;

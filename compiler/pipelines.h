@@ -34,7 +34,8 @@ LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
 /// The first row, of all tables of segments together, of an axis' own table.
 Index first_segment_row(const LayerPlan& plan, int axis);
 
-/// Filter taps of an axis in packed order: phase by phase.
-std::vector<int> packed_taps(const internal::AxisPhases& phases);
+/// Filter taps of an axis in packed order: phase by phase; with combined phases, those of the
+/// first.
+std::vector<int> packed_taps(const PlannedAxis& axis);
 
 }  // namespace upconv::compiler

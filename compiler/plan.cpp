@@ -77,6 +77,66 @@ PlannedAxis plan_axis(const LayerSpec& spec, int axis) {
   return planned;
 }
 
+/// The phases of the axes from `first` on can be channels.
+bool can_combine(const LayerPlan& plan, std::size_t first) {
+  for (std::size_t axis = first; axis < 3; ++axis) {
+    const Axis& of = plan.axes[axis].axis;
+    if (of.dilation != 1 || of.filter % of.stride != 0) return false;
+  }
+  return plan.axes[first].axis.stride > 1;
+}
+
+/// Combines phases where that is asked for, or computes less in vain.
+/// @return the blocks of channels
+std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& rows,
+                                   const std::string& strategy) {
+  const auto blocks_for = [&](Index channels) {
+    return cover(rows, internal::ceil_div(channels, plan.target.lanes));
+  };
+  const auto cost_of = [](const std::vector<TileRow>& blocks) {
+    double cost = 0;
+    for (const TileRow& row : blocks) cost += row.cost;
+    return cost;
+  };
+  // Costs of one output of every phase. A combined one is stored through the stack.
+  constexpr double kStoreCost = 1.15;
+  std::vector<TileRow> best = blocks_for(plan.output_size());
+  if (strategy == "wide") return best;
+  double least = cost_of(best);
+  for (const PlannedAxis& axis : plan.axes) least *= static_cast<double>(axis.axis.stride);
+  if (strategy == "combined") least = std::numeric_limits<double>::infinity();
+  std::size_t from = 3;
+  Index channels = plan.output_size();
+  for (std::size_t first = 3; first-- > 0;) {
+    channels *= plan.axes[first].axis.stride;
+    if (!can_combine(plan, first) || channels > kMostElements) continue;
+    std::vector<TileRow> blocks = blocks_for(channels);
+    // Rows of y are not cut; along w alone a row is as many blocks as it takes.
+    if (first < 2 && blocks.size() > 1) continue;
+    double cost = cost_of(blocks) * kStoreCost;
+    for (std::size_t axis = 0; axis < first; ++axis) {
+      cost *= static_cast<double>(plan.axes[axis].axis.stride);
+    }
+    if (cost >= least) continue;
+    least = cost;
+    best = std::move(blocks);
+    from = first;
+  }
+  if (strategy == "combined" && from == 3) {
+    throw Error(ErrorKind::kUnsupported,
+                plan.spec.checked.label +
+                    ": phases can be combined where dilations are 1, filters multiples of strides "
+                    "above 1, and all channels of all phases fit one tile; this layer's cannot");
+  }
+  for (std::size_t axis = from; axis < 3; ++axis) {
+    PlannedAxis& of = plan.axes[axis];
+    if (of.axis.stride == 1) continue;
+    of.combined = of.axis.stride;
+    of.phases = internal::AxisPhases(of.axis.filter / of.axis.stride, 1, 1);
+  }
+  return best;
+}
+
 void check_limits(const LayerPlan& plan) {
   const auto refuse = [&](const std::string& what, double count) {
     throw Error(ErrorKind::kLimitExceeded,
@@ -99,9 +159,25 @@ void check_limits(const LayerPlan& plan) {
 
 }  // namespace
 
-Index free_segments(const internal::AxisPhases& phases) {
-  // Two ends for every tap cut the outputs of a phase.
-  return phases.stride() * (2 * phases.with_taps().front().taps + 1);
+Index free_segments(const PlannedAxis& axis) {
+  // Two ends for every tap cut the outputs of a phase; the window's first and last block, too.
+  const Index parts = axis.combined > 1 ? 3 : 1;
+  return parts * axis.phases.stride() * (2 * axis.phases.with_taps().front().taps + 1);
+}
+
+const std::vector<std::string>& strategy_names() {
+  static const std::vector<std::string> names = {"wide", "combined"};
+  return names;
+}
+
+const char* LayerPlan::strategy() const {
+  return channels() == output_size() ? "wide" : "combined";
+}
+
+Index LayerPlan::channels() const {
+  Index channels = output_size();
+  for (const PlannedAxis& axis : axes) channels *= axis.combined;
+  return channels;
 }
 
 bool LayerPlan::is_fixed() const {
@@ -111,18 +187,19 @@ bool LayerPlan::is_fixed() const {
 
 Index LayerPlan::taps() const {
   Index taps = 1;
-  for (const PlannedAxis& axis : axes) taps *= axis.axis.filter;
+  for (const PlannedAxis& axis : axes) taps *= axis.phases.filter();
   return taps;
 }
 
 Index LayerPlan::scratch_bytes() const {
-  constexpr Index kRowBytes = 6 * 4;  // generators::kSegmentColumns numbers
+  constexpr Index kRowBytes = 8 * 4;  // generators::kSegmentColumns numbers
   Index rows = 0;
-  for (const PlannedAxis& axis : axes) rows += axis.input ? 0 : free_segments(axis.phases);
+  for (const PlannedAxis& axis : axes) rows += axis.input ? 0 : free_segments(axis);
   return rows * kRowBytes;
 }
 
-LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, std::optional<TileRow> tile) {
+LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, std::optional<TileRow> tile,
+                    const std::string& strategy) {
   LayerPlan plan{.spec = spec, .target = target};
   const int rank = spec.rank();
   for (int axis = 0; axis < rank; ++axis) {
@@ -135,10 +212,9 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, std::option
   };
   while (plan.slow_axis < 2 && is_unit(plan.slow_axis)) ++plan.slow_axis;
 
-  const Index channels = plan.output_size();
-  const Index vectors = internal::ceil_div(channels, target.lanes);
-  plan.parts =
-      parts_of(cover(tile ? std::vector{*tile} : target.tiles, vectors), target.lanes, channels);
+  const std::vector<TileRow> rows = tile ? std::vector{*tile} : target.tiles;
+  const std::vector<TileRow> blocks = choose_blocks(plan, rows, strategy);
+  plan.parts = parts_of(blocks, target.lanes, plan.channels());
   Index at = 0;
   for (PlannedPart& part : plan.parts) {
     part.weights_at = at;

@@ -31,7 +31,9 @@ struct LayerSpec {
 /// One of the axes d, h, w. An axis that the layer lacks has one input and one tap.
 struct PlannedAxis {
   Axis axis;
+  /// Of the layer; with combined phases, those of the one that they become.
   internal::AxisPhases phases;
+  Index combined = 1;  ///< phases that are channels: 1, or the stride
   std::optional<Index> input = 1;
   Window window{.output = 1, .offset = 0};  ///< when input is known
 };
@@ -55,6 +57,10 @@ struct LayerPlan {
   Index packed_elements = 0;  ///< weights, then a bias for every packed channel
   int slow_axis = 2;          ///< the axis that slabs cut
 
+  const char* strategy() const;
+  /// Channels as they are computed: output_size for each of the phases that are combined.
+  Index channels() const;
+
   Index input_size() const { return spec.checked.options.input_size; }
   Index output_size() const { return spec.checked.options.output_size; }
   std::size_t element_bytes() const { return size_of(spec.dtype()); }
@@ -62,15 +68,21 @@ struct LayerPlan {
   Index scratch_bytes() const;
   /// All extents and the number of images are constants.
   bool is_fixed() const;
+  /// Packed taps, of all phases that are not combined.
   Index taps() const;
 };
 
 /// Rows of the table of segments of an axis whose input is an argument: for every residue as many
 /// as a phase can have, some of them empty.
-Index free_segments(const internal::AxisPhases& phases);
+Index free_segments(const PlannedAxis& axis);
+
+/// How the compiler's strategies are called: `wide`, as in the library, and `combined` (phases that
+/// become channels).
+const std::vector<std::string>& strategy_names();
 
 /// @throws Error kUnsupported or kLimitExceeded for a layer that the compiler has no code for.
+/// @param strategy empty: the one that is expected to be faster
 LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target,
-                    std::optional<TileRow> tile = {});
+                    std::optional<TileRow> tile = {}, const std::string& strategy = "");
 
 }  // namespace upconv::compiler

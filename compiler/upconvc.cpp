@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <iostream>
@@ -24,7 +25,7 @@ using namespace upconv;
 using namespace upconv::compiler;
 
 struct Options {
-  std::string config, weights, name, output, shape, tile;
+  std::string config, weights, name, output, shape, tile, strategy;
   std::vector<std::string> targets, emit;
 };
 
@@ -162,11 +163,17 @@ class Workplace {
 void compile(const Options& options, const std::vector<std::string>& command) {
   check_name(options.name);
   const std::set<Emit> emit = parse_emit(options.emit);
+  const std::vector<std::string>& strategies = strategy_names();
+  if (!options.strategy.empty() &&
+      std::find(strategies.begin(), strategies.end(), options.strategy) == strategies.end()) {
+    refuse("--strategy", options.strategy, strategies[0] + " or " + strategies[1]);
+  }
   const LayerSpec spec = read_spec(options);
   std::vector<LayerPlan> plans;  // every mistake is found before anything is compiled
   for (const std::string& name : options.targets) {
     const TargetInfo target = find_target(name, spec.dtype());
-    plans.push_back(make_plan(spec, target, parse_tile(options.tile, target.tiles)));
+    plans.push_back(
+        make_plan(spec, target, parse_tile(options.tile, target.tiles), options.strategy));
   }
   const fs::path output = options.output;
   const Workplace workplace(output);
@@ -186,6 +193,13 @@ void compile(const Options& options, const std::vector<std::string>& command) {
   }
 }
 
+/// Halide's errors as ours; its warnings (emulated types, say) are of no use to who compiles a layer.
+class Reporter final : public Halide::CompileTimeErrorReporter {
+ public:
+  void warning(const char* /*text*/) override {}
+  void error(const char* text) override { throw Error(ErrorKind::kUnsupported, text); }
+};
+
 int run(int argc, const char* const* argv) {
   CLI::App app("Compiles a transposed convolution to a static library.", "upconvc");
   Options options;
@@ -200,6 +214,8 @@ int run(int argc, const char* const* argv) {
       ->required();
   app.add_option("--input-shape", options.shape,
                  "1,16,16,128: [images, spatial..., channels]; ? is an argument of the call (all)");
+  app.add_option("--strategy", options.strategy,
+                 "wide, or combined: phases become channels (by the layer)");
   app.add_option("--tile", options.tile, "PIXELSxVECTORS: the register tile (by the channels)");
   app.add_option("--emit", options.emit, "stmt, asm, llvm, html: also write that")->delimiter(',');
   std::string footer =
@@ -221,6 +237,8 @@ int run(int argc, const char* const* argv) {
   }
   std::vector<std::string> command(argv, argv + argc);
   command.front() = "upconvc";
+  Reporter reporter;
+  Halide::set_custom_compile_time_error_reporter(&reporter);
   compile(options, command);
   return tools::kDone;
 }

@@ -1,9 +1,11 @@
 // Packing of a layer's kernel and bias for compiled code, as an algorithm.
 //
 //   packed[weights_at + (((b*K_d + t_d)*K_h + t_h)*K_w + t_w)*ci*C + ci*C + c]
-//       = kernel[tap_d(t_d), tap_h(t_h), tap_w(t_w), ci, first_channel + b*C + c]
+//       = kernel[tap_d(t_d) + r_d, tap_h(t_h) + r_h, tap_w(t_w) + r_w, ci, co]
 //
 // with C the channels of a block, zero past the last, and t the taps of an axis phase by phase.
+// Channel first_channel + b*C + c is ((r_d*P_h + r_h)*P_w + r_w) * output_size + co, with P the
+// phases of an axis that are combined, 1 where none are (whole_layer.h).
 #pragma once
 
 #include <array>
@@ -15,8 +17,10 @@ namespace upconv::generators {
 struct PackInputs {
   Halide::Func kernel = {};  ///< (i): filter_shape ++ [input_size, output_size], C order
   Halide::Func bias = {};    ///< (i): undefined for a layer without
-  std::array<Halide::Func, 3> tap = {};  ///< (t): the filter tap of packed tap t, d first
-  std::array<int, 3> filter = {};
+  std::array<Halide::Func, 3> tap = {};     ///< (t): the filter tap of packed tap t, d first
+  std::array<int, 3> filter = {};           ///< packed taps
+  std::array<int, 3> combined = {1, 1, 1};  ///< P
+  std::array<int, 3> kernel_taps = {};      ///< of the kernel
   int input_size = 1, output_size = 1;
   int first_channel = 0, block_channels = 1, blocks = 1;
   Halide::Type type = {};
@@ -26,19 +30,25 @@ struct PackInputs {
 inline Halide::Func packed_weights(const PackInputs& in) {
   using Halide::Expr;
   Halide::Var c("c"), row("row"), b("b");
-  const Expr co = in.first_channel + b * in.block_channels + c;
+  const Expr channel = in.first_channel + b * in.block_channels + c;
+  const int channels = in.combined[0] * in.combined[1] * in.combined[2] * in.output_size;
+  Expr phase = channel / in.output_size, r[3];
+  for (std::size_t axis = 3; axis-- > 0;) {
+    r[axis] = phase % in.combined[axis];
+    phase = phase / in.combined[axis];
+  }
   const Expr tap = row / in.input_size, ci = row % in.input_size;
   const Expr t[3] = {tap / (in.filter[1] * in.filter[2]), tap / in.filter[2] % in.filter[1],
                      tap % in.filter[2]};
   Expr from = 0;
   for (std::size_t axis = 0; axis < 3; ++axis) {
-    from = from * in.filter[axis] +
+    from = from * in.kernel_taps[axis] + r[axis] +
            in.tap[axis](Halide::unsafe_promise_clamped(t[axis], 0, in.filter[axis] - 1));
   }
-  from = (from * in.input_size + ci) * in.output_size + Halide::min(co, in.output_size - 1);
+  from = (from * in.input_size + ci) * in.output_size + channel % in.output_size;
   Halide::Func weights("weights");
   weights(c, row, b) = Halide::select(
-      co < in.output_size, in.kernel(Halide::unsafe_promise_clamped(from, 0, 2147483646)),
+      channel < channels, in.kernel(Halide::unsafe_promise_clamped(from, 0, 2147483646)),
       Halide::Internal::make_const(in.type, 0));
   return weights;
 }
@@ -47,13 +57,11 @@ inline Halide::Func packed_weights(const PackInputs& in) {
 inline Halide::Func packed_bias(const PackInputs& in) {
   Halide::Var c("c"), b("b");
   Halide::Func start("start");
-  const Halide::Expr co = in.first_channel + b * in.block_channels + c;
+  const Halide::Expr channel = in.first_channel + b * in.block_channels + c;
+  const int channels = in.combined[0] * in.combined[1] * in.combined[2] * in.output_size;
   const Halide::Expr zero = Halide::Internal::make_const(in.type, 0);
   start(c, b) = in.bias.defined()
-                    ? Halide::select(co < in.output_size,
-                                     in.bias(Halide::unsafe_promise_clamped(
-                                         Halide::min(co, in.output_size - 1), 0, 2147483646)),
-                                     zero)
+                    ? Halide::select(channel < channels, in.bias(channel % in.output_size), zero)
                     : zero;
   return start;
 }

@@ -17,11 +17,14 @@ namespace upconv::generators {
 
 struct SegmentInputs {
   Halide::Func taps, taps_before, origin;   ///< (r): of the phase of a residue
+  int combined = 1;                         ///< phases that are one, of residue 0; or 1
   int stride = 1, step = 1, most_taps = 1;  ///< step: d/g
   Halide::Expr input, output, offset;       ///< extents of x and y, the window's offset
 };
 
 /// Row e = r * (2 * most_taps + 1) + m is segment m of the phase of residue r.
+/// With combined phases there is one, and each segment three rows: the first block of the window,
+/// the last, and those between.
 /// @return table(column, e)
 inline Halide::Func segment_table(const SegmentInputs& in) {
   using Halide::Expr;
@@ -30,7 +33,9 @@ inline Halide::Func segment_table(const SegmentInputs& in) {
   using Halide::select;
   Halide::Var column("column"), e("e");
   const int rows = 2 * in.most_taps + 1;
-  const Expr r = Halide::unsafe_promise_clamped(e / rows, 0, in.stride - 1), m = e % rows;
+  const int parts = in.combined > 1 ? 3 : 1;
+  const Expr part = e % parts, m = e / parts % rows;
+  const Expr r = Halide::unsafe_promise_clamped(e / (rows * parts), 0, in.stride - 1);
   const Expr n = in.taps(r), o0 = in.origin(r), i = in.input;
   const int s = in.stride, step = in.step;
   const Expr before = min(n, (i + step - 1) / step);
@@ -46,16 +51,28 @@ inline Halide::Func segment_table(const SegmentInputs& in) {
   const Expr ended = select(m <= before, 0, max((m - before + 1) / 2, m - n));
 
   // The outputs of the phase that the window holds.
-  const Expr first = (in.offset - r + s - 1) / s;
-  const Expr last = max(first, (in.offset + in.output - 1 - r) / s + 1);
+  const bool combines = in.combined > 1;
+  const int width = in.combined;
+  const Expr first = combines ? in.offset / width : (in.offset - r + s - 1) / s;
+  const Expr last = max(first, combines ? (in.offset + in.output - 1) / width + 1
+                                        : (in.offset + in.output - 1 - r) / s + 1);
   const Expr begin =
       select(m == 0, first, m > 2 * n, last, Halide::clamp(end_of(m - 1), first, last));
   const Expr end = select(m >= 2 * n, last, Halide::clamp(end_of(m), first, last));
 
+  // Of combined phases, the part of a segment that is the window's first block, and so on.
+  const Expr inner = min(first + 1, last), outer = max(last - 1, inner);
+  const Expr from =
+      combines ? max(begin, select(part == 0, first, part == 1, inner, outer)) : begin;
+  const Expr to = combines ? min(end, select(part == 0, inner, part == 1, outer, last)) : end;
+  const Expr block = select(part == 0, first, last - 1) * width;
+  const Expr low = select(part == 1, 0, max(in.offset - block, 0));
+  const Expr high = select(part == 1, width, min(in.offset + in.output - block, width));
+
   Halide::Func table("segments");
-  table(column, e) =
-      Halide::mux(column, {begin, max(begin, end), in.taps_before(r) + ended, max(begun - ended, 0),
-                           -(o0 + ended * step), r - in.offset});
+  table(column, e) = Halide::mux(
+      column, {from, max(from, to), in.taps_before(r) + ended, max(begun - ended, 0),
+               -(o0 + ended * step), combines ? Expr(-in.offset) : r - in.offset, low, high});
   table.bound(column, 0, kSegmentColumns).reorder(column, e).unroll(column);
   return table;
 }

@@ -17,6 +17,12 @@
 // with s the strides, step = d/g, and input, output and first_tap of the three rows. Nothing
 // outside x is read, no zero is multiplied, and sums are in the order of all kernels: bias, taps,
 // channels.
+//
+// Phases combined. Where the filter is a multiple of the stride s and the dilation is 1, all phases
+// of an axis read the same inputs, so that a layer with few output channels is one with s times as
+// many and stride 1: channel r * output_size + co of block q is output q*s + r. Along w these are
+// neighbours in y; along h and d they are other rows. A block that the window cuts has outputs
+// [low, high) of r only, which is two more columns of the table.
 #pragma once
 
 #include <array>
@@ -35,12 +41,15 @@ enum SegmentColumn {
   kTaps,      ///< taps that are reached
   kInput,     ///< output q reads input q + kInput - j * step
   kOutput,    ///< and is output q * stride + kOutput of y
+  kLow,       ///< with combined phases, of its outputs those from low
+  kHigh,      ///< to below high
   kSegmentColumns,
 };
 
 /// What is constant along one axis of a layer, and its extents in a call.
 struct LayerAxis {
   int filter = 1, stride = 1, step = 1;  ///< step: input elements from tap to tap of a phase, d/g
+  int combined = 1;                      ///< phases that are channels: 1, or the stride
   int taps_of_phase = 1;                 ///< the most taps that one phase has
   int segments = 1;                      ///< rows of the table
   Halide::Expr input, output;            ///< extents of x and y
@@ -58,8 +67,9 @@ struct SlabRange {
 struct LayerTiles {
   int height = 1;
   Halide::Func sum = {};                    ///< (c, p, tile, b, e_w, e_h, e_d)
+  Halide::Func finished = {};               ///< the same with the activation; phases combined
   Halide::Func pixel_x = {}, pixel_y = {};  ///< (p, tile, e_w, e_h, e_d): offsets of channel 0
-  Halide::RDom outputs = {};                ///< (c, p, tile, e_w, e_h, e_d, b)
+  Halide::RDom outputs = {};                ///< (c, r_h, r_d, p, tile, e_w, e_h, e_d, b)
 };
 
 struct LayerInputs {
@@ -70,9 +80,10 @@ struct LayerInputs {
   std::array<LayerAxis, 3> axes = {};         ///< d, h, w
   SlabRange slab = {};
   int input_size = 1, output_size = 1;  ///< channels of x and of y
-  int first_channel = 0;                ///< of y, of the first block
-  int block_channels = 1;               ///< channels of a block in w
-  int channels = 1;                     ///< of them, those that y has
+  // Of channels as they are computed, those of combined phases counted one by one.
+  int first_channel = 0;   ///< of the first block
+  int block_channels = 1;  ///< of a block in w
+  int channels = 1;        ///< of them, those that are not padding
   int blocks = 1;
   std::vector<int> heights = {};  ///< of tiles, tallest first, 1 last
   bool fused = true;              ///< the target has a fused multiply-add
@@ -156,7 +167,7 @@ class WholeLayer {
            segment(axis, kOutput, e[axis]);
     }
     of.pixel_x(p, t, e[2], e[1], e[0]) = from * in_.input_size;
-    of.pixel_y(p, t, e[2], e[1], e[0]) = to * in_.output_size + in_.first_channel;
+    of.pixel_y(p, t, e[2], e[1], e[0]) = to * in_.output_size;
   }
   /// There is one position along this axis and all slower ones, the images (axis -1) included.
   bool trivial(int axis) const {
@@ -202,26 +213,52 @@ class WholeLayer {
                       in_.x(inside(from)) * in_.w(c, r[0], tap[2], tap[1], tap[0], b);
     of.sum(c, p, t, b, e[2], e[1], e[0]) = in_.fused ? next : strict_float(next);
 
-    // All tiles that fit, or one for a rest of this height.
-    RDom u(0, in_.channels, 0, height, 0, rest ? 1 : kMostElements / tallest, 0,
-           in_.axes[2].segments, 0, in_.axes[1].segments, 0, in_.axes[0].segments, 0, in_.blocks,
+    // All tiles that fit, or one for a rest of this height. With combined phases a block holds rows
+    // of y: those of the phases of h and d.
+    const int rows_h = in_.axes[1].combined, rows_d = in_.axes[0].combined;
+    const int row_channels = in_.channels / (rows_h * rows_d);
+    RDom u(0, row_channels, 0, rows_h, 0, rows_d, 0, height, 0, rest ? 1 : kMostElements / tallest,
+           0, in_.axes[2].segments, 0, in_.axes[1].segments, 0, in_.axes[0].segments, 0, in_.blocks,
            "u_" + name);
-    const Expr row[3] = {u[5], u[4], u[3]};
+    const Expr row[3] = {u[7], u[6], u[5]};
     for (int axis = 0; axis < 3; ++axis) u.where(length(axis, row[axis]) > 0);
     const Expr count = pixels(row);
     if (rest) {
       u.where(count % tallest > lower);
       u.where(count % tallest <= height);
     } else {
-      u.where(u[2] < count / tallest);
+      u.where(u[4] < count / tallest);
     }
-    const Expr sum = of.sum(u[0], u[1], u[2], u[6], u[3], u[4], u[5]);
-    y(inside(of.pixel_y(u[1], u[2], u[3], u[4], u[5]) + u[6] * in_.block_channels + u[0])) =
-        finish(sum);
+    const Expr lane = in_.first_channel + u[8] * in_.block_channels + u[0];  // within a row of y
+    Expr to = of.pixel_y(u[3], u[4], u[5], u[6], u[7]) + lane;
+    if (!combines()) {
+      y(inside(to)) = finish(of.sum(u[0], u[3], u[4], u[8], u[5], u[6], u[7]));
+    } else {
+      of.finished = Func("finished_" + name);
+      of.finished(c, p, t, b, e[2], e[1], e[0]) = finish(of.sum(c, p, t, b, e[2], e[1], e[0]));
+      const auto require = [&](int axis, const Expr& index, int unit) {
+        if (in_.axes[axis].combined == 1) return;
+        u.where(index >= segment(axis, kLow, row[axis]) * unit);
+        u.where(index < segment(axis, kHigh, row[axis]) * unit);
+      };
+      require(0, u[2], 1);
+      require(1, u[1], 1);
+      require(2, lane, in_.output_size);
+      const Expr width = in_.axes[2].output * in_.output_size;
+      to = to + (u[2] * in_.axes[1].output + u[1]) * width;
+      y(inside(to)) = of.finished((u[2] * rows_h + u[1]) * row_channels + u[0], u[3], u[4], u[8],
+                                  u[5], u[6], u[7]);
+    }
     of.outputs = u;
     tiles.push_back(of);
   }
 
+ public:
+  bool combines() const {
+    return in_.axes[0].combined * in_.axes[1].combined * in_.axes[2].combined > 1;
+  }
+
+ private:
   LayerInputs in_;
 };
 

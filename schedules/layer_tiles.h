@@ -6,6 +6,8 @@
 // the tile begins.
 #pragma once
 
+#include <vector>
+
 #include "tile.h"
 #include "whole_layer.h"
 
@@ -22,24 +24,32 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
     RVar tv{"tv"}, tl{"tl"}, ci_o{"ci_o"}, ci_i{"ci_i"};
     // No two iterations race: pixels are distinct, or padding that repeats the last pixel's values.
     // Lanes past the last channel are predicated; where channels fill vectors, none are.
-    f.y.update(stage++)
+    const bool whole = !f.combines() && channels % tile.lanes == 0;
+    f.y.update(stage)
         .allow_race_conditions()
-        .split(u[0], tv, tl, tile.lanes,
-               channels % tile.lanes == 0 ? TailStrategy::Auto : TailStrategy::Predicate)
-        .reorder(tl, tv, u[1], u[2], u[3], u[4], u[5], u[6])
-        .vectorize(tl)
-        .unroll(tv)
-        .unroll(u[1]);
-
-    of.sum.compute_at(f.y, u[2])
-        .store_in(Halide::MemoryType::Register)
-        .bound_extent(f.c, tile.lanes * tile.vectors)
-        .bound_extent(f.p, of.height)
-        .split(f.c, v, l, tile.lanes)
-        .vectorize(l)
-        .unroll(v)
-        .unroll(f.p);
-    for (Halide::Var one : {f.t, f.b, f.e[0], f.e[1], f.e[2]}) of.sum.bound_extent(one, 1);
+        .split(u[0], tv, tl, tile.lanes, whole ? TailStrategy::Auto : TailStrategy::Predicate)
+        .reorder({tl, tv, u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8]})
+        .vectorize(tl);
+    std::vector<Halide::Func> blocks = {of.sum};
+    if (f.combines()) {
+      // The sums go through the stack: rows of y begin anywhere in a vector.
+      blocks.push_back(of.finished);
+      of.finished.store_in(Halide::MemoryType::Stack);
+    } else {
+      f.y.update(stage).unroll(tv).unroll(u[3]);
+    }
+    ++stage;
+    of.sum.store_in(Halide::MemoryType::Register);
+    for (Halide::Func block : blocks) {
+      block.compute_at(f.y, u[4])
+          .bound_extent(f.c, tile.lanes * tile.vectors)
+          .bound_extent(f.p, of.height)
+          .split(f.c, v, l, tile.lanes)
+          .vectorize(l)
+          .unroll(v)
+          .unroll(f.p);
+      for (Halide::Var one : {f.t, f.b, f.e[0], f.e[1], f.e[2]}) block.bound_extent(one, 1);
+    }
 
     const auto r = of.sum.rvars(0);
     const bool few_pixels = of.height < tile.vectors;
@@ -54,7 +64,7 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
         .unroll(ci_i);
 
     for (Halide::Func offsets : {of.pixel_x, of.pixel_y}) {
-      offsets.compute_at(f.y, u[2])
+      offsets.compute_at(f.y, u[4])
           .store_in(Halide::MemoryType::Stack)
           .bound_extent(f.p, of.height)
           .vectorize(f.p);

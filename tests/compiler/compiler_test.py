@@ -33,6 +33,30 @@ class Layers(CompilerTest):
                               extents=extents):
                 self.check_case(random, config, extents, isa, constant, fixed)
 
+    def test_combined_phases(self):
+        """Blocks that the window cuts at either end, along one axis, two and three."""
+        layers = [
+            ({"filter_shape": [4, 4], "strides": [2, 2], "padding": "same", "output_size": 3}, (5, 7)),
+            ({"filter_shape": [9, 9], "strides": [3, 3], "padding": [[4, 4], [1, 5]],
+              "output_padding": [2, 0], "output_size": 1, "activation": "tanh"}, (6, 4)),
+            ({"filter_shape": [3, 4], "strides": [1, 4], "padding": [[1, 1], [-2, 3]],
+              "output_size": 2}, (4, 1)),
+            ({"filter_shape": [16], "strides": [8], "padding": [[5, 6]], "output_size": 5}, (9,)),
+            ({"filter_shape": [8], "strides": [8], "padding": [[3, 2]], "output_size": 1}, (1,)),
+            ({"filter_shape": [2, 4, 2], "strides": [2, 2, 2], "padding": "valid",
+              "output_size": 1, "dtype": "float64"}, (2, 3, 4)),
+        ]
+        isas = runnable_isas()
+        for case, (config, extents) in enumerate(layers):
+            config = dict(config, rank=len(extents), input_size=6, name="layer")
+            for fixed in (False, True):
+                with self.subTest(case=case, fixed=fixed):
+                    self.check_case(np.random.default_rng([SEED, 9, case]), config, extents,
+                                    isas[(case + fixed) % len(isas)], fixed, fixed,
+                                    options=["--strategy", "combined"])
+                    text = next(self.folder.glob("out/*/share/decoder.json")).read_text()
+                    self.assertEqual(json.loads(text)["strategy"], "combined")
+
     def test_nothing_outside_x_is_multiplied(self):
         """Infinite weights of taps that fall outside the input make no NaN."""
         config = dict(BASE, filter_shape=[5, 5], output_size=16)
@@ -184,6 +208,8 @@ class Mistakes(CompilerTest):
         refused(2, "--input-shape", arguments=[*arguments(), "--input-shape", "1,2,3"])
         refused(2, "--input-shape", arguments=[*arguments(), "--input-shape", "1,2,2,4"])
         refused(2, "--tile", "12x2", arguments=[*arguments(), "--tile", "12by2"])
+        refused(2, "--strategy", "wide or combined", arguments=[*arguments(), "--strategy", "deep"])
+        refused(2, "multiples of strides", arguments=[*arguments(), "--strategy", "combined"])
         refused(2, "--emit", "stmt, asm", arguments=[*arguments(), "--emit", "elf"])
         refused(2, "w.npz", "[3, 3, 3, 5]", arguments=[*arguments(), "--weights", "w.npz"])
         refused(1, "absent.json", arguments=arguments("absent.json"))

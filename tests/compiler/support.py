@@ -142,7 +142,7 @@ class CompilerTest(unittest.TestCase):
         np.testing.assert_array_equal(y, want)
 
     def check_case(self, random, config, extents, target, constant, fixed, isa=None, compiler=None,
-                   runner=()):
+                   runner=(), options=()):
         """One random case, compiled for `target` and run; `isa` is the library's to compare with."""
         dtype = np.dtype(config.get("dtype", "float32"))
         images = int(random.integers(1, 4))
@@ -160,7 +160,7 @@ class CompilerTest(unittest.TestCase):
         if random.random() < 0.3:  # some of each
             known[int(random.integers(len(known)))] = "?"
         arguments = ["--weights", "w.npz"] if constant else []
-        arguments += ["--input-shape", ",".join([*known, str(x.shape[-1])])]
+        arguments += [*options, "--input-shape", ",".join([*known, str(x.shape[-1])])]
         self.compile_layer(*arguments, targets=[target])
         y_shape = reference.conv_transpose(config, x, kernel, bias).shape
         free = [n for n, word in zip(x.shape, known) if word == "?"]
