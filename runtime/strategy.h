@@ -38,7 +38,7 @@ struct LayerFacts {
   /// What to choose strategies for: extents, and the windows that they have.
   Index expected_inputs[3] = {1, 1, 1};
   Window expected_windows[3] = {{1, 0}, {1, 0}, {1, 0}};
-  std::string label;                     ///< `ConvolutionTranspose "decoder"`, for messages
+  std::string label;  ///< `ConvolutionTranspose "decoder"`, for messages
 
   /// Taps of the whole filter.
   Index taps() const { return axes[0].filter() * axes[1].filter() * axes[2].filter(); }

@@ -162,8 +162,7 @@ WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tenso
   return packed;
 }
 
-Tensor pack_part_bias(const LayerFacts& facts, const std::vector<Part>& parts,
-                      const Tensor* bias) {
+Tensor pack_part_bias(const LayerFacts& facts, const std::vector<Part>& parts, const Tensor* bias) {
   Index padded = 0;
   for (const Part& part : parts) padded += part.blocks * part.block_channels();
   Tensor packed(facts.dtype, {padded}, facts.memory);

@@ -67,7 +67,6 @@ WideLayout wide_layout(const LayerFacts& facts);
 WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias);
 
 /// A bias (null: zero) with one entry per padded channel of every part, in order.
-Tensor pack_part_bias(const LayerFacts& facts, const std::vector<Part>& parts,
-                      const Tensor* bias);
+Tensor pack_part_bias(const LayerFacts& facts, const std::vector<Part>& parts, const Tensor* bias);
 
 }  // namespace upconv::internal
