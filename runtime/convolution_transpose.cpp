@@ -294,14 +294,21 @@ void ConvolutionTranspose::save(const std::filesystem::path& path, bool kernel_2
 }
 
 void ConvolutionTranspose::load(const std::filesystem::path& path) {
+  const CheckedOptions& checked = state().checked;
+  take(internal::load_kernel_bias(path, checked.kernel_shape, has_bias(), dtype(), checked.label));
+}
+
+void ConvolutionTranspose::load(const std::filesystem::path& path, const WeightNames& names) {
+  take(internal::load_named_kernel_bias(path, names, state().checked));
+}
+
+void ConvolutionTranspose::take(KernelBias weights) {
   State& state = this->state();
-  KernelBias read = internal::load_kernel_bias(path, state.checked.kernel_shape, has_bias(),
-                                               dtype(), state.checked.label);
-  auto packed = state.pack(read.kernel, read.bias ? &*read.bias : nullptr);
+  auto packed = state.pack(weights.kernel, weights.bias ? &*weights.bias : nullptr);
   // Nothing below throws: the layer changes as a whole or not at all. The variables stay where they
   // are, so that references to them stay valid.
-  state.kernel_variable.emplace("kernel", std::move(read.kernel));
-  if (read.bias) state.bias_variable.emplace("bias", std::move(*read.bias));
+  state.kernel_variable.emplace("kernel", std::move(weights.kernel));
+  if (weights.bias) state.bias_variable.emplace("bias", std::move(*weights.bias));
   adopt_variables();
   state.take(std::move(packed));
 }

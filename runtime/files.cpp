@@ -178,7 +178,7 @@ Buffer read_file(const fs::path& path, std::uint64_t most) {
   return buffer;
 }
 
-void write_file(const fs::path& path, std::initializer_list<std::span<const std::byte>> parts) {
+void write_file(const fs::path& path, std::span<const std::span<const std::byte>> parts) {
   const fs::path target = resolve_target(path);
   const fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
   auto [name, fd] = create_temporary(directory);

@@ -62,6 +62,10 @@ Buffer read_file(const std::filesystem::path& path, std::uint64_t most);
 /// followed; whatever is not a regular file (a directory, a device) is refused.
 /// @throws Error kIo.
 void write_file(const std::filesystem::path& path,
-                std::initializer_list<std::span<const std::byte>> parts);
+                std::span<const std::span<const std::byte>> parts);
+inline void write_file(const std::filesystem::path& path,
+                       std::initializer_list<std::span<const std::byte>> parts) {
+  write_file(path, std::span(parts.begin(), parts.size()));
+}
 
 }  // namespace upconv::internal

@@ -200,7 +200,7 @@ void Layer::save(const std::filesystem::path& path) const {
   for (const Variable* variable : variables()) {
     arrays.push_back({"arr_" + std::to_string(arrays.size()), variable->value()});
   }
-  write_npz(path, arrays);
+  internal::write_arrays(path, arrays);
 }
 
 void Layer::load(const std::filesystem::path& path) {

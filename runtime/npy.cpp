@@ -70,14 +70,6 @@ void check_finite(std::span<const T> elements, std::string_view what) {
            std::to_string(*bad) + "; it must be finite, as the limits ask");
 }
 
-void check_finite(const Tensor& tensor, std::string_view what) {
-  if (tensor.dtype() == DType::kFloat32) {
-    check_finite(tensor.values<float>(), what);
-  } else {
-    check_finite(tensor.values<double>(), what);
-  }
-}
-
 bool is_c_order(const ConstTensorView& view) {
   const Dims wanted = c_order_strides(view.shape());
   for (std::size_t axis = 0; axis < wanted.size(); ++axis) {
@@ -92,6 +84,14 @@ std::span<const std::byte> bytes_of(const void* data, const ConstTensorView& vie
 }
 
 }  // namespace
+
+void check_finite(const Tensor& tensor, std::string_view what) {
+  if (tensor.dtype() == DType::kFloat32) {
+    check_finite(tensor.values<float>(), what);
+  } else {
+    check_finite(tensor.values<double>(), what);
+  }
+}
 
 NpyImage::NpyImage(const ConstTensorView& view, std::string_view what)
     : header_(npy_header(view.dtype(), view.shape())) {

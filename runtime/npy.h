@@ -56,6 +56,9 @@ class NpyImage {
   std::span<const std::byte> payload_;
 };
 
+/// @throws Error kLimitExceeded for a NaN or an infinity.
+void check_finite(const Tensor& tensor, std::string_view what);
+
 /// Most bytes a member or file that holds one array may have; saturates.
 std::uint64_t most_npy_bytes(const FileLimits& limits);
 

@@ -11,6 +11,7 @@
 #include "kernel_order.h"
 #include "upconv/error.h"
 #include "upconv/npz.h"
+#include "upconv/safetensors.h"
 
 namespace upconv::internal {
 
@@ -59,7 +60,69 @@ Index numpy_number(const std::string& name) {
   return error == std::errc() && stop == end ? number : -1;
 }
 
+bool is_safetensors(const fs::path& path) { return path.extension() == ".safetensors"; }
+
+std::vector<NamedTensor> read_arrays(const fs::path& path) {
+  return is_safetensors(path) ? read_safetensors(path) : read_npz(path);
+}
+
+/// The arrays of these names, in this order.
+std::vector<NamedTensor> read_arrays(const fs::path& path, const std::vector<std::string>& names) {
+  if (is_safetensors(path)) return read_safetensors(path, names);
+  std::vector<NamedTensor> all = read_npz(path), found;
+  for (const std::string& name : names) {
+    const auto array = std::find_if(all.begin(), all.end(),
+                                    [&](const NamedTensor& each) { return each.name == name; });
+    if (array == all.end()) {
+      fail(ErrorKind::kInvalidArgument, printable(path),
+           "has no array " + in_quotes(name) + "; it has " + list(all));
+    }
+    found.push_back(*array);
+  }
+  return found;
+}
+
 }  // namespace
+
+void write_arrays(const fs::path& path, std::span<const NamedView> arrays) {
+  is_safetensors(path) ? write_safetensors(path, arrays) : write_npz(path, arrays);
+}
+
+KernelBias load_named_kernel_bias(const fs::path& path, const WeightNames& names,
+                                  const CheckedOptions& checked) {
+  const bool has_bias = checked.options.use_bias;
+  if (names.bias.empty() == has_bias) {
+    fail(ErrorKind::kInvalidArgument, checked.label,
+         has_bias ? "no name for the bias is given; the layer has one"
+                  : "bias name is " + in_quotes(names.bias) +
+                        "; the layer has none (use_bias is false)");
+  }
+  std::vector<std::string> wanted = {names.kernel};
+  if (has_bias) wanted.push_back(names.bias);
+  std::vector<NamedTensor> arrays = read_arrays(path, wanted);
+
+  KernelBias result{std::move(arrays[0].tensor), std::nullopt};
+  const std::string in = " in " + printable(path) + " has shape ";
+  if (names.order) {
+    result.kernel = kernel_from(*names.order, result.kernel, checked.options);
+  } else if (result.kernel.shape() != checked.kernel_shape) {
+    const Dims& shape = result.kernel.shape();
+    fail(ErrorKind::kShapeMismatch, checked.label,
+         "kernel " + in_quotes(names.kernel) + in + to_string(shape) + "; it must be " +
+             to_string(checked.kernel_shape) + other_order(shape, checked.kernel_shape));
+  }
+  const DType dtype = checked.options.dtype;
+  result.kernel = converted(std::move(result.kernel), checked.kernel_shape, dtype);
+  if (!has_bias) return result;
+  Tensor& bias = arrays[1].tensor;
+  if (bias.shape() != checked.bias_shape) {
+    fail(ErrorKind::kShapeMismatch, checked.label,
+         "bias " + in_quotes(names.bias) + in + to_string(bias.shape()) + "; it must be " +
+             to_string(checked.bias_shape));
+  }
+  result.bias = converted(std::move(bias), checked.bias_shape, dtype);
+  return result;
+}
 
 KernelBias load_kernel_bias(const fs::path& path, const Dims& kernel_shape, bool has_bias,
                             DType dtype, std::string_view what) {
@@ -72,7 +135,7 @@ KernelBias load_kernel_bias(const fs::path& path, const Dims& kernel_shape, bool
       "it must hold a kernel of shape " + to_string(kernel_shape) +
       (has_bias ? " and a bias of shape " + to_string(bias_shape) : " and no bias");
 
-  std::vector<NamedTensor> arrays = read_npz(path);
+  std::vector<NamedTensor> arrays = read_arrays(path);
   NamedTensor* kernel = nullptr;
   NamedTensor* bias = nullptr;
   for (NamedTensor& array : arrays) {
@@ -122,16 +185,17 @@ void save_kernel_bias(const fs::path& path, const std::optional<ConstTensorView>
     }
     written = ConstTensorView(written.data(), written.dtype(), flat_shape(kernel.shape()));
   }
+  const bool named = is_safetensors(path);
   std::vector<NamedView> arrays;
-  if (bias) arrays.push_back({"arr_0", *bias});
-  arrays.push_back({bias ? "arr_1" : "arr_0", written});
-  write_npz(path, arrays);
+  if (bias) arrays.push_back({named ? "bias" : "arr_0", *bias});
+  arrays.push_back({named ? "kernel" : bias ? "arr_1" : "arr_0", written});
+  write_arrays(path, arrays);
 }
 
 std::vector<Tensor> load_variables(const fs::path& path,
                                    const std::vector<const Variable*>& variables,
                                    std::string_view what) {
-  std::vector<NamedTensor> arrays = read_npz(path);
+  std::vector<NamedTensor> arrays = read_arrays(path);
   const std::string file = printable(path);
   if (arrays.size() != variables.size()) {
     fail(ErrorKind::kShapeMismatch, what,

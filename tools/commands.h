@@ -16,6 +16,7 @@ void add_apply_command(CLI::App& app);
 void add_summary_command(CLI::App& app);
 void add_kernels_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
+void add_import_command(CLI::App& app);
 
 /// Thrown when a result is wrong. The program then exits with 1.
 class CheckFailed : public std::runtime_error {

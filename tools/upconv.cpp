@@ -27,6 +27,7 @@ int run(int argc, const char* const* argv) {
   upconv::tools::add_summary_command(app);
   upconv::tools::add_kernels_command(app);
   upconv::tools::add_bench_command(app);
+  upconv::tools::add_import_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -13,6 +13,7 @@
 #include "upconv/activation.h"
 #include "upconv/arithmetic.h"
 #include "upconv/initializers.h"
+#include "upconv/kernel_order.h"
 #include "upconv/module.h"
 #include "upconv/shape.h"
 #include "upconv/tensor.h"
@@ -83,6 +84,14 @@ struct ConvolutionTransposeOptions {
   /// Where packed weights are kept; null: the C library's heap. Copies of the layer share it, from
   /// any thread that packs or drops weights; it must outlive them all.
   std::pmr::memory_resource* memory = nullptr;
+};
+
+/// Which arrays of a file are a layer's weights.
+struct WeightNames {
+  std::string kernel;
+  std::string bias = {};  ///< empty for a layer without bias
+  /// Whose order the kernel's axes are in; absent: ours.
+  std::optional<Convention> order = {};
 };
 
 /// What a call would run.
@@ -156,10 +165,17 @@ class ConvolutionTranspose : public Layer {
   /// As save(path); kernel_2d writes the kernel as TFP 0.25's C-order variable
   /// [prod(filter_shape) * input_size, output_size].
   void save(const std::filesystem::path& path, bool kernel_2d) const;
+  /// A .npz as TFP's; a path that ends in .safetensors names the arrays "bias" and "kernel".
   void save(const std::filesystem::path& path) const override { save(path, false); }
   /// Tells the arrays apart by rank: bias 1; kernel rank + 2, or 2 in TFP 0.25's order. Any order,
-  /// any names, float32 or float64 (rounded to dtype()).
+  /// any names, float32 or float64 (rounded to dtype()). A .npz, or a path that ends in
+  /// .safetensors.
   void load(const std::filesystem::path& path) override;
+  /// Takes the arrays of these names; what else the file holds does not matter. Float32 or float64,
+  /// rounded to dtype(). On an error nothing has changed.
+  /// @throws Error kInvalidArgument for a name that the file has not, listing those it has;
+  ///         kShapeMismatch as kernel_from; as read_npz or read_safetensors.
+  void load(const std::filesystem::path& path, const WeightNames& names);
 
   std::unique_ptr<Layer> clone() const override;
 
@@ -172,6 +188,7 @@ class ConvolutionTranspose : public Layer {
  private:
   struct State;
   void adopt_variables();
+  void take(KernelBias weights);
   void run(const internal::CallShape& shape, const ConstTensorView& x, const TensorView& y,
            const CallOptions& options) const;
   /// @throws Error kUnsupported when the layer was moved from.

@@ -179,13 +179,14 @@ class Layer : public Module {
   /// TFP's table, character for character: the layer's name; size, shape, trainable and name of
   /// each of variables(); then elements, MiB and elements by dtype of those that are trainable.
   virtual std::string summary() const;
-  /// Writes variables() as a compressed .npz in TFP's order and names (arr_0, arr_1 ...).
-  /// The file appears by rename. @throws Error kInvalidArgument for a layer without variables.
+  /// Writes variables() as a compressed .npz in TFP's order and names (arr_0, arr_1 ...), or under
+  /// the same names as a .safetensors if the path ends so. The file appears by rename. @throws
+  /// Error kInvalidArgument for a layer without variables.
   virtual void save(const std::filesystem::path& path) const;
-  /// Reads what save, TFP 0.25 or NumPy wrote: one array per variable, by number when all are named
-  /// arr_0, arr_1 ..., else in the file's order; float32 or float64, rounded to the variable's
-  /// dtype. An array may be 2-D with all but a variable's last axis as one (TFP 0.25's kernels). On
-  /// an error nothing has changed.
+  /// Reads what save, TFP 0.25 or NumPy wrote, a .npz or, if the path ends so, a .safetensors: one
+  /// array per variable, by number when all are named arr_0, arr_1 ..., else in the file's order;
+  /// float32 or float64, rounded to the variable's dtype. An array may be 2-D with all but a
+  /// variable's last axis as one (TFP 0.25's kernels). On an error nothing has changed.
   virtual void load(const std::filesystem::path& path);
 
   /// A deep copy of the whole layer.

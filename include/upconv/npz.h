@@ -22,6 +22,8 @@ struct FileLimits {
   std::size_t members = 4096;                          ///< arrays in one .npz
   std::size_t axes = 8;                                ///< of one array
   bool finite = false;                                 ///< true: NaN and infinity are refused
+  std::uint64_t safetensors_header = 100'000'000;      ///< bytes of a .safetensors header
+  std::size_t safetensors_entries = 100'000;           ///< tensors that such a header may list
 };
 
 /// An array with the name it has in its .npz (without ".npy").

@@ -26,12 +26,12 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 #: The libraries of the terms_* cases are those of .venv-peers; they are made on request alone.
-PEERS = (*(p for p in reference.PEERS if not p.startswith("terms_")), "numpy")
+PEERS = (*(p for p in reference.PEERS if not p.startswith("terms_")), "numpy", "safetensors")
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--peer", choices=(*reference.PEERS, "numpy"), action="append", help="only this peer (repeatable)")
+    p.add_argument("--peer", choices=(*reference.PEERS, "numpy", "safetensors"), action="append", help="only this peer (repeatable)")
     p.add_argument("--verify", action="store_true", help="only check what is stored")
     a = p.parse_args()
     if a.verify:

@@ -8,7 +8,7 @@ import numpy as np
 from make import onnx_nodes
 from make.cases import config_of, explicit, extents
 from make.layouts import channels_last
-from make.maker import Maker, Refused
+from make.maker import FOLDER, Maker, Refused
 
 
 def make():
@@ -68,3 +68,19 @@ def make():
             terms={"convention": "onnx", "w": [*w.shape[-2:], *w.shape[:r]], **attributes},
         )
     m.write()
+    write_model()
+
+
+def write_model():
+    """A model with initialisers in both of the forms that ONNX has."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.arange(36, dtype="f4").reshape(2, 3, 3, 2)
+    raw = numpy_helper.from_array(weight, "up.weight")
+    numbers = helper.make_tensor("up.bias", TensorProto.FLOAT, [3], [0.0, 1.0, 2.0])
+    node = helper.make_node("ConvTranspose", ["x", "up.weight", "up.bias"], ["y"])
+    value = lambda n: helper.make_tensor_value_info(n, TensorProto.FLOAT, [None] * 4)
+    graph = helper.make_graph([node], "g", [value("x")], [value("y")], [raw, numbers])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+    onnx.save(model, FOLDER / "onnx_model.onnx")
