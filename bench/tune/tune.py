@@ -155,12 +155,11 @@ def search(options, bench, log, table):
     for name, (strategy, us) in described.items():
         print(f"{name}: {strategy}, {digits(us)} us", flush=True)
     strategies = {strategy for strategy, _ in described.values()}
-    start, tried = time.monotonic(), 0
     best, done = table, False
     while not done:
         candidates = list(moves(best, isa, strategies, options.kinds))
-        fresh = [c for c in candidates if (digest(best), digest(c[1])) not in log.found]
-        done = True
+        fresh = sum((digest(best), digest(table)) not in log.found for _, table in candidates)
+        start, tried, done = time.monotonic(), 0, True
         for number, (text, candidate) in enumerate(candidates):
             def measured(candidate=candidate):
                 return bench.compare(build(options.build, best), build(options.build, candidate))
@@ -169,8 +168,8 @@ def search(options, bench, log, table):
             known = key in log.found
             _, better, line = verdict(log.get(key, measured))
             tried += not known
-            left = (time.monotonic() - start) / max(tried, 1) * (len(fresh) - tried)
-            print(f"{number + 1}/{len(candidates)}, {max(left, 0) / 60:.0f} min left in this round: "
+            left = (time.monotonic() - start) / max(tried, 1) * (fresh - tried)
+            print(f"{number + 1}/{len(candidates)}, {left / 60:.0f} min left in this round: "
                   f"{text}: {line}", flush=True)
             if better and verdict(log.get((*key, "again"), measured))[1]:
                 print(f"kept: {text}", flush=True)

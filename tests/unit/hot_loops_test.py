@@ -17,26 +17,10 @@ from assembly import innermost_loops
 
 #: Instructions of the hot loop that touch the stack.
 KNOWN = {
-    # 16 registers, and a product needs one of its own beside the 12 sums: no fused multiply-add.
-    "wide_float32_sse41_4x3": 24,
-    "wide_float32_sse41_6x2": 20,
-    "wide_float32_sse41_12x1": 31,
-    "wide_float64_sse41_4x3": 28,
-    "wide_float64_sse41_6x2": 12,
-    "wide_float64_sse41_12x1": 8,
-    # 14 registers would do. LLVM lets the sums move into those of the broadcast inputs, and saves 4.
-    "wide_float32_avx2_12x1": 8,
-    "wide_float64_avx2_12x1": 6,
-    # Addresses only: of 24 pixels, in 16 registers.
-    "wide_float32_avx512_24x1": 37,
-    "wide_float64_avx512_24x1": 36,
-    # 28 registers of 32 would do. LLVM loads inputs far ahead of their use.
-    "wide_float32_neon_8x3": 18,
-    "wide_float32_neon_12x2": 23,
-    "wide_float32_neon_16x1": 7,
-    "wide_float64_neon_8x3": 18,
-    "wide_float64_neon_12x2": 23,
-    "wide_float64_neon_16x1": 7,
+    # 16 registers, and without a fused multiply-add a product needs one beside 12 sums, 3 weights
+    # and an input.
+    "wide_float32_sse41_4x3": 2,
+    "wide_float64_sse41_4x3": 4,
 }
 
 

@@ -7,8 +7,12 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench" / "sweep"))
 import configurations  # noqa: E402
+import worst  # noqa: E402
 
 LAYERS = [configurations.configuration(1, index) for index in range(300)]
+
+MACHINE = {"processor": "P", "family": "F", "instruction_sets": ["avx2"], "threads": 1, "cores": 2,
+           "caches": {}, "date": "D", "commit": "C"}
 
 
 class Sweep(unittest.TestCase):
@@ -46,6 +50,23 @@ class Sweep(unittest.TestCase):
             self.assertTrue(all(1 <= n <= 2048 for n in (c["input_size"], c["output_size"])))
         both = [c for c in configs if math.prod(c["dilations"]) > 1 and math.prod(c["strides"]) > 1]
         self.assertGreater(len(both), 10)
+
+    def test_the_report_has_the_slowest_first(self):
+        def measured(index, us, peer_us):
+            ours = {"us": us, "kernel": "wide", "peak_gflops": 100.0}
+            return {**LAYERS[index], "ours": ["upconv"], "peers": {"upconv": ours, "torch": {"us": peer_us}},
+                    "operations_in_window": 4e6, "bytes": 1e5, "bandwidth_gbs": 50.0, "machine": MACHINE,
+                    "versions": {"upconv": {"peer": "upconv", "version": "1", "isa": "avx2"},
+                                 "torch": {"peer": "PyTorch", "version": "2"}}}
+
+        layers = [measured(0, 50.0, 80.0), measured(1, 400.0, 100.0), measured(2, 80.0, 72.0)]
+        text = worst.markdown(layers, "./dev bench --sweep 3")
+        self.assertIn("Under 0.8: 1.", text)
+        bounds, peers = text.split("## Furthest from the bound, of 3")[1].split("## Slowest beside")
+        for table, first in ((bounds, ["1", "2", "0"]), (peers, ["1", "2", "0"])):
+            rows = [row.split("|")[1].strip() for row in table.splitlines() if "->" in row and "`" in row]
+            self.assertEqual(rows, first)
+        self.assertIn("| 10% |", bounds)  # 4e6 operations at 100 GFLOP/s are 40 of 400 us
 
 
 if __name__ == "__main__":
