@@ -26,6 +26,7 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
   Input<int32_t> input_size{"input_size"};
   Input<int32_t> taps_d{"taps_d"}, taps_h{"taps_h"}, taps_w{"taps_w"};
   Input<int32_t> tap_x_d{"tap_x_d"}, tap_x_h{"tap_x_h"}, tap_x_w{"tap_x_w"};
+  Input<int32_t> block_init{"block_init"}, block_y{"block_y"};
   Input<double> min{"min"}, max{"max"};
   Output<Buffer<void, 1>> y{"y"};
 
@@ -58,6 +59,8 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
         .tiles = pixel_x.dim(0).extent() / tile.pixels,
         .blocks = w.dim(5).extent(),
         .block_channels = block,
+        .block_init = block_init,
+        .block_y = block_y,
         .tile_pixels = tile.pixels,
         .type = dtype,
         .fused = get_target().arch != Target::X86 || get_target().has_feature(Target::FMA),

@@ -33,6 +33,8 @@ struct PhaseInputs {
       y_extent;                ///< bounds for what Halide cannot infer from tables
   Halide::Expr tiles, blocks;  ///< pixels / tile_pixels, blocks of channels
   int block_channels;          ///< channels per block
+  Halide::Expr block_init;     ///< step in init from block to block
+  Halide::Expr block_y;        ///< step in y from block to block
   int tile_pixels;             ///< pixels per tile; the lists are padded to whole tiles
   Halide::Type type;           ///< of x, w, init and y
   bool fused;                  ///< the target has a fused multiply-add
@@ -61,8 +63,8 @@ struct Phase {
     Expr tap_x = j_d * in.tap_x[0] + j_h * in.tap_x[1] + j_w * in.tap_x[2];
     Expr x = in.x(unsafe_promise_clamped(in.pixel_x(p) + tap_x + ci, 0, in.x_extent - 1));
     Expr w = in.w(c, ci, j_w, j_h, j_d, b);
-    sum(c, p, b) = in.init(unsafe_promise_clamped(in.pixel_init(p) + b * in.block_channels + c, 0,
-                                                  in.init_extent - 1));
+    sum(c, p, b) = in.init(
+        unsafe_promise_clamped(in.pixel_init(p) + b * in.block_init + c, 0, in.init_extent - 1));
     // A chain of fused operations keeps its order; separate products and sums would be reassociated
     // by Halide's default float rules. (strict_float everywhere would forbid to fuse them.)
     Expr next = sum(c, p, b) + x * w;
@@ -75,7 +77,7 @@ struct Phase {
     Expr low = cast(in.type, in.min), high = cast(in.type, in.max);
     Expr raised = select(strict_float(value < low), low, value);
     Expr clamped = select(strict_float(raised > high), high, raised);
-    Expr co = t[3] * in.block_channels + t[0];
+    Expr co = t[3] * in.block_y + t[0];
     y(i) = Halide::undef(in.type);
     y(unsafe_promise_clamped(in.pixel_y(pixel) + co, 0, in.y_extent - 1)) = clamped;
   }

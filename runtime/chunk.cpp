@@ -90,9 +90,14 @@ Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most,
   const Index extents[3] = {box.segment[0].end - box.segment[0].begin,
                             box.segment[1].end - box.segment[1].begin,
                             box.segment[2].end - box.segment[2].begin};
-  Index at[3] = {first / extents[2] / extents[1] % extents[0], first / extents[2] % extents[1],
-                 first % extents[2]};
-  Index n = box.batch_begin + first / extents[2] / extents[1] / extents[0];
+  Index at[3] = {}, n = box.batch_begin;
+  if (first > 0) {
+    const Index row = first / extents[2], plane = row / extents[1];
+    at[2] = first % extents[2];
+    at[1] = row % extents[1];
+    at[0] = plane % extents[0];
+    n += plane / extents[0];
+  }
   // With one pixel per row there is no step, and the products may not fit.
   const Index step_x = chunk.taps[2] > 0 && extents[2] > 1 ? call.x_strides[2] : 0;
   const Index stride_w = extents[2] > 1 ? call.axes[2].phases->stride() : 0;

@@ -26,6 +26,9 @@ inline constexpr Index kLargestOffset = kUnbounded / 4;
 struct Box {
   Phase phase[3];
   Segment segment[3];
+  /// Where so many taps reach past the input that an output's taps and the next one's are as many
+  /// of the same inputs: outputs along w, one tap further on each, with the first in `segment`.
+  Index slides = 1;
   Index batch_begin = 0;
   Index batch_end = 0;
 

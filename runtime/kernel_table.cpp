@@ -13,16 +13,17 @@ extern "C" {
 #define UPCONV_TILE_KERNEL(NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST)                  \
   int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
                     halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, int32_t, int32_t, \
-                    int32_t, int32_t, int32_t, double, double, halide_buffer_t*);
+                    int32_t, int32_t, int32_t, int32_t, int32_t, double, double,            \
+                    halide_buffer_t*);
 #include "narrow_rows.inc"
 #include "wide_rows.inc"
 #undef UPCONV_TILE_KERNEL
-#define UPCONV_WINOGRAD_INPUT(NAME, DTYPE, ISA, U, V)                                        \
+#define UPCONV_WINOGRAD_INPUT(NAME, DTYPE, ISA, U, V)                                       \
   int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, \
                     int32_t, int32_t, int32_t, halide_buffer_t*);
 #include "winograd_input_rows.inc"
 #undef UPCONV_WINOGRAD_INPUT
-#define UPCONV_WINOGRAD_OUTPUT(NAME, DTYPE, ISA, M_U, R_U, M_V, R_V)                         \
+#define UPCONV_WINOGRAD_OUTPUT(NAME, DTYPE, ISA, M_U, R_U, M_V, R_V)                        \
   int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, \
                     int32_t, int32_t, int32_t, halide_buffer_t*, double, double,            \
                     halide_buffer_t*);

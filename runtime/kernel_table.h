@@ -17,7 +17,8 @@ using TileFn = int (*)(halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* 
                        halide_buffer_t* pixel_x, halide_buffer_t* pixel_init,
                        halide_buffer_t* pixel_y, int32_t input_size, int32_t taps_d, int32_t taps_h,
                        int32_t taps_w, int32_t tap_x_d, int32_t tap_x_h, int32_t tap_x_w,
-                       double min, double max, halide_buffer_t* y);
+                       int32_t block_init, int32_t block_y, double min, double max,
+                       halide_buffer_t* y);
 
 /// One register tile: `pixels` rows of `vectors * lanes` channels. (The narrow strategy exchanges
 /// the two: rows of channels, vectors of pixels.)
@@ -86,14 +87,14 @@ struct WinogradOutputKernel {
 /// What work on one instruction set is cut for: sizes in bytes and multiply-adds.
 struct TargetSizes {
   Isa isa;
-  std::int64_t slab_bytes;      ///< x that is read again for every phase and group of channels
-  std::int64_t panel_bytes;     ///< weights of one phase and group, read again for every tile
-  std::int64_t piece_rows;      ///< input channels of a piece (wide_pieces.h)
-  std::int64_t strip_bytes;     ///< planar x of the narrow strategy
-  std::int64_t points_bytes;    ///< x of a round of tiles at their points (winograd_layout.h)
+  std::int64_t slab_bytes;          ///< x that is read again for every phase and group of channels
+  std::int64_t panel_bytes;         ///< weights of one phase and group, read again for every tile
+  std::int64_t piece_rows;          ///< input channels of a piece (wide_pieces.h)
+  std::int64_t strip_bytes;         ///< planar x of the narrow strategy
+  std::int64_t points_bytes;        ///< x of a round of tiles at their points (winograd_layout.h)
   std::int64_t points_cache_bytes;  ///< of these, what stays in the second-level cache
-  std::int64_t products_bytes;  ///< their products for some output channels
-  double thread_multiply_adds;  ///< below so much, one more thread costs more than it does
+  std::int64_t products_bytes;      ///< their products for some output channels
+  double thread_multiply_adds;      ///< below so much, one more thread costs more than it does
 };
 
 /// Rows in the table's order: by ISA, dtype, vectors, then tallest tile first.

@@ -11,11 +11,15 @@ void run_tile_kernel(const TileKernel& kernel, const TileArguments& a, const std
               {Index{kernel.lanes} * kernel.vectors, a.input_size, a.taps[2], a.taps[1], a.taps[0],
                a.blocks},
               {1, a.w_step, a.tap_w[2], a.tap_w[1], a.tap_w[0], a.block_w});
+  const auto block_step = [&](std::int32_t step) {
+    return step == TileArguments::kAdjacent ? kernel.lanes * kernel.vectors : step;
+  };
   Buffer<1> px = flat(pixel_x, count), pi = flat(pixel_init, count), py = flat(pixel_y, count);
   kernel.function(&x.raw, &w.raw, &init.raw, &px.raw, &pi.raw, &py.raw,
                   static_cast<std::int32_t>(a.input_size), static_cast<std::int32_t>(a.taps[0]),
                   static_cast<std::int32_t>(a.taps[1]), static_cast<std::int32_t>(a.taps[2]),
-                  a.tap_x[0], a.tap_x[1], a.tap_x[2], a.min, a.max, &y.raw);
+                  a.tap_x[0], a.tap_x[1], a.tap_x[2], block_step(a.block_init),
+                  block_step(a.block_y), a.min, a.max, &y.raw);
 }
 
 }  // namespace upconv::internal

@@ -11,12 +11,12 @@ namespace upconv::internal {
 
 /// What is the same for all tiles of a unit. For pixel p, channel c of block b:
 ///
-///   y[pixel_y[p] + b*block + c] = clamp(init[pixel_init[p] + b*block + c] +
+///   y[pixel_y[p] + b*block_y + c] = clamp(init[pixel_init[p] + b*block_init + c] +
 ///       sum over (j_d, j_h, j_w, ci) of x[pixel_x[p] + j . tap_x + ci] *
 ///                                       w[j . tap_w + ci*w_step + b*block_w + c])
 ///
-/// in elements; block = lanes * vectors of the kernel. No offset into x is negative, those of j
-/// included: x points at the lowest element that is read, or before.
+/// in elements; c < lanes * vectors of the kernel, a block. No offset into x is negative, those of
+/// j included: x points at the lowest element that is read, or before.
 struct TileArguments {
   const void* x = nullptr;
   const void* w = nullptr;
@@ -29,6 +29,10 @@ struct TileArguments {
   Index w_step = 0;
   Index blocks = 0;
   Index block_w = 0;
+  /// Steps of blocks whose channels follow one another.
+  static constexpr std::int32_t kAdjacent = -1;
+  std::int32_t block_init = kAdjacent;
+  std::int32_t block_y = kAdjacent;
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
 };

@@ -123,10 +123,35 @@ void for_each_group(const WideLayout& layout, Index rows, Index panel_bytes, Vis
   }
 }
 
-/// Calls visit(box) for the outputs of a phase within a slab, cut where the reached taps change.
+/// Calls visit(segment, slides) for the segments of axis w; those of one output that a tap less or
+/// more alone tells apart come as one, with their number.
 template <typename Visit>
-void for_each_box(const Call& call, const Slab& slab, const Phase (&phase)[3], Visit visit) {
-  Box box{{phase[0], phase[1], phase[2]}, {}, slab.batch_begin, slab.batch_end};
+void for_each_slide(const CallAxis& w, const Phase& phase, Index q_begin, Index q_end,
+                    Visit visit) {
+  Segment first;
+  Index slides = 0;
+  for_each_segment(w, phase, q_begin, q_end, [&](const Segment& segment) {
+    const bool slid = slides > 0 && w.phases->input_step() == 1 && segment.tap_end > 0 &&
+                      first.end == first.begin + 1 && segment.end == segment.begin + 1 &&
+                      segment.tap_begin == first.tap_begin + slides &&
+                      segment.tap_end == first.tap_end + slides;
+    if (slid) {
+      ++slides;
+      return;
+    }
+    if (slides > 0) visit(std::as_const(first), slides);
+    first = segment;
+    slides = 1;
+  });
+  if (slides > 0) visit(std::as_const(first), slides);
+}
+
+/// Calls visit(box) for the outputs of a phase within a slab, cut where the reached taps change.
+/// @param slide boxes may have slides
+template <typename Visit>
+void for_each_box(const Call& call, const Slab& slab, const Phase (&phase)[3], bool slide,
+                  Visit visit) {
+  Box box{{phase[0], phase[1], phase[2]}, {}, 1, slab.batch_begin, slab.batch_end};
   const auto segments = [&](int axis, auto inner) {
     for_each_segment(call.axes[axis], phase[axis], slab.q_begin[axis], slab.q_end[axis],
                      [&](const Segment& segment) {
@@ -134,7 +159,19 @@ void for_each_box(const Call& call, const Slab& slab, const Phase (&phase)[3], V
                        inner();
                      });
   };
-  segments(0, [&] { segments(1, [&] { segments(2, [&] { visit(std::as_const(box)); }); }); });
+  const auto along_w = [&] {
+    if (!slide) {
+      segments(2, [&] { visit(std::as_const(box)); });
+      return;
+    }
+    for_each_slide(call.axes[2], phase[2], slab.q_begin[2], slab.q_end[2],
+                   [&](const Segment& first, Index slides) {
+                     box.segment[2] = first;
+                     box.slides = slides;
+                     visit(std::as_const(box));
+                   });
+  };
+  segments(0, [&] { segments(1, along_w); });
 }
 
 }  // namespace upconv::internal

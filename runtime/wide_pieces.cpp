@@ -62,7 +62,7 @@ bool pieces_fill_tiles(const Call& call, const WideLayout& layout) {
   if (positions > kChunkPixels) return false;
   Index boxes = 0, pieces = 0;
   for_each_phase(call, [&](const Phase& d, const Phase& h, const Phase& w) {
-    for_each_box(call, slab, {d, h, w}, [&](const Box& box) {
+    for_each_box(call, slab, {d, h, w}, false, [&](const Box& box) {
       Index taps[3];
       box.taps(taps);
       boxes += tile_time(part, box.pixels()) * taps[0] * taps[1] * taps[2];
@@ -120,7 +120,7 @@ bool pieces_pay(const Call& call, const WideLayout& layout) {
 
 void WideRunner::run_pieces(const Slab& slab, const Phase (&phase)[3], const Group& group,
                             const Scratch& scratch) const {
-  Box whole{{phase[0], phase[1], phase[2]}, {}, slab.batch_begin, slab.batch_end};
+  Box whole{{phase[0], phase[1], phase[2]}, {}, 1, slab.batch_begin, slab.batch_end};
   for (int axis = 0; axis < 3; ++axis) {
     whole.segment[axis] =
         outputs_of(call_.axes[axis], phase[axis], slab.q_begin[axis], slab.q_end[axis]);

@@ -22,6 +22,12 @@ WideRunner::WideRunner(const FoldedCall& folded, const WideWeights& packed)
   max_ = clamp ? call_.activation.max() : std::numeric_limits<double>::infinity();
   if (!clamp) epilogue_ = find_epilogue(call_.activation.kind(), layout_.dtype, layout_.isa);
   copy_ = find_epilogue(ActivationKind::kClamp, layout_.dtype, layout_.isa);
+  const Part& last = layout_.parts.back();
+  Index furthest = 0;
+  slide_ = epilogue_ == nullptr && folded.whole() &&
+           last.channels == last.blocks * last.block_channels() &&
+           !__builtin_mul_overflow(slide_step(), call_.axes[2].window.output, &furthest) &&
+           std::abs(furthest) <= kLargestOffset;
 }
 
 WideRunner::Grain WideRunner::grain(int threads) const {
@@ -59,10 +65,18 @@ void WideRunner::run_unit(const Box& box, const Group& group, Channels channels,
     arguments.y = y;
     arguments.min = min_;
     arguments.max = max_;
+    if (box.slides > 1) {
+      // The slides are the kernel's blocks: their weights are a tap apart.
+      arguments.blocks = box.slides;
+      arguments.block_w = arguments.tap_w[2];
+      arguments.block_y = static_cast<std::int32_t>(slide_step());
+      arguments.block_init = 0;
+    }
     run_tiles(*group.part, arguments, chunk.count, scratch, kNoOffsets, pixel_y);
   };
   // With an epilogue block by block: what the tiles wrote is still in the first-level cache.
-  const Index step = epilogue_ != nullptr ? 1 : std::max<Index>(1, whole_end - whole);
+  const bool one_by_one = epilogue_ != nullptr || box.slides > 1;
+  const Index step = one_by_one ? 1 : std::max<Index>(1, whole_end - whole);
   for (Index at = whole; at < whole_end; at += step) {
     const Group blocks = group.tail(at).head(step);
     const Index first = blocks.first_channel();

@@ -56,6 +56,8 @@ class WideRunner {
                const Scratch& scratch) const;
   void run_unit(const Box& box, const Group& group, Channels channels, const Chunk& chunk,
                 const Scratch& scratch) const;
+  /// From an output along w to the next of its phase, in elements of y.
+  Index slide_step() const { return call_.y_strides[2] * call_.axes[2].phases->stride(); }
   /// All taps of a chunk's box for a group of blocks, from the bias on, without a clamp.
   TileArguments arguments_for(const Box& box, const Group& group, const Chunk& chunk) const;
   void run_tiles(const Part& part, const TileArguments& arguments, Index pixels,
@@ -72,6 +74,7 @@ class WideRunner {
   const TargetSizes& sizes_;
   Index size_;
   bool in_pieces_;
+  bool slide_;  ///< outputs of a box's slides are written where they belong
   double min_, max_;
   const EpilogueKernel* epilogue_;  ///< null: the clamp in the tile is all
   const EpilogueKernel* copy_;      ///< takes the real channels out of a padded block
@@ -90,7 +93,7 @@ void WideRunner::work_in_boxes(const Scratch& scratch, Index chunk_pixels, Claim
     for_each_phase(call_, [&](const Phase& d, const Phase& h, const Phase& w) {
       for_each_group(layout_, d.taps * h.taps * w.taps * layout_.input_size, sizes_.panel_bytes,
                      [&](const Group& group) {
-                       for_each_box(call_, slab, {d, h, w}, [&](const Box& box) {
+                       for_each_box(call_, slab, {d, h, w}, slide_, [&](const Box& box) {
                          folded_.for_each_part(box, [&](const Box& part, Index begin, Index end) {
                            run(part, group, Channels{begin, end});
                          });

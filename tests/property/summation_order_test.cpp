@@ -88,9 +88,9 @@ bool in_pieces(const Case& c, Isa isa) {
 
 TEST_P(SummationOrder, IsTheSamePieceByPiece) {
   const Problem problems[] = {
-      make_problem({}, {4, 4}, 300, 48, {4, 4}, {2, 2}, {1, 1}, "SAME"),    // small boxes
-      make_problem({}, {4, 4}, 300, 53, {5, 5}, {2, 2}, {1, 1}, "SAME"),    // a padded block
-      make_problem({}, {3, 5}, 1100, 25, {3, 2}, {2, 1}, {1, 1}, "VALID"),  // many input channels
+      make_problem({}, {4, 4}, 300, 48, {4, 4}, {2, 2}, {1, 1}, "SAME"),     // small boxes
+      make_problem({}, {4, 4}, 300, 53, {5, 5}, {2, 2}, {1, 1}, "SAME"),     // a padded block
+      make_problem({}, {3, 5}, 1100, 25, {3, 2}, {2, 1}, {1, 1}, "VALID"),   // many input channels
       make_problem({}, {2, 6}, 2100, 50, {3, 3}, {2, 3}, {3, 2}, "VALID"),   // dilation with stride
       make_problem({}, {20, 13}, 2100, 17, {2, 2}, {2, 2}, {1, 1}, "SAME"),  // several slabs
       make_problem({}, {1, 300}, 2100, 24, {1, 1}, {2, 3}, {1, 1}, "SAME"),  // phases of bias alone
@@ -125,6 +125,33 @@ TEST_P(SummationOrder, IsTheSamePieceByPiece) {
       for (std::size_t i = 0; i < clamped.size(); ++i) {
         ASSERT_EQ(clamped[i], std::max(expected[i], 0.0)) << p.text();
       }
+    }
+  }
+}
+
+TEST_P(SummationOrder, IsTheSameWhereMoreTapsThanInputs) {
+  const Problem problems[] = {
+      make_problem({}, {1, 1}, 2, 64, {7, 7}, {1, 1}, {1, 1}, "VALID"),   // an output per tap
+      make_problem({}, {2, 3}, 5, 48, {3, 9}, {1, 1}, {1, 1}, "VALID"),   // all inputs, many taps
+      make_problem({}, {3, 2}, 9, 112, {2, 9}, {2, 2}, {1, 1}, "SAME"),   // phases of 5 and 4 taps
+      make_problem({}, {1, 4}, 3, 64, {1, 17}, {1, 3}, {1, 1}, "VALID"),  // a window inside
+      make_problem({}, {1, 2}, 3, 16, {1, 7}, {1, 2}, {1, 3}, "VALID"),   // dilation: every third
+      make_problem({}, {2, 2}, 3, 61, {5, 5}, {1, 1}, {1, 1}, "VALID"),   // a padded block
+  };
+  for (const Problem& p : problems) {
+    for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+      Random random(4);
+      const Case c = make_case(p, dtype, Values::kNormal, random);
+      ConvolutionTransposeOptions options = c.options();
+      options.isa = GetParam();
+      options.arithmetic = Arithmetic::kDirect;
+      const bool fused = GetParam() != Isa::kSse41;
+      std::vector<double> expected =
+          dtype == DType::kFloat32 ? in_order<float>(c, fused) : in_order<double>(c, fused);
+      ASSERT_EQ(values_of(ConvolutionTranspose(options)(c.input())), expected) << p.text();
+      options.activation_fn = "relu";
+      for (double& value : expected) value = std::max(value, 0.0);
+      ASSERT_EQ(values_of(ConvolutionTranspose(options)(c.input())), expected) << p.text();
     }
   }
 }
