@@ -114,7 +114,7 @@ class Words {
         return plus(reach + extra - axis.crop_begin - axis.crop_end);
       case Padding::Kind::kValid:
         return plus(axis.output_padding ? reach + extra : std::max(reach, axis.stride));
-      case Padding::Kind::kSame:
+      default:  // SAME; those that need output_lengths have no extents that are arguments
         break;
     }
     return axis.output_padding ? plus(reach % 2 + extra)

@@ -70,6 +70,13 @@ PlannedAxis plan_axis(const LayerSpec& spec, int axis) {
   PlannedAxis planned{.axis = of,
                       .phases = internal::AxisPhases(of.filter, of.stride, of.dilation),
                       .input = spec.extents[static_cast<std::size_t>(axis)]};
+  if (of.length && !planned.input) {
+    throw Error(ErrorKind::kUnsupported,
+                spec.checked.label +
+                    ": output_lengths are asked for, so that the extents of x must " +
+                    "be constants of the code; --input-shape leaves axis " + std::to_string(axis) +
+                    " to the call");
+  }
   if (planned.input) {
     planned.window =
         infer_window(of, *planned.input, spec.checked.label + ": axis " + std::to_string(axis));

@@ -6,13 +6,14 @@
 #include <charconv>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "compile.h"
-#include "config.h"
+#include "input.h"
 #include "plan.h"
 #include "program.h"
 #include "targets.h"
@@ -39,37 +40,6 @@ bool parse(std::string_view text, T& value) {
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   return error == std::errc{} && stop == end;
-}
-
-/// `1,16,?,128`: images, extents, channels; ? is an argument of the call.
-void parse_shape(const std::string& text, LayerSpec& spec) {
-  const auto rank = static_cast<std::size_t>(spec.rank());
-  const std::string rule = "the images, " + std::to_string(rank) +
-                           " extents and the input channels, with commas between, each at least 1 "
-                           "or ? for an argument of the call, as in 1,16,?," +
-                           std::to_string(spec.checked.options.input_size);
-  std::vector<std::optional<Index>> values;
-  std::string_view rest = text;
-  while (true) {
-    const std::size_t comma = rest.find(',');
-    const std::string_view part = rest.substr(0, comma);
-    Index value = 0;
-    if (part == "?") {
-      values.emplace_back();
-    } else if (parse(part, value) && value >= 1) {
-      values.emplace_back(value);
-    } else {
-      refuse("--input-shape", text, rule);
-    }
-    if (comma == std::string_view::npos) break;
-    rest.remove_prefix(comma + 1);
-  }
-  if (values.size() != rank + 2) refuse("--input-shape", text, rule);
-  if (values.back() && *values.back() != spec.checked.options.input_size) {
-    refuse("--input-shape", text, rule);
-  }
-  spec.images = values.front();
-  spec.extents.assign(values.begin() + 1, values.end() - 1);
 }
 
 /// `12x2`: a tile of 12 pixels and 2 vectors, as kernels are named.
@@ -108,40 +78,11 @@ std::set<Emit> parse_emit(const std::vector<std::string>& words) {
   return emit;
 }
 
-void check_name(const std::string& name) {
-  const auto letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  };
-  bool right = !name.empty() && letter(name.front());
-  for (const char c : name) right = right && (letter(c) || (c >= '0' && c <= '9'));
-  if (!right) refuse("--name", name, "a C identifier: letters, digits and _, no digit first");
-}
-
-LayerSpec read_spec(const Options& options) {
-  const tools::ModelConfig config = tools::read_config(options.config);
-  if (config.sequential) {
-    throw Error(ErrorKind::kUnsupported,
-                options.config + ": it is a list of layers; upconvc compiles one layer at a time");
-  }
-  const tools::LayerConfig& layer = config.layers.front();
-  // Made for its checks, and to read the weights as every tool does.
-  const std::unique_ptr<ConvolutionTranspose> made = tools::make_layer(layer);
-  LayerSpec spec{.name = options.name, .checked = internal::check_options(layer.options)};
-  if (!options.weights.empty()) {
-    made->load(options.weights);
-    spec.kernel = made->kernel().value();
-    if (made->has_bias()) spec.bias = made->bias().value();
-  }
-  spec.extents.resize(static_cast<std::size_t>(spec.rank()));
-  if (!options.shape.empty()) parse_shape(options.shape, spec);
-  return spec;
-}
-
 /// A folder beside the results that is gone when all is done, or when something failed.
 class Workplace {
  public:
   explicit Workplace(const fs::path& output)
-      : path_(output / (".upconvc-" + std::to_string(::getpid()))) {
+      : output_(output), path_(output / (".upconvc-" + std::to_string(::getpid()))) {
     std::error_code code;
     fs::create_directories(path_, code);
     if (code) {
@@ -153,47 +94,63 @@ class Workplace {
   ~Workplace() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
+    fs::remove(output_, ignored);  // when it is empty: nothing was made
   }
   const fs::path& path() const { return path_; }
 
  private:
-  fs::path path_;
+  fs::path output_, path_;
 };
 
+/// Compiles all layers for one target into a folder.
+void compile_for(const std::string& name, const std::vector<LayerPlan>& plans,
+                 const fs::path& prefix, const std::set<Emit>& emit,
+                 const std::vector<std::string>& command) {
+  fs::create_directories(prefix);
+  for (const LayerPlan& plan : plans) {
+    if (::isatty(STDERR_FILENO) != 0) {
+      std::cerr << "upconvc: compiling " << plan.spec.name << " for " << name << "\n";
+    }
+    compile_layer(plan, prefix, emit, command);
+  }
+}
+
 void compile(const Options& options, const std::vector<std::string>& command) {
-  check_name(options.name);
   const std::set<Emit> emit = parse_emit(options.emit);
   const std::vector<std::string>& strategies = strategy_names();
   if (!options.strategy.empty() &&
       std::find(strategies.begin(), strategies.end(), options.strategy) == strategies.end()) {
     refuse("--strategy", options.strategy, strategies[0] + " or " + strategies[1]);
   }
-  const LayerSpec spec = read_spec(options);
-  std::vector<LayerPlan> plans;  // every mistake is found before anything is compiled
+  const std::vector<LayerSpec> layers = read_layers({.model = options.config,
+                                                     .weights = options.weights,
+                                                     .name = options.name,
+                                                     .shape = options.shape});
+  // Every mistake is found before anything is compiled.
+  std::map<std::string, std::vector<LayerPlan>> targets;
   for (const std::string& name : options.targets) {
-    const TargetInfo target = find_target(name, spec.dtype());
-    plans.push_back(
-        make_plan(spec, target, parse_tile(options.tile, target.tiles), options.strategy));
+    std::vector<LayerPlan>& plans = targets[name];
+    plans.clear();
+    for (const LayerSpec& layer : layers) {
+      const TargetInfo target = find_target(name, layer.dtype());
+      plans.push_back(
+          make_plan(layer, target, parse_tile(options.tile, target.tiles), options.strategy));
+    }
   }
   const fs::path output = options.output;
   const Workplace workplace(output);
-  for (const LayerPlan& plan : plans) {
-    if (::isatty(STDERR_FILENO) != 0) {
-      std::cerr << "upconvc: compiling " << spec.name << " for " << plan.target.name << "\n";
-    }
-    const fs::path prefix = workplace.path() / plan.target.name;
-    fs::create_directories(prefix);
-    compile_layer(plan, prefix, emit, command);
+  for (const auto& [name, plans] : targets) {
+    compile_for(name, plans, workplace.path() / name, emit, command);
   }
-  for (const LayerPlan& plan : plans) {
-    const fs::path target = output / plan.target.name;
-    if (fs::exists(target)) fs::rename(target, workplace.path() / (plan.target.name + ".old"));
-    fs::rename(workplace.path() / plan.target.name, target);
-    std::cout << target.string() << "\n";
+  for (const auto& [name, plans] : targets) {
+    if (fs::exists(output / name)) fs::rename(output / name, workplace.path() / (name + ".old"));
+    fs::rename(workplace.path() / name, output / name);
+    std::cout << (output / name).string() << "\n";
   }
 }
 
-/// Halide's errors as ours; its warnings (emulated types, say) are of no use to who compiles a layer.
+/// Halide's errors as ours; its warnings (emulated types, say) are of no use to who compiles a
+/// layer.
 class Reporter final : public Halide::CompileTimeErrorReporter {
  public:
   void warning(const char* /*text*/) override {}
@@ -204,7 +161,9 @@ int run(int argc, const char* const* argv) {
   CLI::App app("Compiles a transposed convolution to a static library.", "upconvc");
   Options options;
   app.set_version_flag("--version", "upconvc " UPCONV_VERSION);
-  app.add_option("config", options.config, "layer.json: the layer")->required();
+  app.add_option("config", options.config,
+                 "layer.json: a layer or a list of layers; or an ONNX model")
+      ->required();
   app.add_option("--weights", options.weights,
                  "w.npz: kernel and bias become constants (else the caller packs them)");
   app.add_option("--target", options.targets, "what to compile for; may be given several times")

@@ -155,6 +155,90 @@ int main() {
         self.assertEqual(manifest["command"][0], "upconvc")
 
 
+class Models(CompilerTest):
+    def test_list_of_layers(self):
+        """Each with functions of its own; extents go from one to the next."""
+        second = dict(BASE, input_size=4, output_size=2, name="second")
+        (self.folder / "model.json").write_text(json.dumps({"layers": [BASE, second]}))
+        random = np.random.default_rng(SEED)
+        shapes = [[4], [3, 3, 3, 4], [2], [3, 3, 4, 2]]
+        np.savez(self.folder / "w.npz", *[random.standard_normal(s).astype("f4") for s in shapes])
+        self.check(Tools.upconvc, "model.json", "--weights", "w.npz", "--input-shape", "2,5,?,3",
+                   "--target", "sse41", "--name", "net", "-o", "out")
+        (self.folder / "main.c").write_text(r"""
+#include <stdio.h>
+#include "net_0.h"
+#include "net_1.h"
+int main(void) {
+  static float x[2 * 5 * 6 * 3], y[2 * 10 * 12 * 4], z[2 * 20 * 24 * 2];
+  static int32_t scratch[(NET_0_SCRATCH_BYTES + NET_1_SCRATCH_BYTES) / 4];
+  FILE *in = fopen("x.raw", "rb"), *out = fopen("z.raw", "wb");
+  if (fread(x, sizeof(x), 1, in) != 1 || NET_1_HEIGHT != 10) return 70;
+  if (net_0_run(x, 6, y, scratch) != 0 || net_1_run(y, 12, z, scratch) != 0) return 71;
+  return fwrite(z, sizeof(z), 1, out) == 1 && fclose(out) == 0 ? 0 : 72;
+}
+""")
+        self.check(Tools.cc, "-std=c11", *FLAGS, "main.c", "-Iout/sse41/include",
+                   "-Lout/sse41/lib", "-lnet_0", "-lnet_1", "-o", "main")
+        x = random.standard_normal((2, 5, 6, 3)).astype("f4")
+        x.tofile(self.folder / "x.raw")
+        np.save(self.folder / "x.npy", x)
+        self.check("./main")
+        (self.folder / "direct.json").write_text(json.dumps(
+            {"layers": [dict(layer, arithmetic="direct") for layer in (BASE, second)]}))
+        self.check(Tools.upconv, "apply", "--config", "direct.json", "--weights", "w.npz",
+                   "--input", "x.npy", "--output", "z.npy", "--isa", "sse41")
+        np.testing.assert_array_equal(np.fromfile(self.folder / "z.raw", "f4").reshape(2, 20, 24, 2),
+                                      np.load(self.folder / "z.npy"))
+
+    def test_onnx(self):
+        """A model written by hand: a ConvTranspose with W and B, then a LeakyRelu."""
+        def field(number, kind, value):
+            return varint(number << 3 | kind) + value
+
+        def varint(value):
+            head = bytes()
+            while value > 127:
+                head, value = head + bytes([value & 127 | 128]), value >> 7
+            return head + bytes([value])
+
+        def message(number, *parts):
+            body = b"".join(part if isinstance(part, bytes) else part.encode() for part in parts)
+            return field(number, 2, varint(len(body)) + body)
+
+        def tensor(name, array):
+            dims = b"".join(field(1, 0, varint(n)) for n in array.shape)
+            return message(5, dims, field(2, 0, varint(1)), message(8, name),
+                           message(9, array.tobytes()))
+
+        def integers(name, *values):
+            return message(5, message(1, name), *[field(8, 0, varint(n)) for n in values],
+                           field(20, 0, varint(7)))
+
+        random = np.random.default_rng(SEED)
+        kernel = random.standard_normal((3, 4, 4, 4)).astype("f4")  # [in, out, h, w]
+        bias = random.standard_normal(4).astype("f4")
+        (self.folder / "model.onnx").write_bytes(field(1, 0, varint(8)) + message(
+            7,
+            message(1, message(1, "x"), message(1, "w"), message(1, "b"), message(2, "y"),
+                    message(4, "ConvTranspose"), integers("strides", 2, 2),
+                    integers("pads", 1, 1, 1, 1)),
+            message(1, message(1, "y"), message(2, "z"), message(4, "LeakyRelu")),
+            tensor("w", kernel), tensor("b", bias), message(12, message(1, "z"))))
+        x = random.standard_normal((1, 4, 5, 3)).astype("f4")
+        x.tofile(self.folder / "x.raw")
+        self.check(Tools.upconvc, "model.onnx", "--target", "sse41", "--name", "decoder", "-o",
+                   "out", "--input-shape", "1,4,5,3")
+        config = dict(BASE, filter_shape=[4, 4], padding=[[1, 1], [1, 1]],
+                      activation={"name": "leaky_relu", "alpha": 0.01})
+        ours = np.ascontiguousarray(np.moveaxis(kernel, (0, 1), (2, 3)))
+        self.write_layer(config, ours, bias)
+        self.build("out/sse41", config, x, (1, 8, 10, 4), True, [])
+        self.check("./main")
+        y = np.fromfile(self.folder / "y.raw", "f4").reshape(1, 8, 10, 4)
+        self.assert_same_as_library(config, x, ours, bias, y, "sse41")
+
+
 class Packages(CompilerTest):
     def test_find_package_and_pkg_config(self):
         self.write_layer(BASE)
@@ -215,6 +299,11 @@ class Mistakes(CompilerTest):
         refused(1, "absent.json", arguments=arguments("absent.json"))
         (self.folder / "bad.json").write_text('{"input_size": 3, "strides": 0}')
         refused(2, "bad.json", "output_size is missing", arguments=arguments("bad.json"))
+        lengths = dict(BASE, output_lengths=[9, 9])
+        (self.folder / "lengths.json").write_text(json.dumps(lengths))
+        refused(2, "output_lengths", "--input-shape", arguments=arguments("lengths.json"))
+        (self.folder / "bad.onnx").write_text("no model")
+        refused(1, "bad.onnx", "ONNX", arguments=arguments("bad.onnx"))
         (self.folder / "file").write_text("")
         refused(1, "file", "cannot be written", arguments=arguments(output="file"))
 

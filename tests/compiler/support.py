@@ -102,7 +102,8 @@ class CompilerTest(unittest.TestCase):
         return result
 
     def write_layer(self, config, kernel=None, bias=None):
-        (self.folder / "layer.json").write_text(json.dumps(config))
+        # One order of summation, as compiled layers have.
+        (self.folder / "layer.json").write_text(json.dumps(dict(config, arithmetic="direct")))
         if kernel is not None:
             np.savez(self.folder / "w.npz", *([kernel] if bias is None else [bias, kernel]))
 
@@ -143,7 +144,7 @@ class CompilerTest(unittest.TestCase):
 
     def check_case(self, random, config, extents, target, constant, fixed, isa=None, compiler=None,
                    runner=(), options=()):
-        """One random case, compiled for `target` and run; `isa` is the library's to compare with."""
+        """One random case, compiled for `target` and run, beside the library on `isa`."""
         dtype = np.dtype(config.get("dtype", "float32"))
         images = int(random.integers(1, 4))
         x = random.standard_normal((images, *extents, config["input_size"])).astype(dtype)
