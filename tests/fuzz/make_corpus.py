@@ -52,6 +52,25 @@ def make_npz():
         write("npz", name, (GOLDEN / f"{name}.npz").read_bytes())
 
 
+def safetensors(header, payload=b""):
+    text = header.encode()
+    return struct.pack("<Q", len(text)) + text + payload
+
+
+def make_safetensors():
+    one = '"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}'
+    two = '"b":{"dtype":"F64","shape":[],"data_offsets":[24,32]}'
+    write("safetensors", "one", safetensors("{" + one + "}", bytes(24)))
+    write("safetensors", "two_padded", safetensors("{" + one + "," + two + "}   ", bytes(32)))
+    write("safetensors", "metadata",
+          safetensors('{"__metadata__":{"format":"pt","k":"\\u00e9"},' + one + "}", bytes(24)))
+    write("safetensors", "integers", safetensors(
+        '{"a":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}', bytes(4)))
+    write("safetensors", "empty", safetensors("{}"))
+    write("safetensors", "overlap", safetensors(
+        "{" + one + ',"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', bytes(24)))
+
+
 def make_layer_json():
     plain = '"input_size": 3, "output_size": 4, "filter_shape": [3, 5]'
     texts = {
@@ -81,5 +100,6 @@ def make_numbers():
 
 make_npy()
 make_npz()
+make_safetensors()
 make_layer_json()
 make_numbers()

@@ -1,6 +1,8 @@
 // Any numbers as a layer's options and an input's shape: a window or an Error, never an overflow
 // (which the undefined-behaviour sanitizer reports).
-#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <vector>
 
 #include "bytes.h"
 #include "options.h"
@@ -10,10 +12,18 @@ using namespace upconv;
 
 namespace {
 
+std::vector<Index> numbers(fuzz::Bytes& bytes, int rank) {
+  std::vector<Index> values;
+  values.reserve(3);
+  for (int axis = 0; axis < rank; ++axis) values.push_back(bytes.odd());
+  return values;
+}
+
 Padding padding_of(fuzz::Bytes& bytes, int rank) {
-  const Index kind = bytes.small(0, 2);
-  if (kind == 0) return "VALID";
-  if (kind == 1) return "SAME";
+  constexpr const char* kNames[] = {"VALID", "SAME", "SPLIT_UPPER", "SPLIT_LOWER"};
+  const auto kind = static_cast<std::size_t>(bytes.small(0, 5));
+  if (kind < std::size(kNames)) return kNames[kind];
+  if (kind == std::size(kNames)) return Padding::fixed_begin(numbers(bytes, rank));
   Padding::Pairs pairs;
   for (int axis = 0; axis < rank; ++axis) {
     const Index begin = bytes.odd();
@@ -30,23 +40,17 @@ void infer_one(fuzz::Bytes& bytes) {
   axis.stride = bytes.odd();
   axis.dilation = bytes.odd();
   axis.padding = padding.kind();
-  if (padding.kind() == Padding::Kind::kExplicit) {
+  if (!padding.pairs().empty()) {
     axis.crop_begin = padding.pairs()[0].first;
     axis.crop_end = padding.pairs()[0].second;
   }
   if (bytes.flip()) axis.output_padding = bytes.odd();
+  if (bytes.flip()) axis.length = bytes.odd();
   try {
     const Window window = infer_window(axis, bytes.odd(), "axis");
     fuzz::require(window.output >= 0);
   } catch (const Error&) {
   }
-}
-
-std::vector<Index> numbers(fuzz::Bytes& bytes, int rank) {
-  std::vector<Index> values;
-  values.reserve(3);
-  for (int axis = 0; axis < rank; ++axis) values.push_back(bytes.odd());
-  return values;
 }
 
 }  // namespace
@@ -62,12 +66,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.dilations = numbers(bytes, rank);
   options.padding = padding_of(bytes, rank);
   if (bytes.flip()) options.output_padding = numbers(bytes, rank);
+  if (bytes.flip()) options.output_lengths = numbers(bytes, rank);
   try {
     const internal::CheckedOptions checked = internal::check_options(std::move(options));
     Dims input;
     for (Index axis = bytes.small(0, 5); axis-- > 0;) input.push_back(bytes.odd());
     input.push_back(bytes.flip() ? checked.options.input_size : bytes.odd());
-    const internal::CallShape shape = internal::check_input_shape(checked, input);
+    std::optional<PerAxis> lengths;
+    if (bytes.flip()) lengths = numbers(bytes, rank);
+    const internal::CallShape shape = internal::check_input_shape(checked, input, lengths);
     fuzz::require(element_count(shape.output) >= 0);
     fuzz::require(shape.output.size() == input.size());
   } catch (const Error&) {

@@ -138,12 +138,12 @@ TEST_P(GuardPage, IsNotTouchedWhereSumsAreTakenInPieces) {
 TEST_P(GuardPage, IsNotTouchedByTilesOfTransforms) {
   int winograd = 0;
   for (Index n = 0; n < 24; ++n) {
-    const Problem problem = make_problem({}, {17 + n, 33 - n}, 32 + 5 * (n % 4), 20 + 3 * n,
-                                         {3 + n % 2, 3}, {1 + n % 2, 1}, {1, 1 + n % 3},
-                                         n % 2 == 0 ? "SAME" : "VALID");
+    const Problem problem =
+        make_problem({}, {17 + n, 33 - n}, 32 + 5 * (n % 4), 20 + 3 * n, {3 + n % 2, 3},
+                     {1 + n % 2, 1}, {1, 1 + n % 3}, n % 2 == 0 ? "SAME" : "VALID");
     Random random(kSeed);
-    Case c = make_case(problem, n % 5 == 0 ? DType::kFloat64 : DType::kFloat32, Values::kNormal,
-                       random);
+    Case c =
+        make_case(problem, n % 5 == 0 ? DType::kFloat64 : DType::kFloat32, Values::kNormal, random);
     c.arithmetic = Arithmetic::kFast;
     const ConvolutionTranspose layer = layer_of(c, GetParam(), n % 3 == 0 ? "silu" : "relu");
     const Tensor plain = layer(c.input());

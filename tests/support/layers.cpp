@@ -137,7 +137,10 @@ Problem random_winograd_problem(Random& random) {
 }
 
 Case make_case(const Problem& problem, DType dtype, Values values, Random& random) {
-  Case c{problem, dtype, draw(random, 0, 5) != 0, {}, {}, {}};
+  Case c;
+  c.problem = problem;
+  c.dtype = dtype;
+  c.use_bias = draw(random, 0, 5) != 0;
   const Index taps = product(problem.filter);
   c.x = draw_values(random, product(problem.batch) * product(problem.input) * problem.input_size,
                     values, dtype);
