@@ -29,8 +29,12 @@ struct Distribution {
 };
 
 float normal(std::mt19937_64& random) { return std::normal_distribution<float>()(random); }
-float uniform(std::mt19937_64& random) { return std::uniform_real_distribution<float>(-1, 1)(random); }
-float positive(std::mt19937_64& random) { return std::uniform_real_distribution<float>(0, 1)(random); }
+float uniform(std::mt19937_64& random) {
+  return std::uniform_real_distribution<float>(-1, 1)(random);
+}
+float positive(std::mt19937_64& random) {
+  return std::uniform_real_distribution<float>(0, 1)(random);
+}
 /// Magnitudes spread over six powers of ten.
 float ill_scaled(std::mt19937_64& random) {
   return normal(random) * std::pow(10.0F, std::uniform_real_distribution<float>(-3, 3)(random));
@@ -49,8 +53,8 @@ class Layer {
     options.output_size = kOutputSize;
     options.filter_shape = taps_;
     options.rank = rank;
-    options.padding = Padding(std::vector<std::pair<Index, Index>>(
-        static_cast<std::size_t>(rank), {taps_ - 1, taps_ - 1}));
+    options.padding = Padding(std::vector<std::pair<Index, Index>>(static_cast<std::size_t>(rank),
+                                                                   {taps_ - 1, taps_ - 1}));
     checked_ = check_options(options);
     // The widest vectors that the channels fill.
     Isa isa = runnable_isas().front();
@@ -143,8 +147,8 @@ void print_table() {
   constexpr AxisTransform kTransforms[] = {{2, 2}, {3, 2}, {4, 2}, {2, 3}, {3, 3}, {4, 3}, {2, 4}};
   for (const int rank : {1, 2}) {
     for (const AxisTransform& transform : kTransforms) {
-      const std::string name = "F(" + std::to_string(transform.outputs) + ", " +
-                               std::to_string(transform.taps) + ")";
+      const std::string name =
+          "F(" + std::to_string(transform.outputs) + ", " + std::to_string(transform.taps) + ")";
       const double derived =
           std::pow(generators::error_growth(transform.outputs, transform.taps), rank);
       for (const Distribution& of : kDistributions) {

@@ -7,9 +7,9 @@
 // A correlation is the transpose of a polynomial product. The product of polynomials of degrees
 // m - 1 and r - 1 has n coefficients, so its values at n points (the last at infinity: the leading
 // coefficient) determine it; evaluation gives A and G, Lagrange's interpolation B, transposed.
-// (S. Winograd, Arithmetic Complexity of Computations, 1980; with the names of A. Lavin and S. Gray,
-// Fast Algorithms for Convolutional Neural Networks, 2016: A, B here are their A^T, B^T.) B depends
-// on n alone, so one input transform serves all pairs of the same n.
+// (S. Winograd, Arithmetic Complexity of Computations, 1980; with the names of A. Lavin and S.
+// Gray, Fast Algorithms for Convolutional Neural Networks, 2016: A, B here are their A^T, B^T.) B
+// depends on n alone, so one input transform serves all pairs of the same n.
 #pragma once
 
 #include <cmath>

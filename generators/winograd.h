@@ -80,8 +80,9 @@ struct Transform {
         if (entries[k] == Rational(0)) continue;
         const Halide::Expr element = value(Halide::Expr(static_cast<int>(k)));
         if (!sum.defined()) {
-          sum = entries[k] == Rational(1) ? element
-                                          : element * Halide::Internal::make_const(type, entries[k].value());
+          sum = entries[k] == Rational(1)
+                    ? element
+                    : element * Halide::Internal::make_const(type, entries[k].value());
         } else if (entries[k] == Rational(1)) {
           sum = sum + element;
         } else if (entries[k] == Rational(-1)) {

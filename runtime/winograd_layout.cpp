@@ -248,9 +248,8 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
   }
   const double weight_bytes = static_cast<double>(layout.input_size) * vectors_out * lanes *
                               static_cast<double>(size_of(layout.dtype));
-  const AxisGrids grids[3] = {{layout.by_axis[0], axes[0]},
-                              {layout.by_axis[1], axes[1]},
-                              {layout.by_axis[2], axes[2]}};
+  const AxisGrids grids[3] = {
+      {layout.by_axis[0], axes[0]}, {layout.by_axis[1], axes[1]}, {layout.by_axis[2], axes[2]}};
   double time = 0;
   for (const Grid& d : grids[0].grids()) {
     for (const Grid& h : grids[1].grids()) {
@@ -258,14 +257,13 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
         const TilePasses& passes = layout.passes[d.kind][h.kind][w.kind];
         const double input_passes = static_cast<double>(passes.input.count);
         const double output_passes = static_cast<double>(passes.output.count);
-        const double points = static_cast<double>(d.transform.points() * h.transform.points() *
-                                                  w.transform.points());
+        const double points =
+            static_cast<double>(d.transform.points() * h.transform.points() * w.transform.points());
         const double phases = static_cast<double>(d.phases * h.phases * w.phases);
         const double tiles = static_cast<double>(batches) * static_cast<double>(d.tiles) *
                              static_cast<double>(h.tiles) * static_cast<double>(w.tiles);
         const double rounds = std::ceil(tiles / static_cast<double>(layout.round_tiles));
-        const double gathered =
-            1 - share_inside(d) * share_inside(h) * share_inside(w);
+        const double gathered = 1 - share_inside(d) * share_inside(h) * share_inside(w);
         const double input =
             points * vectors_in * (input_passes * kInputVectorTime + gathered * kGatherVectorTime) +
             input_passes * kPassTime;

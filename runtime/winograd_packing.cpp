@@ -84,9 +84,9 @@ void pack_phase(const WinogradLayout& layout, const PhaseTransform (&of)[3], con
     for (Index jd = 0; jd < taps[0]; ++jd) {
       for (Index jh = 0; jh < taps[1]; ++jh) {
         for (Index jw = 0; jw < taps[2]; ++jw, to += channels) {
-          const Index at = (tap(0, jd) * layout.axes[1].filter() + tap(1, jh)) *
-                               layout.axes[2].filter() +
-                           tap(2, jw);
+          const Index at =
+              (tap(0, jd) * layout.axes[1].filter() + tap(1, jh)) * layout.axes[2].filter() +
+              tap(2, jw);
           const T* from = kernel + (at * layout.input_size + ci) * layout.output_size;
           std::copy(from, from + channels, to);
         }

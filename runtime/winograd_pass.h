@@ -1,4 +1,5 @@
-// Passes of tiles through the transform kernels (generators/winograd.cpp), from one array to another.
+// Passes of tiles through the transform kernels (generators/winograd.cpp), from one array to
+// another.
 #pragma once
 
 #include <algorithm>
@@ -115,7 +116,12 @@ class PassRunner {
  public:
   PassRunner(const TransformPass<Kernel>& pass, const TileArray& from, const TileArray& to,
              Index size, Call kernel)
-      : pass_(pass), from_(from), to_(to), in_(pass, from), out_(pass, to), size_(size),
+      : pass_(pass),
+        from_(from),
+        to_(to),
+        in_(pass, from),
+        out_(pass, to),
+        size_(size),
         kernel_(kernel) {}
 
   void run(const Index* in, const Index* out, Index tiles) const {

@@ -32,8 +32,7 @@ void WinogradRunner::gather(const Class& of, const Tile& tile, std::byte* to) co
   });
 }
 
-void WinogradRunner::transform_inputs(const Class& of, Index tiles,
-                                      const Memory& memory) const {
+void WinogradRunner::transform_inputs(const Class& of, Index tiles, const Memory& memory) const {
   Index extents[3];
   // x itself: its tiles lie anywhere.
   TileArray in_x{.data = const_cast<std::byte*>(call_.x)};
@@ -103,10 +102,9 @@ void WinogradRunner::multiply(const Class& of, const Products& products, Index t
   const Index points_h = layout_.by_axis[1].points, points_w = layout_.by_axis[2].points;
   Index points[3];
   for (int axis = 0; axis < 3; ++axis) points[axis] = of.grid[axis]->transform.points();
-  const Index before =
-      products.phase[0]->points_before * points_h * points_w +
-      points[0] * (products.phase[1]->points_before * points_w +
-                   points[1] * products.phase[2]->points_before);
+  const Index before = products.phase[0]->points_before * points_h * points_w +
+                       points[0] * (products.phase[1]->points_before * points_w +
+                                    points[1] * products.phase[2]->points_before);
 
   TileArguments arguments;
   arguments.input_size = layout_.input_size;
@@ -149,7 +147,8 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
   const Index block = part.block_channels();
   const Index channels = (products.end - products.begin) * block;
   const Index first_channel = part.first_channel + products.begin * block;
-  const Index real_channels = std::min(channels, part.first_channel + part.channels - first_channel);
+  const Index real_channels =
+      std::min(channels, part.first_channel + part.channels - first_channel);
 
   Index points[3], outputs[3], step[3], origin[3];
   TileArray in_y{.data = call_.y + first_channel * size_};
@@ -185,8 +184,8 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
       Buffer<1> bias_buffer = flat(last ? bias : memory.zeros);
       const auto kernel = [&](const TransformCall& call) {
         pass.kernel->function(call.in, call.pixel_in, call.pixel_out,
-                              static_cast<std::int32_t>(channels), call.in_u, call.in_v,
-                              call.out_u, call.out_v, &bias_buffer.raw, last ? min_ : -kNone,
+                              static_cast<std::int32_t>(channels), call.in_u, call.in_v, call.out_u,
+                              call.out_v, &bias_buffer.raw, last ? min_ : -kNone,
                               last ? max_ : kNone, call.out);
       };
       Places next;
@@ -226,8 +225,8 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
     bool inside = reachable;
     for (int axis = 0; axis < 3; ++axis) {
       const Index o = tile.o[axis] + origin[axis];
-      inside = inside && o >= 0 && o + (outputs[axis] - 1) * step[axis] <
-                                       call_.axes[axis].window.output;
+      inside =
+          inside && o >= 0 && o + (outputs[axis] - 1) * step[axis] < call_.axes[axis].window.output;
     }
     if (inside) {
       const std::size_t at = static_cast<std::size_t>(whole++);

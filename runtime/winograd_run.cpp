@@ -80,11 +80,11 @@ WinogradRunner::Class WinogradRunner::class_at(Index at, Index first_unit) const
   // Several units per thread, so that none waits long for the last: rounds of fewer tiles, and
   // where these would be too few, a part of the products each.
   const Index wanted = threads_ == 1 ? 1 : 4 * Index{threads_};
-  const Index rounds = std::max(ceil_div(of.tiles, layout_.round_tiles),
-                                std::min(wanted, of.tiles / kFewTiles));
+  const Index rounds =
+      std::max(ceil_div(of.tiles, layout_.round_tiles), std::min(wanted, of.tiles / kFewTiles));
   const Index highest = layout_.parts.front().tiles[0].pixels;
-  of.round_tiles = std::min(ceil_div(ceil_div(of.tiles, rounds), highest) * highest,
-                            layout_.round_tiles);
+  of.round_tiles =
+      std::min(ceil_div(ceil_div(of.tiles, rounds), highest) * highest, layout_.round_tiles);
   of.splits = std::clamp<Index>(wanted / rounds, 1, of.products);
   of.units = ceil_div(of.tiles, of.round_tiles) * of.splits;
   return of;
@@ -118,8 +118,7 @@ WinogradRunner::Products WinogradRunner::products_at(const Class& of, Index at) 
 
 void WinogradRunner::run(Index unit, Cursor& cursor, std::span<std::byte> scratch) const {
   while (unit >= cursor.current.first_unit + cursor.current.units) {
-    cursor.current =
-        class_at(++cursor.at_class, cursor.current.first_unit + cursor.current.units);
+    cursor.current = class_at(++cursor.at_class, cursor.current.first_unit + cursor.current.units);
     cursor.tile = -1;
   }
   const Memory memory(layout_, scratch.data());

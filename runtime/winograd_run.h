@@ -71,8 +71,7 @@ class WinogradRunner {
   Tile tile_at(const Class& of, Index index) const;
   void transform_inputs(const Class& of, Index tiles, const Memory& memory) const;
   void gather(const Class& of, const Tile& tile, std::byte* to) const;
-  void multiply(const Class& of, const Products& products, Index tiles,
-                const Memory& memory) const;
+  void multiply(const Class& of, const Products& products, Index tiles, const Memory& memory) const;
   void transform_outputs(const Class& of, const Products& products, Index tiles,
                          const Memory& memory) const;
   /// Tiles of finished sums into y, by way of an epilogue, what lies inside the window.

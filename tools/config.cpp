@@ -282,8 +282,7 @@ ConvolutionTransposeOptions parse_options(const Json& value, std::string_view wh
     options.dtype = parse_dtype(given);
   }
   if (const Json* const arithmetic = keys.find("arithmetic")) {
-    const std::optional<Arithmetic> given =
-        parse_arithmetic(keys.text("arithmetic", *arithmetic));
+    const std::optional<Arithmetic> given = parse_arithmetic(keys.text("arithmetic", *arithmetic));
     if (!given) {
       fail_value(where, keys.path("arithmetic"), *arithmetic, "\"fast\" or \"direct\"");
     }

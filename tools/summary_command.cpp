@@ -1,6 +1,7 @@
 // upconv summary: what a configuration describes.
 #include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
 
 #include "commands.h"
@@ -11,17 +12,19 @@ namespace upconv::tools {
 namespace {
 
 /// How each layer would compute an input of that shape.
-void print_choices(const ModelConfig& model, Dims shape) {
+std::string choices(const ModelConfig& model, Dims shape) {
+  std::ostringstream text;
   for (LayerConfig config : model.layers) {
     config.input = shape;  // what the layer is told to expect
     const auto layer = make_layer(config);
     const Dims output = layer->output_shape(shape);
     const KernelChoice choice = layer->kernel_choice(shape);
-    std::cout << layer->name() << ": " << to_string(shape) << " -> " << to_string(output) << " by "
-              << choice.kernel << ", strategy " << choice.strategy << ", arithmetic "
-              << to_string(choice.arithmetic) << "; " << choice.reason << '\n';
+    text << layer->name() << ": " << to_string(shape) << " -> " << to_string(output) << " by "
+         << choice.kernel << ", strategy " << choice.strategy << ", arithmetic "
+         << to_string(choice.arithmetic) << "; " << choice.reason << '\n';
     shape = output;
   }
+  return text.str();
 }
 
 }  // namespace
@@ -36,9 +39,10 @@ void add_summary_command(CLI::App& app) {
                       "1,85,85,56: say also how each layer computes such an input, and why");
   command->callback([path, input_shape] {
     const ModelConfig model = read_config(*path);
-    const std::string text = make_model(model)->summary();
-    std::cout << text << (text.ends_with('\n') ? "" : "\n");
-    if (!input_shape->empty()) print_choices(model, parse_shape(*input_shape, "--input-shape"));
+    std::string text = make_model(model)->summary();
+    if (!text.ends_with('\n')) text += '\n';
+    if (!input_shape->empty()) text += choices(model, parse_shape(*input_shape, "--input-shape"));
+    std::cout << text;
   });
 }
 

@@ -79,7 +79,8 @@ struct ConvolutionTransposeOptions {
   /// The instruction set to pack for; absent: default_isa().
   std::optional<Isa> isa = {};
   /// An input shape to expect: checked at once, and what the strategies to pack for are chosen by
-  /// (absent: 1024 positions at rank 1, 64 per axis at rank 2, 32 at rank 3). Calls of other shapes are as exact, if not as fast.
+  /// (absent: 1024 positions at rank 1, 64 per axis at rank 2, 32 at rank 3). Calls of other shapes
+  /// are as exact, if not as fast.
   std::optional<Dims> expected_input_shape = {};
   /// Where packed weights are kept; null: the C library's heap. Copies of the layer share it, from
   /// any thread that packs or drops weights; it must outlive them all.
@@ -96,8 +97,8 @@ struct WeightNames {
 
 /// What a call would run.
 struct KernelChoice {
-  std::string kernel;    ///< the row of the kernel table, as in kernel_infos()
-  std::string strategy;  ///< "wide", "narrow" or "winograd"
+  std::string kernel;     ///< the row of the kernel table, as in kernel_infos()
+  std::string strategy;   ///< "wide", "narrow" or "winograd"
   Arithmetic arithmetic;  ///< of that strategy
   Isa isa;
   /// Why: the times estimated for the strategies that were weighed, or why there was one only.

@@ -1,6 +1,6 @@
 // The direct strategies compute every layer that they accept, whatever the choice among them would
-// be, and they agree bit for bit (but for the sign of a zero: the narrow one adds products with the zeros
-// around x).
+// be, and they agree bit for bit (but for the sign of a zero: the narrow one adds products with the
+// zeros around x).
 #include <gtest/gtest.h>
 
 #include <algorithm>

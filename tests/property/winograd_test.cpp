@@ -61,8 +61,7 @@ TEST_P(Winograd, IsTheDefinitionOnRandomLayers) {
     const std::vector<double> got = values_of(plans.run(*plans.winograd, c.input()));
     const Expected expected(c);
     ASSERT_EQ(got.size(), expected.values.size());
-    EXPECT_LE(errors_of(got, expected.values).largest,
-              16 * epsilon_of(dtype) * expected.magnitude)
+    EXPECT_LE(errors_of(got, expected.values).largest, 16 * epsilon_of(dtype) * expected.magnitude)
         << "seed " << seed << " " << problem.text();
   }
   EXPECT_GT(accepted, 240);
@@ -172,9 +171,9 @@ TEST_P(Winograd, ReadsStridedInputs) {
 
   const std::vector<double> values = values_of(x);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const Index c = static_cast<Index>(i) % 24, w = static_cast<Index>(i) / 24 % 11;
+    const Index channel = static_cast<Index>(i) % 24, w = static_cast<Index>(i) / 24 % 11;
     const Index h = static_cast<Index>(i) / 24 / 11 % 9, n = static_cast<Index>(i) / 24 / 99;
-    last[n * 9 * row - h * row + w * 40 + c] = static_cast<float>(values[i]);
+    last[n * 9 * row - h * row + w * 40 + channel] = static_cast<float>(values[i]);
   }
   EXPECT_TRUE(same_bits(plans.run(*plans.winograd, view).view(), expected.view()));
 }
@@ -192,8 +191,11 @@ TEST_P(Winograd, KeepsANonFiniteInputToTheTilesThatReadIt) {
       // A tile has at most 4 outputs per axis: 3 further than the filter reaches.
       const bool far = std::max(std::abs(h - 20), std::abs(w - 20)) > 1 + 3;
       const double value = y[static_cast<std::size_t>((h * 40 + w) * 16)];
-      if (far) EXPECT_TRUE(std::isfinite(value)) << h << " " << w;
-      if (h == 20 && w == 20) EXPECT_FALSE(std::isfinite(value));
+      if (far) {
+        EXPECT_TRUE(std::isfinite(value)) << h << " " << w;
+      } else if (h == 20 && w == 20) {
+        EXPECT_FALSE(std::isfinite(value));
+      }
     }
   }
 }

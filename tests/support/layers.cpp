@@ -1,9 +1,9 @@
 #include "layers.h"
 
-#include <numeric>
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace upconv::test {
 

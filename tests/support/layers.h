@@ -48,8 +48,8 @@ Problem make_problem(std::vector<Index> batch, std::vector<Index> input, Index i
                      std::vector<Index> dilations, std::string padding);
 /// Any rank, tails of all tile sizes, gaps, negative crops, dilation with stride.
 Problem random_problem(Random& random);
-/// A layer that the winograd strategy accepts on every ISA: taps in every phase, 4 at most, channels
-/// enough.
+/// A layer that the winograd strategy accepts on every ISA: taps in every phase, 4 at most,
+/// channels enough.
 Problem random_winograd_problem(Random& random);
 Case make_case(const Problem& problem, DType dtype, Values values, Random& random);
 

@@ -29,7 +29,8 @@ struct RandomAxis {
       if (kind == axis.kinds) axis.transforms[axis.kinds++] = transform;
       axis.add(phase, kind);
     }
-    call = {&phases, draw(random, 1, 40),
+    call = {&phases,
+            draw(random, 1, 40),
             {.output = draw(random, 1, 90), .offset = draw(random, -20, 20)}};
   }
   AxisPhases phases;
@@ -51,8 +52,7 @@ TEST(WinogradGrid, HoldsEveryOutputOfTheWindowOnce) {
         for (Index tile = 0; tile < grid.tiles; ++tile) {
           for (Index i = 0; i < grid.transform.outputs; ++i) {
             const Index q = grid.begin(tile, step) + i * step + phase->phase.origin;
-            const Index o =
-                q * of.phases.stride() + phase->phase.residue - of.call.window.offset;
+            const Index o = q * of.phases.stride() + phase->phase.residue - of.call.window.offset;
             if (o >= 0 && o < of.call.window.output) ++times[o];
           }
         }
@@ -68,7 +68,8 @@ TEST(WinogradGrid, HoldsEveryOutputOfTheWindowOnce) {
 TEST(WinogradGrid, SharesTilesWherePhasesDifferByOnePosition) {
   // Filter 4, stride 2, cropped by 1: phase 0 has outputs q = 1 ... 32, phase 1 q = 0 ... 31.
   const AxisPhases phases(4, 2, 1);
-  WinogradAxis axis{.transforms = {{3, 2}}, .kinds = 1};
+  WinogradAxis axis;
+  axis.transforms[axis.kinds++] = {3, 2};
   for (const Phase& phase : phases.with_taps()) axis.add(phase, 0);
   const CallAxis call{&phases, 32, {.output = 64, .offset = 1}};
   const AxisGrids shared(axis, call);
