@@ -224,10 +224,6 @@ void choose_sizes(WinogradLayout& layout) {
   layout.transform_tiles = std::clamp<Index>(kTransformBytes / tile_bytes, 1, 32);
 }
 
-}  // namespace
-
-namespace {
-
 /// Tiles of a grid whose inputs all exist: about all but those at both ends of each comb.
 double share_inside(const Grid& grid) {
   if (grid.transform.taps == 1) return 1;

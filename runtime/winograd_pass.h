@@ -166,6 +166,37 @@ class PassRunner {
   Call kernel_;
 };
 
+/// Takes `count` tiles that begin at `in` of `from` through all passes, to where they begin at
+/// `out` of `to`. Between passes they lie in one of two buffers.
+/// @param outputs of a tile along the axes that have been passed
+/// @param call (kernel, last, arguments)
+template <typename Kernel, typename Call>
+void run_passes(const Passes<Kernel>& passes, TileArray from, Places& in, const TileArray& to,
+                const Places& out, Index count, const Index (&outputs)[3],
+                std::byte* const (&between)[2], Index pitch, Index size, Call call) {
+  for (std::size_t number = 0;; ++number) {
+    const TransformPass<Kernel>& pass = passes[number];
+    const bool last = number + 1 == passes.count;
+    const auto kernel = [&](const TransformCall& arguments) {
+      call(*pass.kernel, last, arguments);
+    };
+    if (last) {
+      PassRunner(pass, from, to, size, kernel).run(in.data(), out.data(), count);
+      return;
+    }
+    Index extents[3] = {from.extents[0], from.extents[1], from.extents[2]};
+    for (const int axis : {pass.axis_u, pass.axis_v}) {
+      if (axis >= 0) extents[axis] = outputs[axis];
+    }
+    const TileArray next = tiles_in(between[number % 2], extents, pitch);
+    Places places;
+    for (Index n = 0; n < count; ++n) places[static_cast<std::size_t>(n)] = n * next.tile;
+    PassRunner(pass, from, next, size, kernel).run(in.data(), places.data(), count);
+    std::copy_n(places.begin(), count, in.begin());
+    from = next;
+  }
+}
+
 /// True where all elements of a tile are within the reach of a kernel's 32-bit offsets.
 inline bool within_reach(const Index (&extents)[3], const Index (&steps)[3]) {
   Index reach = 0;

@@ -42,30 +42,18 @@ void WinogradRunner::transform_inputs(const Class& of, Index tiles, const Memory
   }
   const TileArray gathered = tiles_in(memory.apart, extents, layout_.pitch);
   const TileArray points = points_in(memory.points, extents, tiles, layout_.pitch);
-  const std::size_t passes = of.passes->input.count;
-
-  // All passes of some tiles, from where they are to the points.
-  const auto transform = [&](const TileArray& source, Places& in, Places& out, Index count) {
-    TileArray from = source;
-    for (std::size_t number = 0; number < passes; ++number) {
-      const bool last = number + 1 == passes;
-      const auto& pass = of.passes->input[number];
-      const TileArray to =
-          last ? points : tiles_in(memory.between[number % 2], extents, layout_.pitch);
-      const auto kernel = [&](const TransformCall& call) {
-        pass.kernel->function(call.in, call.pixel_in, call.pixel_out,
-                              static_cast<std::int32_t>(layout_.input_size), call.in_u, call.in_v,
-                              call.out_u, call.out_v, call.out);
-      };
-      Places next;
-      for (Index n = 0; n < count; ++n) next[static_cast<std::size_t>(n)] = n * to.tile;
-      PassRunner(pass, from, to, size_, kernel).run(in.data(), (last ? out : next).data(), count);
-      in = next;
-      from = to;
-    }
+  // Tiles from where they are to the points.
+  const auto transform = [&](const TileArray& from, Places& in, const Places& out, Index count) {
+    run_passes(of.passes->input, from, in, points, out, count, extents, memory.between,
+               layout_.pitch, size_,
+               [&](const WinogradInputKernel& kernel, bool, const TransformCall& call) {
+                 kernel.function(call.in, call.pixel_in, call.pixel_out,
+                                 static_cast<std::int32_t>(layout_.input_size), call.in_u,
+                                 call.in_v, call.out_u, call.out_v, call.out);
+               });
   };
   Places in_whole, out_whole, in_gathered, out_gathered;
-  const Index most = passes == 1 ? tiles : layout_.transform_tiles;
+  const Index most = of.passes->input.count == 1 ? tiles : layout_.transform_tiles;
   Index whole = 0, others = 0;
   const auto transform_whole = [&] {
     if (whole > 0) transform(in_x, in_whole, out_whole, whole);
@@ -167,33 +155,18 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
   const TileArray apart = tiles_in(memory.apart, outputs, channels);
   const TileArray sums = points_in(memory.products, points, tiles, channels);
   const std::byte* bias = static_cast<const std::byte*>(bias_.data()) + first_channel * size_;
-  const std::size_t passes = of.passes->output.count;
-
-  // All passes of some tiles, from the sums to where they go.
-  const auto transform = [&](Places& in, const TileArray& target, const Places& out, Index count) {
-    TileArray from = sums;
-    for (std::size_t number = 0; number < passes; ++number) {
-      const bool last = number + 1 == passes;
-      const auto& pass = of.passes->output[number];
-      Index extents[3] = {from.extents[0], from.extents[1], from.extents[2]};
-      for (const int axis : {pass.axis_u, pass.axis_v}) {
-        if (axis >= 0) extents[axis] = outputs[axis];
-      }
-      const TileArray to = last ? target : tiles_in(memory.between[number % 2], extents, channels);
-      constexpr double kNone = std::numeric_limits<double>::infinity();
-      Buffer<1> bias_buffer = flat(last ? bias : memory.zeros);
-      const auto kernel = [&](const TransformCall& call) {
-        pass.kernel->function(call.in, call.pixel_in, call.pixel_out,
-                              static_cast<std::int32_t>(channels), call.in_u, call.in_v, call.out_u,
-                              call.out_v, &bias_buffer.raw, last ? min_ : -kNone,
-                              last ? max_ : kNone, call.out);
-      };
-      Places next;
-      for (Index n = 0; n < count; ++n) next[static_cast<std::size_t>(n)] = n * to.tile;
-      PassRunner(pass, from, to, size_, kernel).run(in.data(), (last ? out : next).data(), count);
-      in = next;
-      from = to;
-    }
+  // Tiles from the sums to where they go.
+  const auto transform = [&](Places& in, const TileArray& to, const Places& out, Index count) {
+    run_passes(of.passes->output, sums, in, to, out, count, outputs, memory.between, channels,
+               size_,
+               [&](const WinogradOutputKernel& kernel, bool last, const TransformCall& call) {
+                 constexpr double kNone = std::numeric_limits<double>::infinity();
+                 Buffer<1> bias_buffer = flat(last ? bias : memory.zeros);
+                 kernel.function(call.in, call.pixel_in, call.pixel_out,
+                                 static_cast<std::int32_t>(channels), call.in_u, call.in_v,
+                                 call.out_u, call.out_v, &bias_buffer.raw, last ? min_ : -kNone,
+                                 last ? max_ : kNone, call.out);
+               });
   };
   const Outputs all{.tile_outputs = {outputs[0], outputs[1], outputs[2]},
                     .step = {step[0], step[1], step[2]},
@@ -202,7 +175,7 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
                     .channels = real_channels};
   Places in_whole, out_whole, in_others, out_others;
   std::array<std::int32_t, static_cast<std::size_t>(kTablePixels)> whole_tiles, other_tiles;
-  const Index most = passes == 1 ? tiles : layout_.transform_tiles;
+  const Index most = of.passes->output.count == 1 ? tiles : layout_.transform_tiles;
   Index whole = 0, others = 0;
   const auto write_whole = [&] {
     if (whole == 0) return;
