@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenVINO's ConvolutionBackpropData on its CPU plugin."""
 
+import functools
+
 import numpy as np
 
 from axes import channels, crops, listed, random_axes
@@ -49,8 +51,16 @@ def windows(terms, axes):
     return found
 
 
-def call(terms, x, kernel, bias):
+@functools.cache
+def core():
+    """One for all calls: each has threads of its own, and thousands of them have hung."""
     import openvino
+
+    return openvino.Core()
+
+
+def call(terms, x, kernel, bias):
+    from openvino import Model
     from openvino import opset13 as ops
 
     values = np.ascontiguousarray(np.moveaxis(x, -1, 1))
@@ -62,7 +72,7 @@ def call(terms, x, kernel, bias):
         begin, ops.constant(kernel), strides=terms["strides"], pads_begin=terms["pads_begin"],
         pads_end=terms["pads_end"], dilations=terms["dilations"], auto_pad=terms["auto_pad"], **more
     )
-    model = openvino.Model([ops.result(y)], [begin])
+    model = Model([ops.result(y)], [begin])
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": "1"}
-    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    compiled = core().compile_model(model, "CPU", settings)
     return np.moveaxis(compiled([values])[0], 1, -1)
