@@ -117,6 +117,7 @@ int main(int argc, char** argv) {
                                       "--benchmark_report_aggregates_only=true"};
     texts.insert(texts.end(), argv + 1, argv + argc);
     std::vector<char*> arguments;
+    arguments.reserve(texts.size());
     for (std::string& text : texts) arguments.push_back(text.data());
     int count = static_cast<int>(arguments.size());
     benchmark::Initialize(&count, arguments.data());

@@ -16,6 +16,11 @@ struct BatchAxis {
   Index x = 0, y = 0, residual = 0;
 };
 
+/// A place in the three views, in elements from their first.
+struct Place {
+  Index x = 0, y = 0, residual = 0;
+};
+
 /// Everything about a call, validated. Spatial axes are d, h, w; those beyond the layer's rank have
 /// one input and one tap. Channels are contiguous in all views.
 struct Call {
@@ -34,6 +39,19 @@ struct Call {
     Index count = 1;
     for (std::size_t axis = 0; axis < batch_axes; ++axis) count *= batch[axis].extent;
     return count;
+  }
+
+  /// Where image n of the batch, in C order, begins.
+  Place image(Index n) const {
+    Place place;
+    for (std::size_t axis = batch_axes; axis-- > 0;) {
+      const Index at = n % batch[axis].extent;
+      n /= batch[axis].extent;
+      place.x += at * batch[axis].x;
+      place.y += at * batch[axis].y;
+      place.residual += at * batch[axis].residual;
+    }
+    return place;
   }
 };
 

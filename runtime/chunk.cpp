@@ -6,23 +6,10 @@ namespace upconv::internal {
 
 namespace {
 
-/// Where a pixel is in the three views, in elements from their first element.
-struct Place {
-  Index x = 0, y = 0, residual = 0;
-};
-
 /// The first pixel of a row of a box (batch n, d and h fixed, w at the box's first).
 Place row_place(const Call& call, const Box& box, const Index (&taps)[3], Index n,
                 const Index (&at)[3]) {
-  Place place;
-  for (std::size_t axis = call.batch_axes; axis-- > 0;) {
-    const BatchAxis& batch = call.batch[axis];
-    const Index index = n % batch.extent;
-    n /= batch.extent;
-    place.x += index * batch.x;
-    place.y += index * batch.y;
-    place.residual += index * batch.residual;
-  }
+  Place place = call.image(n);
   for (int axis = 0; axis < 3; ++axis) {
     const Phase& phase = box.phase[axis];
     const Segment& segment = box.segment[axis];

@@ -89,18 +89,10 @@ NarrowRunner::Strip NarrowRunner::strip_at(Index index) const {
   }
   strip.columns =
       (strip.end[1] - strip.begin[1] - 1) * shape_.pitch[2] + strip.end[2] - strip.begin[2];
-  Index x = 0, y = 0, residual = 0;
-  for (std::size_t axis = call_.batch_axes; axis-- > 0;) {
-    const BatchAxis& batch = call_.batch[axis];
-    const Index at = index % batch.extent;
-    index /= batch.extent;
-    x += at * batch.x;
-    y += at * batch.y;
-    residual += at * batch.residual;
-  }
-  strip.x = call_.x + x * size_;
-  strip.y = call_.y + y * size_;
-  strip.residual = call_.residual != nullptr ? call_.residual + residual * size_ : nullptr;
+  const Place image = call_.image(index);
+  strip.x = call_.x + image.x * size_;
+  strip.y = call_.y + image.y * size_;
+  strip.residual = call_.residual != nullptr ? call_.residual + image.residual * size_ : nullptr;
   return strip;
 }
 

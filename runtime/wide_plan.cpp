@@ -131,7 +131,7 @@ void WidePlan::run(const Call& call, int threads, Executor* executor,
 }  // namespace
 
 Fold choose_fold(const LayerFacts& facts) {
-  const Fold folded = fold(facts);
+  Fold folded = fold(facts);
   if (folded.factor == 1 || facts.input_size > kMostFoldedInputs) return {.facts = facts};
   const ExpectedCall expected(facts);
   const CallAxis axes[3] = {expected.axes[0], expected.axes[1], folded.axis(expected.axes[2])};

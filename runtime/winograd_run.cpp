@@ -160,14 +160,10 @@ WinogradRunner::Tile WinogradRunner::tile_at(const Class& of, Index index) const
     tile.whole = tile.whole && tile.input[axis] >= 0 && last < of_call.input;
   }
   tile.whole = tile.whole && within_reach(extents, steps);
-  for (std::size_t axis = call_.batch_axes; axis-- > 0;) {
-    const BatchAxis& batch = call_.batch[axis];
-    const Index at = index % batch.extent;
-    index /= batch.extent;
-    tile.image += at * batch.x;
-    tile.y += at * batch.y;
-    tile.residual += at * batch.residual;
-  }
+  const Place image = call_.image(index);
+  tile.image = image.x;
+  tile.y += image.y;
+  tile.residual += image.residual;
   return tile;
 }
 

@@ -19,7 +19,7 @@ namespace {
 class OnnxFileTest : public testing::Test {
  protected:
   std::filesystem::path write() const {
-    const std::filesystem::path path = folder_.path() / "model.onnx";
+    std::filesystem::path path = folder_.path() / "model.onnx";
     std::ofstream file(path, std::ios::binary);
     EXPECT_TRUE(model_.SerializeToOstream(&file));
     return path;
