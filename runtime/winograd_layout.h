@@ -82,6 +82,7 @@ struct TilePasses {
   Passes<WinogradOutputKernel> output;
 };
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier): clang-tidy's own name for the copy of an array.
 struct WinogradLayout : LayerFacts {
   WinogradAxis by_axis[3];
   std::vector<Part> parts;
