@@ -164,7 +164,7 @@ TEST_P(Winograd, ReadsStridedInputs) {
   const Tensor x = c.input();
   const Tensor expected = plans.run(*plans.winograd, x);
   // The same values, backwards along h in memory and with gaps along w.
-  const Index row = 11 * 40;
+  const Index row = Index{11} * 40;
   Tensor wide = Tensor::zeros(DType::kFloat32, {2, 9, 11, 40});
   float* const last = wide.values<float>().data() + 8 * row + 5;
   const ConstTensorView view(last, {2, 9, 11, 24}, {9 * row, -row, 40, 1});
