@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct Writer {
   std::string name;
   std::function<void(const std::filesystem::path&)> write;
 };
+
+/// For GoogleTest, which would print the bytes, padding too.
+void PrintTo(const Writer& writer, std::ostream* out) { *out << writer.name; }
 
 const Tensor& array() {
   static const Tensor values = initializers::normal()({50, 7}, DType::kFloat32);
