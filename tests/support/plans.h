@@ -3,12 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "bind.h"
+#include "checks.h"
 #include "guarded.h"
 #include "layer_state.h"
 #include "layers.h"
@@ -56,6 +59,36 @@ struct Plans {
   internal::CheckedOptions checked;
   internal::LayerFacts facts;
   std::shared_ptr<const internal::Plan> wide, narrow, winograd;  ///< null where it does not apply
+};
+
+/// A float32 output inside a bigger tensor: between one channel before it and two behind it.
+class MiddleChannels {
+ public:
+  explicit MiddleChannels(Dims shape) {
+    const Index channels = shape.back();
+    shape[shape.size() - 1] += 3;
+    all_ = Tensor(DType::kFloat32, shape);
+    std::fill(all_.values<float>().begin(), all_.values<float>().end(), kAround);
+    part_ = slice(all_.view(), shape.size() - 1, 1, channels);
+  }
+
+  TensorView view() {
+    return {const_cast<void*>(part_.data()), part_.dtype(), part_.shape(), part_.strides()};
+  }
+  void expect_others_untouched(const std::string& what) const {
+    const std::size_t axis = all_.shape().size() - 1;
+    const Index end = all_.shape().back();
+    for (const Index at : {Index{0}, end - 2, end - 1}) {
+      for (const double value : values_of(slice(all_.view(), axis, at, 1))) {
+        ASSERT_EQ(value, kAround) << "channel " << at << " " << what;
+      }
+    }
+  }
+
+ private:
+  static constexpr float kAround = -7;
+  Tensor all_;
+  ConstTensorView part_;
 };
 
 }  // namespace upconv::test
