@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -14,6 +13,7 @@
 
 #include "compile.h"
 #include "input.h"
+#include "numbers.h"
 #include "plan.h"
 #include "program.h"
 #include "targets.h"
@@ -24,23 +24,13 @@ namespace {
 namespace fs = std::filesystem;
 using namespace upconv;
 using namespace upconv::compiler;
+using tools::parse;
+using tools::refuse;
 
 struct Options {
   std::string config, weights, name, output, shape, tile, strategy;
   std::vector<std::string> targets, emit;
 };
-
-[[noreturn]] void refuse(const std::string& option, const std::string& text,
-                         const std::string& rule) {
-  throw Error(ErrorKind::kInvalidArgument, option + " is \"" + text + "\"; it must be " + rule);
-}
-
-template <typename T>
-bool parse(std::string_view text, T& value) {
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc{} && stop == end;
-}
 
 /// `12x2`: a tile of 12 pixels and 2 vectors, as kernels are named.
 std::optional<TileRow> parse_tile(const std::string& text, const std::vector<TileRow>& known) {

@@ -1,37 +1,20 @@
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "commands.h"
+#include "numbers.h"
 #include "upconv/error.h"
 
 namespace upconv::tools {
 
-namespace {
-
-[[noreturn]] void fail(const std::string& option, const std::string& text,
-                       const std::string& rule) {
-  throw Error(ErrorKind::kInvalidArgument, option + " is \"" + text + "\"; it must be " + rule);
-}
-
-template <typename T>
-bool parse(std::string_view text, T& value) {
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc{} && stop == end;
-}
-
-}  // namespace
-
 int parse_threads(const std::string& text) {
   int threads = 0;
   if (!parse(text, threads) || threads < 1) {
-    fail("--threads", text,
-         "an integer from 1 to " + std::to_string(std::numeric_limits<int>::max()));
+    refuse("--threads", text,
+           "an integer from 1 to " + std::to_string(std::numeric_limits<int>::max()));
   }
   return threads;
 }
@@ -40,7 +23,7 @@ double parse_seconds(const std::string& text) {
   constexpr double kMost = 3600;
   double seconds = 0;
   if (!parse(text, seconds) || !(seconds > 0) || seconds > kMost) {
-    fail("--seconds", text, "a number above 0, at most 3600");
+    refuse("--seconds", text, "a number above 0, at most 3600");
   }
   return seconds;
 }
@@ -52,7 +35,7 @@ Dims parse_shape(const std::string& text, const std::string& option) {
     const std::size_t comma = rest.find(',');
     Index extent = 0;
     if (!parse(rest.substr(0, comma), extent) || extent < 0 || shape.size() == kMaxAxes) {
-      fail(option, text, "integers of at least 0 with commas between, as in 1,85,85,56");
+      refuse(option, text, "integers of at least 0 with commas between, as in 1,85,85,56");
     }
     shape.push_back(extent);
     if (comma == std::string_view::npos) return shape;
@@ -68,7 +51,7 @@ std::optional<Isa> parse_isa_option(const std::string& text) {
     if (isa == runnable) return isa;
     list += (list.empty() ? "" : ", ") + std::string(to_string(runnable));
   }
-  fail("--isa", text, "one that this machine runs: " + list);
+  refuse("--isa", text, "one that this machine runs: " + list);
 }
 
 }  // namespace upconv::tools
