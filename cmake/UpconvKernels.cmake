@@ -20,19 +20,31 @@ set(UPCONV_KERNEL_FEATURES
 # threads; an object has no undefined symbol.
 set(_upconv_leaf_features "no_runtime-no_asserts-no_bounds_query")
 
-# One object: runs the generator, with its parameters as name=value pairs.
+# One object: runs the generator, with its parameters as name=value pairs. Halide's only hint to
+# prefetch is the one for data that is used once (x86: prefetchnta), which keeps it out of the
+# second-level cache, where weights belong. So an object with `prefetch=true` is assembled from
+# text in which the hint is another (prefetcht1).
 function(_upconv_add_kernel name generator target)
   set(features "${_upconv_leaf_features}")
   if(UPCONV_KERNEL_FEATURES)
     string(APPEND features "-${UPCONV_KERNEL_FEATURES}")
   endif()
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/kernels")
+  set(assemble "")
+  if("prefetch=true" IN_LIST ARGN)
+    set(assemble
+        COMMAND "${CMAKE_COMMAND}" "-DASSEMBLY=${directory}/${name}.s"
+        -P "${PROJECT_SOURCE_DIR}/cmake/UpconvPrefetchHint.cmake"
+        COMMAND "${CMAKE_CXX_COMPILER}" -c -o "${directory}/${name}.o" "${directory}/${name}.s"
+    )
+  endif()
   add_custom_command(
     OUTPUT "${directory}/${name}.o"
     BYPRODUCTS "${directory}/${name}.s"
     COMMAND upconv_generators -g ${generator} -f ${name} -o "${directory}" -e object,assembly
             "target=${target}-${features}" ${ARGN}
-    DEPENDS upconv_generators
+    ${assemble}
+    DEPENDS upconv_generators "${PROJECT_SOURCE_DIR}/cmake/UpconvPrefetchHint.cmake"
     COMMENT "Generating ${name}"
     VERBATIM
   )
@@ -89,9 +101,16 @@ function(upconv_add_kernels prefix)
           foreach(height_index RANGE ${height_last})
             string(JSON pixels GET "${json}" ${strategy} ${isa} ${tile_index} pixels ${height_index})
             set(name "${strategy}_${dtype}_${isa}_${pixels}x${vectors}")
+            # A tile of at least as many pixels as vectors leaves room for another load per step, and
+            # without fused multiply-adds no cache is too slow.
+            set(prefetch false)
+            if(strategy STREQUAL "wide" AND target MATCHES "x86.*fma" AND pixels GREATER_EQUAL vectors)
+              set(prefetch true)
+            endif()
             _upconv_add_kernel(
               upconv_${name} conv_transpose ${target} dtype=${dtype} lanes=${lanes}
               vectors=${vectors} pixels=${pixels} unroll=${unroll} packed=${packed_${strategy}}
+              prefetch=${prefetch}
             )
             list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
             string(APPEND ${strategy}_rows "UPCONV_TILE_KERNEL(${name}, ${dtype}, ${isa}, ${lanes}, "

@@ -16,6 +16,8 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
   GeneratorParam<int> unroll{"unroll", 4};
   /// Rows of w are adjacent, as in packed weights; else their distance is w's stride.
   GeneratorParam<bool> packed{"packed", true};
+  /// Hint at the weights that come next; only with packed ones.
+  GeneratorParam<bool> prefetch{"prefetch", false};
 
   Input<Buffer<void, 1>> x{"x"};
   Input<Buffer<void, 6>> w{"w"};
@@ -62,6 +64,9 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
         .block_init = block_init,
         .block_y = block_y,
         .tile_pixels = tile.pixels,
+        .lanes = tile.lanes,
+        .prefetch = prefetch,
+        .block_w = w.dim(5).stride(),
         .type = dtype,
         .fused = get_target().arch != Target::X86 || get_target().has_feature(Target::FMA),
     };

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "Halide.h"
+#include "prefetch.h"
 
 namespace upconv::generators {
 
@@ -36,6 +37,9 @@ struct PhaseInputs {
   Halide::Expr block_init;     ///< step in init from block to block
   Halide::Expr block_y;        ///< step in y from block to block
   int tile_pixels;             ///< pixels per tile; the lists are padded to whole tiles
+  int lanes;                   ///< channels per vector
+  bool prefetch;               ///< bring the next panel of weights nearer; w is packed
+  Halide::Expr block_w;        ///< step in w from block to block
   Halide::Type type;           ///< of x, w, init and y
   bool fused;                  ///< the target has a fused multiply-add
 };
@@ -63,6 +67,7 @@ struct Phase {
     Expr tap_x = j_d * in.tap_x[0] + j_h * in.tap_x[1] + j_w * in.tap_x[2];
     Expr x = in.x(unsafe_promise_clamped(in.pixel_x(p) + tap_x + ci, 0, in.x_extent - 1));
     Expr w = in.w(c, ci, j_w, j_h, j_d, b);
+    if (in.prefetch) x = bringing_next_panel(in, x);
     sum(c, p, b) = in.init(
         unsafe_promise_clamped(in.pixel_init(p) + b * in.block_init + c, 0, in.init_extent - 1));
     // A chain of fused operations keeps its order; separate products and sums would be reassociated
@@ -80,6 +85,25 @@ struct Phase {
     Expr co = t[3] * in.block_y + t[0];
     y(i) = Halide::undef(in.type);
     y(unsafe_promise_clamped(in.pixel_y(pixel) + co, 0, in.y_extent - 1)) = clamped;
+  }
+
+ private:
+  /// `x`, with a hint. The *panel* of a block are its weights for all (tap, ci): the first tile that
+  /// reads it waits for a farther cache, the others do not. So each of the first tiles asks for a
+  /// share of the next panel, a line per (tap, ci): that of the next block, or, after the last, what
+  /// follows the first block's.
+  Halide::Expr bringing_next_panel(const PhaseInputs& in, const Halide::Expr& x) const {
+    using Halide::Expr;
+    const int line = 64 / in.type.bytes();
+    const int shares = (in.block_channels + line - 1) / line;  // lines of a row
+    const Expr rows = in.taps[0] * in.taps[1] * in.taps[2] * in.input_size;
+    const Expr row = ((r[3] * in.taps[1] + r[2]) * in.taps[2] + r[1]) * in.input_size + r[0];
+    const Expr share = Halide::min(p / in.tile_pixels, shares - 1);
+    const Expr panel =
+        select(b + 1 < in.blocks, (b + 1) * in.block_w, rows * in.block_channels);
+    const Expr hinted = prefetching(in.w, panel + (share * rows + row) * line, x);
+    // Once per step of a tile.
+    return select(p % in.tile_pixels == 0 && c < in.lanes, hinted, x);
   }
 };
 
