@@ -101,10 +101,11 @@ function(upconv_add_kernels prefix)
           foreach(height_index RANGE ${height_last})
             string(JSON pixels GET "${json}" ${strategy} ${isa} ${tile_index} pixels ${height_index})
             set(name "${strategy}_${dtype}_${isa}_${pixels}x${vectors}")
-            # A tile of at least as many pixels as vectors leaves room for another load per step, and
-            # without fused multiply-adds no cache is too slow.
+            # Weights come too slowly for tiles of many vectors; of many pixels, too, there is room for
+            # another load per step. Without fused multiply-adds no cache is too slow.
             set(prefetch false)
-            if(strategy STREQUAL "wide" AND target MATCHES "x86.*fma" AND pixels GREATER_EQUAL vectors)
+            if(strategy STREQUAL "wide" AND target MATCHES "x86.*fma"
+               AND vectors GREATER 2 AND pixels GREATER_EQUAL vectors)
               set(prefetch true)
             endif()
             _upconv_add_kernel(

@@ -88,10 +88,10 @@ struct Phase {
   }
 
  private:
-  /// `x`, with a hint. The *panel* of a block are its weights for all (tap, ci): the first tile that
-  /// reads it waits for a farther cache, the others do not. So each of the first tiles asks for a
-  /// share of the next panel, a line per (tap, ci): that of the next block, or, after the last, what
-  /// follows the first block's.
+  /// `x`, with a hint. The *panel* of a block are its weights for all (tap, ci): the first tile
+  /// that reads it waits for a farther cache, the others do not. So each of the first tiles asks
+  /// for a share of the next panel, a line per (tap, ci): that of the next block, or, after the
+  /// last, what follows the first block's.
   Halide::Expr bringing_next_panel(const PhaseInputs& in, const Halide::Expr& x) const {
     using Halide::Expr;
     const int line = 64 / in.type.bytes();
@@ -99,8 +99,7 @@ struct Phase {
     const Expr rows = in.taps[0] * in.taps[1] * in.taps[2] * in.input_size;
     const Expr row = ((r[3] * in.taps[1] + r[2]) * in.taps[2] + r[1]) * in.input_size + r[0];
     const Expr share = Halide::min(p / in.tile_pixels, shares - 1);
-    const Expr panel =
-        select(b + 1 < in.blocks, (b + 1) * in.block_w, rows * in.block_channels);
+    const Expr panel = select(b + 1 < in.blocks, (b + 1) * in.block_w, rows * in.block_channels);
     const Expr hinted = prefetching(in.w, panel + (share * rows + row) * line, x);
     // Once per step of a tile.
     return select(p % in.tile_pixels == 0 && c < in.lanes, hinted, x);

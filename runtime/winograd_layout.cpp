@@ -17,18 +17,18 @@ constexpr std::size_t kKeptPerAxis = 3;
 /// More bytes of points than this for the lowest tiles: such a layer is left to other strategies.
 constexpr Index kMostRoundBytes = Index{32} << 20;
 
-// Times in vector multiply-adds at full rate, beside the products' own: fitted so that the choice
-// between the strategies is right for 58 layers on AVX2 and AVX-512. (With it, they took 0.7 % more
-// time than with the best choice for each, at most 16 %.)
-constexpr double kInputVectorTime = 9;    ///< of a vector of points, into and out of a transform
-constexpr double kGatherVectorTime = 15;  ///< the same, where the tile is gathered first
-constexpr double kOutputVectorTime = 10;  ///< of a vector of products
-constexpr double kPassTime = 50;          ///< of a tile in a transform
-constexpr double kBlockTime = 20;         ///< of a tile's sums at a point for a block of channels
-/// Of a byte of weights: of those that caches may hold, or that a round before has read, and of the
-/// others.
-constexpr double kNearByteTime = 0.1, kFarByteTime = 0.35;
-constexpr double kNearBytes = 1 << 20;
+// Times in vector multiply-adds at full rate, beside the products' own: fitted on up to 8 plans
+// each for 58 layers on AVX2 and AVX-512. (The choices by them took 1.7 % more time than the best
+// plans, at most 17 %.)
+constexpr double kInputVectorTime = 9.3;    ///< of a vector of points, into and out of a transform
+constexpr double kGatherVectorTime = 14.4;  ///< the same, where the tile is gathered first
+constexpr double kOutputVectorTime = 8.7;   ///< of a vector of products
+constexpr double kPassTime = 30;            ///< of a tile in a transform
+constexpr double kBlockTime = 27.6;         ///< of a tile's sums at a point for a block of channels
+/// Of a byte of weights, beside the products in each round, and of one that no cache near holds: it
+/// comes while the products are computed.
+constexpr double kByteTime = 0.127, kFarByteTime = 0.512;
+constexpr double kNearBytes = 5e5;
 
 /// Transforms with a kernel for phases of so many taps.
 std::vector<AxisTransform> transforms_for(Index taps, DType dtype, Isa isa) {
@@ -263,15 +263,14 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
         const double input =
             points * vectors_in * (input_passes * kInputVectorTime + gathered * kGatherVectorTime) +
             input_passes * kPassTime;
+        const double sums = points * blocks * kBlockTime;
         const double products =
-            points * (static_cast<double>(layout.input_size) * block_time + blocks * kBlockTime);
+            tiles * phases * points * static_cast<double>(layout.input_size) * block_time;
         const double output =
             output_passes * (points * vectors_out * kOutputVectorTime + blocks * kPassTime);
         const double bytes = phases * points * weight_bytes;
-        time += tiles * (input + phases * (products + output)) +
-                std::min(bytes, kNearBytes) * kNearByteTime +
-                std::max(bytes - kNearBytes, 0.0) * kFarByteTime +
-                (rounds - 1) * bytes * kNearByteTime;
+        time += std::max(products, (bytes - kNearBytes) * kFarByteTime) +
+                tiles * (input + phases * (sums + output)) + rounds * bytes * kByteTime;
       }
     }
   }
