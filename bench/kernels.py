@@ -77,7 +77,7 @@ def print_kernels(folder, seconds):
         path = folder / f"{function}.o"
         cells = [f"`{name}`", f"{taken:.2f}", str(path.stat().st_size)]
         if name in rows:
-            loops = hot_loops(path.with_suffix(".s"), rows[name])
+            loops = hot_loops(path.with_suffix(".s"), rows[name][0])
             loop = max(loops, key=lambda v: v.stack)
             cells += [str(loop.multiply_adds), str(loop.instructions), str(loop.stack)]
         print("| " + " | ".join(cells + ["-"] * (6 - len(cells))) + " |")

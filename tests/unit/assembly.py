@@ -55,6 +55,7 @@ class Loop:
     multiply_adds: int  # of whole vectors
     vector_stack: int  # a vector register saved to the stack or read from there
     other_stack: int  # the same of addresses and counters
+    prefetches: int
     moves: int  # copies from vector register to vector register
     instructions: int  # all
     blocks: int  # more than one where there is a branch in the loop
@@ -96,6 +97,7 @@ def count(code, blocks, syntax, address):
         multiply_adds=sum(bool(syntax.multiply_add.fullmatch(name)) for name, _ in code),
         vector_stack=sum(stack),
         other_stack=len(stack) - sum(stack),
+        prefetches=sum(name.startswith(("prefetch", "prfm")) for name, _ in code),
         moves=sum(
             bool(syntax.move.fullmatch(name)) and len(syntax.vector.findall(operands)) == 2
             for name, operands in code

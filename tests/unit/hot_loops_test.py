@@ -6,11 +6,15 @@ FOLDER holds the assembly of every row of KERNELS_JSON (schedules/kernels.json).
 innermost loop without a branch in it that makes `pixels * vectors * unroll` multiply-adds; a kernel
 without one fails. A kernel fails by its first instruction that touches the stack, one that is KNOWN
 to by one more than that; and one that no longer does fails until it is taken off the list.
+
+A kernel that asks for weights ahead (generators/prefetch.h) does so once per step of its tile, and
+for the second-level cache; each instruction set with fused multiply-adds has such kernels.
 """
 
 import itertools
 import json
 import pathlib
+import re
 import sys
 
 from assembly import innermost_loops
@@ -25,20 +29,33 @@ KNOWN = {
 
 
 def tile_rows(table):
-    """{kernel's name: multiply-adds of its hot loop}."""
+    """{kernel's name: (multiply-adds of its hot loop, steps of the tile in it)}."""
     rows = {}
     for strategy in ("wide", "narrow"):
         for isa, tiles in table[strategy].items():
             for dtype, tile in itertools.product(table["targets"][isa]["lanes"], tiles):
                 for pixels in tile["pixels"]:
                     name = f"{strategy}_{dtype}_{isa}_{pixels}x{tile['vectors']}"
-                    rows[name] = pixels * tile["vectors"] * tile["unroll"]
+                    rows[name] = (pixels * tile["vectors"] * tile["unroll"], tile["unroll"])
     return rows
 
 
 def hot_loops(path, multiply_adds):
     found = innermost_loops(path)
     return [v for v in found if v.blocks == 1 and v.multiply_adds == multiply_adds]
+
+
+def hints_of(path):
+    """The prefetches of a kernel, by name."""
+    return re.findall(r"\t(prefetch\w*|prfm)\b", path.read_text())
+
+
+def wrong_hints(hints, loops, unroll):
+    """What is wrong with the prefetches of a kernel that has some."""
+    if set(hints) != {"prefetcht1"}:
+        return f"it has {', '.join(sorted(set(hints)))}; all should be prefetcht1"
+    found = {loop.prefetches for loop in loops}
+    return None if found == {unroll} else f"{found} prefetches in {unroll} steps of the hot loop"
 
 
 def explain(loops, most):
@@ -57,11 +74,18 @@ def main():
     table, folder = json.loads(pathlib.Path(sys.argv[1]).read_text()), pathlib.Path(sys.argv[2])
     rows = tile_rows(table)
     failed = [f"{name}: known, and no row of the table" for name in KNOWN if name not in rows]
-    for name, multiply_adds in rows.items():
-        loops = hot_loops(folder / f"upconv_{name}.s", multiply_adds)
+    hinting = set()
+    for name, (multiply_adds, unroll) in rows.items():
+        path = folder / f"upconv_{name}.s"
+        loops = hot_loops(path, multiply_adds)
         wrong = explain(loops, KNOWN.get(name, 0))
+        if hints := hints_of(path):
+            hinting.add(name.split("_")[2])
+            wrong = wrong or wrong_hints(hints, loops, unroll)
         if wrong:
             failed.append(f"{name}: {wrong}")
+    if missing := {"avx2", "avx512"} & set(table["wide"]) - hinting:
+        failed.append(f"no kernel of {', '.join(sorted(missing))} asks for weights ahead")
     print(*failed, f"{len(rows)} kernels; {len(KNOWN)} are known to touch the stack", sep="\n")
     return bool(failed)
 
