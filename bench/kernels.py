@@ -36,7 +36,7 @@ def generator_commands(build):
                              capture_output=True, text=True, check=True)
     found = {}
     for line in listing.stdout.splitlines():
-        if match := re.search(r"\S*upconv_generators -g .*", line):
+        if match := re.search(r"\S*upconv_generators -g [^&]*", line):
             words = shlex.split(match[0])
             found[words[words.index("-f") + 1]] = words
     return found
