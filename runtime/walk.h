@@ -96,13 +96,17 @@ void for_each_slab_of_pixels(const Call& call, Index pixels, Visit visit) {
   }
 }
 
-/// Calls visit(d, h, w) for every triple of phases that has an output in the window.
+/// Calls visit(d, h, w) for every triple of phases that has an output in the window, or, where gaps
+/// are filled, for those that have taps, too.
 template <typename Visit>
 void for_each_phase(const Call& call, Visit visit) {
-  call.axes[0].for_each_phase([&](const Phase& d) {
-    call.axes[1].for_each_phase([&](const Phase& h) {
-      call.axes[2].for_each_phase([&](const Phase& w) { visit(d, h, w); });
+  const auto of_axis = [&](int axis, auto inner) {
+    call.axes[axis].for_each_phase([&](const Phase& phase) {
+      if (!call.gaps_filled || phase.taps > 0) inner(phase);
     });
+  };
+  of_axis(0, [&](const Phase& d) {
+    of_axis(1, [&](const Phase& h) { of_axis(2, [&](const Phase& w) { visit(d, h, w); }); });
   });
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "gaps.h"
 #include "upconv/error.h"
 #include "wide_run.h"
 
@@ -36,7 +37,8 @@ KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
   for (const Part& part : parts) blocks += static_cast<double>(part.blocks) * part.tiles[0].cost;
   const Part& last = parts.back();
   const bool padded = last.blocks * last.block_channels() > last.channels;
-  const double pixel = padded ? kPaddedPixelCost : kPixelCost;
+  // Gaps cost nothing beside what all strategies need to write them.
+  const double pixel = (padded ? kPaddedPixelCost : kPixelCost) * visited_share(axes);
   return {parts.front().tiles.front().name, pixels * (rows * blocks + pixel)};
 }
 
@@ -106,10 +108,18 @@ void WidePlan::check(const Call& call) const {
 
 void WidePlan::run(const Call& call, int threads, Executor* executor,
                    std::span<std::byte> scratch) const {
-  const FoldedCall folded(fold_, call);
+  const WideLayout& layout = packed_.layout;
+  threads = worth_threads(call, layout, threads);
+  FoldedCall folded(fold_, call);
+  const Index output_size = layout.output_size / fold_.factor;
+  if (gaps_pay(call, output_size)) {
+    // The first of the folded channels are the layer's own.
+    fill_gaps(call, output_size, layout.isa, static_cast<const std::byte*>(packed_.bias.data()),
+              threads, executor);
+    folded.call.gaps_filled = true;
+  }
   const WideRunner runner(folded, packed_);
   const std::size_t share = scratch_bytes_per_thread();
-  threads = worth_threads(call, packed_.layout, threads);
   if (threads == 1) {
     runner.work(Scratch(scratch.first(share)), runner.grain(1), [] { return true; });
     return;

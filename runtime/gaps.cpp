@@ -1,0 +1,129 @@
+#include "gaps.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "kernel_buffer.h"
+#include "kernel_table.h"
+
+namespace upconv::internal {
+
+namespace {
+
+/// Filling writes all, so gaps must be most of y.
+constexpr double kMostWithTaps = 0.5;
+/// A smaller y stays in a near cache while all its phases pass.
+constexpr Index kLeastBytes = 1 << 17;
+
+bool has_taps(const CallAxis& axis, Index o) {
+  const Index z = o + axis.window.offset, stride = axis.phases->stride();
+  return axis.phases->phase(z - floor_div(z, stride) * stride).taps > 0;
+}
+
+Index output_bytes(const Call& call, Index output_size) {
+  Index bytes = output_size * static_cast<Index>(size_of(call.dtype)) * call.batch_count();
+  for (const CallAxis& axis : call.axes) bytes *= axis.window.output;
+  return bytes;
+}
+
+/// Rows (n, d, h) of y.
+class Rows {
+ public:
+  Rows(const Call& call, Index pixel_bytes)
+      : call_(call),
+        pixel_bytes_(static_cast<std::size_t>(pixel_bytes)),
+        size_(static_cast<Index>(size_of(call.dtype))),
+        gaps_along_w_(static_cast<Index>(call.axes[2].phases->with_taps().size()) <
+                      call.axes[2].phases->stride()),
+        adjacent_(call.y_strides[2] * size_ == pixel_bytes) {}
+
+  Index count() const {
+    return call_.batch_count() * call_.axes[0].window.output * call_.axes[1].window.output;
+  }
+  bool has_gaps(Index row) const {
+    const Index h = row % call_.axes[1].window.output;
+    const Index d = row / call_.axes[1].window.output % call_.axes[0].window.output;
+    return gaps_along_w_ || !has_taps(call_.axes[0], d) || !has_taps(call_.axes[1], h);
+  }
+  std::byte* first_pixel(Index row) const {
+    const Index h = row % call_.axes[1].window.output;
+    row /= call_.axes[1].window.output;
+    const Index d = row % call_.axes[0].window.output;
+    const Index at = call_.image(row / call_.axes[0].window.output).y + d * call_.y_strides[0] +
+                     h * call_.y_strides[1];
+    return call_.y + at * size_;
+  }
+  /// Copies a row that is full, or its first pixel over itself.
+  void fill(std::byte* row, const std::byte* full) const {
+    const Index pixels = call_.axes[2].window.output;
+    if (adjacent_ && full != row) {
+      std::memcpy(row, full, static_cast<std::size_t>(pixels) * pixel_bytes_);
+      return;
+    }
+    for (Index w = full == row ? 1 : 0; w < pixels; ++w) {
+      std::memcpy(row + w * call_.y_strides[2] * size_, full, pixel_bytes_);
+    }
+  }
+
+ private:
+  const Call& call_;
+  std::size_t pixel_bytes_;
+  Index size_;
+  bool gaps_along_w_;
+  bool adjacent_;  ///< the pixels of a row
+};
+
+}  // namespace
+
+double visited_share(const CallAxis (&axes)[3]) {
+  double share = 1;
+  for (const CallAxis& axis : axes) {
+    share *= static_cast<double>(axis.phases->with_taps().size()) /
+             static_cast<double>(axis.phases->stride());
+  }
+  return share <= kMostWithTaps ? share : 1;
+}
+
+bool gaps_pay(const Call& call, Index output_size) {
+  return call.residual == nullptr && visited_share(call.axes) < 1 &&
+         output_bytes(call, output_size) >= kLeastBytes;
+}
+
+void fill_gaps(const Call& call, Index output_size, Isa isa, const std::byte* bias, int threads,
+               Executor* executor) {
+  const Rows rows(call, output_size * static_cast<Index>(size_of(call.dtype)));
+  Index first = 0;
+  while (first < rows.count() && !rows.has_gaps(first)) ++first;
+  if (first == rows.count()) return;
+
+  // One pixel as all kernels compute it, its row, and from there the others.
+  const ActivationKind kind =
+      call.activation.is_clamp() ? ActivationKind::kClamp : call.activation.kind();
+  const EpilogueKernel& epilogue = *find_epilogue(kind, call.dtype, isa);
+  std::byte* full = rows.first_pixel(first);
+  Buffer<1> in = flat(bias), residual = flat(bias), out = flat(full);
+  Buffer<1> offset = flat(kNoOffsets, 1);
+  epilogue.function(&in.raw, &residual.raw, &offset.raw, &offset.raw, &offset.raw,
+                    static_cast<std::int32_t>(output_size), 0, epilogue.p0(call.activation),
+                    epilogue.p1(call.activation), &out.raw);
+  rows.fill(full, full);
+
+  const Index others = rows.count() - first - 1;
+  const Index unit = std::max<Index>(1, ceil_div(others, 4 * Index{threads}));
+  std::atomic<Index> next{first + 1};
+  const auto work = [&](int) {
+    for (Index at; (at = next.fetch_add(unit, std::memory_order_relaxed)) < rows.count();) {
+      for (Index row = at; row < std::min(at + unit, rows.count()); ++row) {
+        if (rows.has_gaps(row)) rows.fill(rows.first_pixel(row), full);
+      }
+    }
+  };
+  if (threads == 1) {
+    work(0);
+  } else {
+    executor->run(threads, work);
+  }
+}
+
+}  // namespace upconv::internal

@@ -1,0 +1,26 @@
+// Gaps: outputs of phases without taps, where a filter is shorter than its stride. They are
+// activation(bias), and there may be hundreds for each output that is computed.
+#pragma once
+
+#include <cstddef>
+
+#include "call.h"
+#include "upconv/executor.h"
+#include "upconv/isa.h"
+
+namespace upconv::internal {
+
+/// True where it is faster to fill y row by row, and then to compute the outputs that have taps
+/// over it, than to visit the gaps phase by phase: in a large y of which gaps are at least a half.
+/// Never with a residual, for then they differ.
+bool gaps_pay(const Call& call, Index output_size);
+
+/// Share of the outputs of a large y that phases visit: all, or, where gaps pay, those with taps.
+double visited_share(const CallAxis (&axes)[3]);
+
+/// Gives all outputs of rows that have gaps the value of one.
+/// @param bias of output_size channels
+void fill_gaps(const Call& call, Index output_size, Isa isa, const std::byte* bias, int threads,
+               Executor* executor);
+
+}  // namespace upconv::internal
