@@ -7,6 +7,7 @@
 #include <numbers>
 #include <utility>
 
+#include "files.h"
 #include "upconv/error.h"
 
 namespace upconv {
@@ -27,7 +28,7 @@ ActivationKind parse_kind(std::string_view name) {
   const auto end = kNames.end() - 1;
   const auto found = std::find(kNames.begin(), end, name);
   if (found == end) {
-    std::string message = "activation is \"" + std::string(name) + "\"; it must be one of ";
+    std::string message = "activation is \"" + internal::printable(name) + "\"; it must be one of ";
     for (const std::string_view known : activation_names()) {
       if (known != activation_names().front()) message += ", ";
       message += known;

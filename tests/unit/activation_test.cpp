@@ -194,6 +194,8 @@ TEST(Activation, RefusesAnUnknownName) {
             "activation is \"ReLU\"; it must be one of " + names);
   EXPECT_EQ(invalid_argument([] { Activation(""); }),
             "activation is \"\"; it must be one of " + names);
+  EXPECT_EQ(invalid_argument([] { Activation("c\nlamp"); }),
+            "activation is \"c\\x0alamp\"; it must be one of " + names);
   EXPECT_EQ(invalid_argument([] { Activation("callable"); }),
             "activation is \"callable\"; it must be one of " + names);
 }
