@@ -31,10 +31,13 @@ function(_upconv_add_kernel name generator target)
   endif()
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/kernels")
   set(assemble "")
+  set(depends upconv_generators)
   if("prefetch=true" IN_LIST ARGN)
+    set(hint_script "${PROJECT_SOURCE_DIR}/cmake/UpconvPrefetchHint.cmake")
+    list(APPEND depends "${hint_script}")
     set(assemble
         COMMAND "${CMAKE_COMMAND}" "-DASSEMBLY=${directory}/${name}.s"
-        -P "${PROJECT_SOURCE_DIR}/cmake/UpconvPrefetchHint.cmake"
+        -P "${hint_script}"
         COMMAND "${CMAKE_CXX_COMPILER}" -c -o "${directory}/${name}.o" "${directory}/${name}.s"
     )
   endif()
@@ -44,7 +47,7 @@ function(_upconv_add_kernel name generator target)
     COMMAND upconv_generators -g ${generator} -f ${name} -o "${directory}" -e object,assembly
             "target=${target}-${features}" ${ARGN}
     ${assemble}
-    DEPENDS upconv_generators "${PROJECT_SOURCE_DIR}/cmake/UpconvPrefetchHint.cmake"
+    DEPENDS ${depends}
     COMMENT "Generating ${name}"
     VERBATIM
   )

@@ -54,15 +54,20 @@ class Rows {
                      h * call_.y_strides[1];
     return call_.y + at * size_;
   }
-  /// Copies a row that is full, or its first pixel over itself.
-  void fill(std::byte* row, const std::byte* full) const {
-    const Index pixels = call_.axes[2].window.output;
-    if (adjacent_ && full != row) {
-      std::memcpy(row, full, static_cast<std::size_t>(pixels) * pixel_bytes_);
-      return;
+  /// Copies the first pixel of a row to all others.
+  void spread(std::byte* row) const {
+    for (Index w = 1; w < call_.axes[2].window.output; ++w) {
+      std::memcpy(row + w * call_.y_strides[2] * size_, row, pixel_bytes_);
     }
-    for (Index w = full == row ? 1 : 0; w < pixels; ++w) {
-      std::memcpy(row + w * call_.y_strides[2] * size_, full, pixel_bytes_);
+  }
+  /// Copies a row of equal pixels to another.
+  void copy(const std::byte* full, std::byte* row) const {
+    if (adjacent_) {
+      const auto pixels = static_cast<std::size_t>(call_.axes[2].window.output);
+      std::memcpy(row, full, pixels * pixel_bytes_);
+    } else {
+      std::memcpy(row, full, pixel_bytes_);
+      spread(row);
     }
   }
 
@@ -98,16 +103,14 @@ void fill_gaps(const Call& call, Index output_size, Isa isa, const std::byte* bi
   if (first == rows.count()) return;
 
   // One pixel as all kernels compute it, its row, and from there the others.
-  const ActivationKind kind =
-      call.activation.is_clamp() ? ActivationKind::kClamp : call.activation.kind();
-  const EpilogueKernel& epilogue = *find_epilogue(kind, call.dtype, isa);
+  const EpilogueKernel& epilogue = *find_epilogue(call.activation.kind(), call.dtype, isa);
   std::byte* full = rows.first_pixel(first);
   Buffer<1> in = flat(bias), residual = flat(bias), out = flat(full);
   Buffer<1> offset = flat(kNoOffsets, 1);
   epilogue.function(&in.raw, &residual.raw, &offset.raw, &offset.raw, &offset.raw,
                     static_cast<std::int32_t>(output_size), 0, epilogue.p0(call.activation),
                     epilogue.p1(call.activation), &out.raw);
-  rows.fill(full, full);
+  rows.spread(full);
 
   const Index others = rows.count() - first - 1;
   const Index unit = std::max<Index>(1, ceil_div(others, 4 * Index{threads}));
@@ -115,7 +118,7 @@ void fill_gaps(const Call& call, Index output_size, Isa isa, const std::byte* bi
   const auto work = [&](int) {
     for (Index at; (at = next.fetch_add(unit, std::memory_order_relaxed)) < rows.count();) {
       for (Index row = at; row < std::min(at + unit, rows.count()); ++row) {
-        if (rows.has_gaps(row)) rows.fill(rows.first_pixel(row), full);
+        if (rows.has_gaps(row)) rows.copy(full, rows.first_pixel(row));
       }
     }
   };
