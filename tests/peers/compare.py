@@ -10,7 +10,6 @@ for equality. README.md here says more.
 
 import argparse
 import collections
-import importlib
 import json
 import math
 import os
@@ -27,6 +26,7 @@ import numpy as np
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "golden"), str(HERE)]
 import reference  # noqa: E402
+from child import Child, load_peer  # noqa: E402
 from make.cases import config_of, explicit  # noqa: E402
 from make.verify import families  # noqa: E402
 
@@ -40,13 +40,6 @@ TO_ORDER = {
     "in_out_filter": lambda k: np.moveaxis(k, (-2, -1), (0, 1)),
     "out_in_filter": lambda k: np.moveaxis(k, (-1, -2), (0, 1)),
 }
-
-
-def load_peer(convention, binaries):
-    peer = importlib.import_module(f"with_{convention}")
-    if convention == "onednn":
-        peer.BINARIES = binaries
-    return peer
 
 
 class Case:
@@ -76,6 +69,10 @@ class Case:
         #: What the lengths come to, each below 1 where nothing is left.
         self.lengths = [n for n, _ in windows]
         self.possible = min(self.lengths) > 0
+
+    def call(self):
+        """The arguments of the peer's `call`."""
+        return self.terms, self.x, self.theirs, self.bias
 
     def size(self):
         """Elements of the result."""
@@ -115,14 +112,6 @@ def run_ours(cases, binaries):
         return found
 
 
-def run_peer(peer, case):
-    """The library's result, or the text of its refusal."""
-    try:
-        return np.asarray(peer.call(case.terms, case.x, case.theirs, case.bias))
-    except Exception as error:  # noqa: BLE001 - a library's own refusal, whatever its class
-        return " ".join(f"{type(error).__name__}: {error}".split())
-
-
 def family_of(text):
     """A refusal without its numbers."""
     return re.sub(r"[-\d]+", "#", text)[:110]
@@ -151,22 +140,25 @@ def compare(convention, wanted, binaries, seed):
     start, batch = time.time(), 500
     computed = differences = count = 0
     refused, found = collections.Counter(), collections.Counter()
-    while computed < wanted and count < 4 * wanted:
-        cases = [Case(convention, peer, seed + count + n) for n in range(batch)]
-        count += batch
-        for case, ours in zip(cases, run_ours(cases, binaries)):
-            theirs = run_peer(peer, case)
-            wrong = check(case, theirs, ours)
-            if wrong:
-                differences += 1
-                print(f"{convention}: {wrong}\n  seed {case.seed} {json.dumps(case.terms)} "
-                      f"x{case.x.shape}\n  the library: {theirs if isinstance(theirs, str) else ''}")
-            if isinstance(theirs, str):
-                what = "not by us either" if isinstance(ours, str) else "the formula is met"
-                refused[f"{family_of(theirs)} ({what})"] += case.possible
-                continue
-            computed += 1
-            found.update(case.families())
+    with Child(convention, binaries) as library:
+        while computed < wanted and count < 4 * wanted:
+            cases = [Case(convention, peer, seed + count + n) for n in range(batch)]
+            count += batch
+            for case, ours in zip(cases, run_ours(cases, binaries)):
+                theirs = library.call(*case.call())
+                wrong = check(case, theirs, ours)
+                differences += bool(wrong)
+                text = theirs if isinstance(theirs, str) else ""
+                if wrong or text.startswith(("hung", "crashed")):
+                    print(f"{convention}: {wrong or 'the formula is met'}\n  seed {case.seed} "
+                          f"{json.dumps(case.terms)} x{case.x.shape}\n  the library: {text}",
+                          flush=True)
+                if text:
+                    what = "not by us either" if isinstance(ours, str) else "the formula is met"
+                    refused[f"{family_of(text)} ({what})"] += case.possible
+                    continue
+                computed += 1
+                found.update(case.families())
     print(f"{convention}: {computed} computed by both, {differences} differences, "
           f"{sum(refused.values())} refused by the library, {time.time() - start:.0f} s")
     print("  families:", ", ".join(f"{n} {v}" for n, v in found.most_common()))

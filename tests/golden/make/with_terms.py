@@ -18,8 +18,8 @@ BINARIES = FOLDER.parents[1] / "build" / "bin"
 
 def make(convention):
     sys.path.insert(0, str(pathlib.Path(FOLDER).parent / "peers"))
-    compare = importlib.import_module("compare")
-    peer = compare.load_peer(convention, BINARIES)
+    compare, child = map(importlib.import_module, ("compare", "child"))
+    peer = child.load_peer(convention, BINARIES)
     m = Maker("terms_" + convention)
     seed = 0
     while len(m.entries) < PER_CONVENTION:
@@ -29,7 +29,7 @@ def make(convention):
             continue  # the stored files stay small
 
         def run(*_, case=case):
-            y = compare.run_peer(peer, case)
+            y = child.result(peer, case.call())
             if isinstance(y, str):
                 raise Refused(y[:150])
             return y, f"seed {case.seed} of tests/peers"
