@@ -10,6 +10,7 @@
 #include <cpuid.h>
 #endif
 
+#include "files.h"
 #include "kernel_table.h"
 #include "options.h"
 #include "upconv/error.h"
@@ -138,8 +139,9 @@ Isa default_isa() {
     const std::optional<Isa> isa = parse_isa(forced);
     if (isa && std::find(runnable.begin(), runnable.end(), *isa) != runnable.end()) return *isa;
     throw Error(ErrorKind::kInvalidArgument,
-                "UPCONV_ISA is \"" + std::string(forced) + "\"; it must be one of " +
-                    join(internal::built_isas()) + " (this machine runs " + join(runnable) + ")");
+                "UPCONV_ISA is \"" + internal::printable(std::string_view(forced)) +
+                    "\"; it must be one of " + join(internal::built_isas()) +
+                    " (this machine runs " + join(runnable) + ")");
   }();
   return chosen;
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "files.h"
 #include "upconv/error.h"
 
 namespace upconv {
@@ -51,7 +52,7 @@ DType parse_dtype(std::string_view name) {
   if (name == "float32") return DType::kFloat32;
   if (name == "float64") return DType::kFloat64;
   throw Error(ErrorKind::kInvalidArgument,
-              "dtype is \"" + std::string(name) + "\"; it must be float32 or float64");
+              "dtype is \"" + internal::printable(name) + "\"; it must be float32 or float64");
 }
 
 Dims::Dims(std::initializer_list<Index> values)

@@ -65,6 +65,7 @@ TEST_F(IsaVariable, UnknownNamesAreRefused) {
   EXPECT_EXIT(report_default_isa("avx3"), testing::ExitedWithCode(1), refused("avx3"));
   EXPECT_EXIT(report_default_isa("AVX2"), testing::ExitedWithCode(1), refused("AVX2"));
   EXPECT_EXIT(report_default_isa(" "), testing::ExitedWithCode(1), refused(" "));
+  EXPECT_EXIT(report_default_isa("avx2\n"), testing::ExitedWithCode(1), refused("avx2\\\\x0a"));
 }
 
 TEST_F(IsaVariable, IsasThatDoNotRunHereAreRefused) {

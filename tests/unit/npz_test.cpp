@@ -81,7 +81,7 @@ TEST(NpzReads, ZerosAtDeflatesBestRatio) {
 using nlohmann::json;
 
 std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(__FILE__).parent_path().parent_path() / "golden" / name;
+  return std::filesystem::path(UPCONV_GOLDEN) / name;
 }
 
 json golden_files() {

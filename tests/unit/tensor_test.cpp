@@ -32,6 +32,8 @@ TEST(DType, NamesAndSizes) {
                  {"dtype is \"" + std::string(name) + "\"", "float32 or float64"},
                  [&] { parse_dtype(name); });
   }
+  expect_error(ErrorKind::kInvalidArgument, {"dtype is \"float\\x0a32\"; it must be"},
+               [] { parse_dtype("float\n32"); });
 }
 
 // ---- Dims
