@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -76,8 +77,8 @@ class Values {
     return Halide::Internal::Variable::make(value.type(), name);
   }
   Stmt around(Stmt body) const {
-    for (auto let = lets_.rbegin(); let != lets_.rend(); ++let) {
-      body = LetStmt::make(let->first, let->second, body);
+    for (std::size_t n = lets_.size(); n-- > 0;) {
+      body = LetStmt::make(lets_[n].first, lets_[n].second, body);
     }
     return body;
   }

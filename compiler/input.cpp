@@ -92,8 +92,13 @@ std::vector<LayerSpec> read_json(const InputOptions& options) {
   std::vector<std::unique_ptr<Layer>> made;
   for (const tools::LayerConfig& layer : config.layers) made.push_back(tools::make_layer(layer));
   std::optional<Sequential> all;
-  if (config.sequential) all.emplace(std::move(made));
-  Layer& model = all ? static_cast<Layer&>(*all) : *made.front();
+  std::unique_ptr<Layer> only;
+  if (config.sequential) {
+    all.emplace(std::move(made));
+  } else {
+    only = std::move(made.front());
+  }
+  Layer& model = all ? static_cast<Layer&>(*all) : *only;
   if (!options.weights.empty()) model.load(options.weights);
 
   std::vector<LayerSpec> specs;
@@ -103,8 +108,7 @@ std::vector<LayerSpec> read_json(const InputOptions& options) {
                             config.layers[n].options));
     LayerSpec& spec = specs.back();
     if (!options.weights.empty()) {
-      const auto& layer =
-          dynamic_cast<const ConvolutionTranspose&>(all ? all->layer(n) : *made.front());
+      const auto& layer = dynamic_cast<const ConvolutionTranspose&>(all ? all->layer(n) : *only);
       spec.kernel = layer.kernel().value();
       if (layer.has_bias()) spec.bias = layer.bias().value();
     }

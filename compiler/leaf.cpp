@@ -28,7 +28,7 @@ Stmt take_pointers(const Stmt& body, const std::vector<std::string>& buffers) {
 
 }  // namespace
 
-Leaf::Leaf(Halide::Module& module, const std::string& name, Halide::Func output,
+Leaf::Leaf(Halide::Module& module, const std::string& name, const Halide::Func& output,
            const std::vector<Halide::ImageParam>& pointers,
            const std::vector<Halide::Param<int>>& integers) {
   std::vector<Argument> arguments;

@@ -15,7 +15,7 @@ class Leaf {
  public:
   /// Lowers `output` for `module`, to which its constants are added. Its arguments are a pointer
   /// for each of `pointers`, the integers, and a pointer for the output.
-  Leaf(Halide::Module& module, const std::string& name, Halide::Func output,
+  Leaf(Halide::Module& module, const std::string& name, const Halide::Func& output,
        const std::vector<Halide::ImageParam>& pointers,
        const std::vector<Halide::Param<int>>& integers);
 

@@ -47,7 +47,7 @@ ImageParam elements(Halide::Type type, const char* name) {
   return param;
 }
 
-void end_at_zero(Func output) {
+void end_at_zero(const Func& output) {
   output.output_buffer().dim(0).set_min(0).set_extent(2147483647).set_stride(1);
 }
 

@@ -199,7 +199,7 @@ Index LayerPlan::taps() const {
 }
 
 Index LayerPlan::scratch_bytes() const {
-  constexpr Index kRowBytes = 8 * 4;  // generators::kSegmentColumns numbers
+  constexpr Index kRowBytes = Index{8} * 4;  // generators::kSegmentColumns numbers
   Index rows = 0;
   for (const PlannedAxis& axis : axes) rows += axis.input ? 0 : free_segments(axis);
   return rows * kRowBytes;
@@ -208,11 +208,10 @@ Index LayerPlan::scratch_bytes() const {
 LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, std::optional<TileRow> tile,
                     const std::string& strategy) {
   LayerPlan plan{.spec = spec, .target = target};
-  const int rank = spec.rank();
-  for (int axis = 0; axis < rank; ++axis) {
-    plan.axes[static_cast<std::size_t>(3 - rank + axis)] = plan_axis(spec, axis);
+  plan.slow_axis = 3 - spec.rank();
+  for (int axis = plan.slow_axis; axis < 3; ++axis) {
+    plan.axes[static_cast<std::size_t>(axis)] = plan_axis(spec, axis - plan.slow_axis);
   }
-  plan.slow_axis = 3 - rank;
   const auto is_unit = [&](int axis) {
     const PlannedAxis& of = plan.axes[static_cast<std::size_t>(axis)];
     return of.input == 1 && of.window.output == 1;

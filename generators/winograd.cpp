@@ -36,11 +36,11 @@ class TransformGenerator : public Halide::Generator<Self> {
   Input<int32_t> in_u{"in_u"}, in_v{"in_v"}, out_u{"out_u"}, out_v{"out_v"};
 
  protected:
-  TransformInputs inputs(Halide::Func out, const Expr& out_extent, const Expr& blocks) {
+  TransformInputs inputs(const Halide::Func& out, const Expr& out_extent, const Expr& blocks) {
     in.dim(0).set_min(0);
     pixel_in.dim(0).set_min(0);
     pixel_out.dim(0).set_min(0);
-    return {.out = std::move(out),
+    return {.out = out,
             .in = in,
             .pixel_in = pixel_in,
             .pixel_out = pixel_out,

@@ -48,7 +48,7 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
           .vectorize(l)
           .unroll(v)
           .unroll(f.p);
-      for (Halide::Var one : {f.t, f.b, f.e[0], f.e[1], f.e[2]}) block.bound_extent(one, 1);
+      for (const Halide::Var& one : {f.t, f.b, f.e[0], f.e[1], f.e[2]}) block.bound_extent(one, 1);
     }
 
     const auto r = of.sum.rvars(0);
