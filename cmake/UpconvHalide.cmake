@@ -10,7 +10,12 @@ endforeach()
 # The hints name the very folder: the wheel puts a second HalideConfig.cmake into .venv/share that
 # fails where Python's headers are missing. The Python bindings are of no use here.
 set(CMAKE_DISABLE_FIND_PACKAGE_Halide_Python TRUE)
+# It and what it needs run on this machine, whatever machine is built for.
+set(upconv_find_packages "${CMAKE_FIND_ROOT_PATH_MODE_PACKAGE}")
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE NEVER)
 find_package(Halide 21.0.0 QUIET COMPONENTS Halide HINTS ${upconv_halide_hints})
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE "${upconv_find_packages}")
+unset(upconv_find_packages)
 unset(CMAKE_DISABLE_FIND_PACKAGE_Halide_Python)
 if(NOT Halide_FOUND)
   message(FATAL_ERROR

@@ -40,7 +40,8 @@ function(upconv_add_test target)
   _upconv_check_test(upconv_add_test ${target} SOURCES "LINK, DEFINITIONS and TIMEOUT" ${ARGN})
   add_executable(${target} ${arg_SOURCES})
   upconv_target_defaults(${target})
-  target_compile_definitions(${target} PRIVATE ${arg_DEFINITIONS})
+  target_compile_definitions(${target} PRIVATE ${arg_DEFINITIONS}
+                                               $<$<BOOL:${CMAKE_CROSSCOMPILING}>:UPCONV_EMULATED>)
   target_link_libraries(${target} PRIVATE ${arg_LINK} upconv_test_support upconv::upconv
                                           GTest::gmock GTest::gtest_main)
   gtest_discover_tests(
@@ -49,6 +50,24 @@ function(upconv_add_test target)
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 120
     PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+# upconv_command_of(<variable> <target>)
+#
+# Sets the variable to a command that runs a program of the build on this machine, for scripts to
+# call: the program, or where it is for another machine, a script that has the emulator run it.
+function(upconv_command_of variable target)
+  set(command "$<TARGET_FILE:${target}>")
+  if(CMAKE_CROSSCOMPILING)
+    list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator)
+    set(command "${CMAKE_CURRENT_BINARY_DIR}/run_${target}")
+    file(
+      GENERATE
+      OUTPUT "${command}"
+      CONTENT "#!/bin/sh\nexec ${emulator} '$<TARGET_FILE:${target}>' \"$@\"\n"
+      FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+  endif()
+  set(${variable} "${command}" PARENT_SCOPE)
 endfunction()
 
 # upconv_add_script_test(<name> LABEL <label> COMMAND <command> [<argument>...]

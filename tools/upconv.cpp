@@ -22,7 +22,7 @@ int run(int argc, const char* const* argv) {
   app.require_subcommand(1);
   app.footer(
       "Exit status: 0 done; 2 a mistake in usage, configuration, shape or value; 1 all else.\n"
-      "UPCONV_ISA=sse41|avx2|avx512|neon forces an instruction set.");
+      "UPCONV_ISA forces an instruction set; \"upconv kernels\" lists those of this build.");
   upconv::tools::add_apply_command(app);
   upconv::tools::add_summary_command(app);
   upconv::tools::add_kernels_command(app);

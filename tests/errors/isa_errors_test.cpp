@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "death_tests.h"
 #include "kernel_table.h"
 #include "upconv/upconv.h"
 
@@ -38,7 +39,7 @@ std::string list(std::span<const Isa> isas) {
 class IsaVariable : public testing::Test {
  protected:
   // Each child starts the program anew, and so has not read the variable yet.
-  IsaVariable() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+  IsaVariable() { test::start_death_tests_anew(); }
 
   static std::string refused(const std::string& value) {
     const std::string runnable = list(runnable_isas());

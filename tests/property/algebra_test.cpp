@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cases.h"
 #include "checks.h"
 
 namespace upconv::test {
@@ -29,7 +30,7 @@ std::vector<double> apply(const Case& c, Isa isa) { return values_of(layer_of(c,
 class Algebra : public testing::TestWithParam<Isa> {};
 
 TEST_P(Algebra, IsLinearInTheInputAndInTheKernel) {
-  for (std::uint64_t seed = kSeed; seed < kSeed + 100; ++seed) {
+  for (std::uint64_t seed = kSeed; seed < kSeed + cases(100); ++seed) {
     Random random(seed);
     const Problem problem = random_problem(random);
     Case one = make_case(problem, DType::kFloat32, Values::kIntegers, random);
@@ -61,7 +62,7 @@ Problem full_problem(Random& random) {
 }
 
 TEST_P(Algebra, AnImpulseLeavesTheKernelAtItsPlace) {
-  for (std::uint64_t seed = kSeed; seed < kSeed + 100; ++seed) {
+  for (std::uint64_t seed = kSeed; seed < kSeed + cases(100); ++seed) {
     Random random(seed);
     const Problem problem = full_problem(random);
     Case c = make_case(problem, DType::kFloat32, Values::kIntegers, random);
@@ -133,7 +134,7 @@ std::vector<double> convolution(const Problem& p, const std::vector<double>& y,
 
 TEST_P(Algebra, IsTheAdjointOfAStridedConvolution) {
   // <layer(x), y> == <x, convolution(y)> for every x and y.
-  for (std::uint64_t seed = 2 * kSeed; seed < 2 * kSeed + 120; ++seed) {
+  for (std::uint64_t seed = 2 * kSeed; seed < 2 * kSeed + cases(120); ++seed) {
     Random random(seed);
     const Problem problem = random_problem(random);
     Case c = make_case(problem, DType::kFloat32, Values::kIntegers, random);
@@ -150,7 +151,7 @@ TEST_P(Algebra, IsTheAdjointOfAStridedConvolution) {
 }
 
 TEST_P(Algebra, ShiftingTheInputShiftsTheOutputByTheStride) {
-  for (std::uint64_t seed = 3 * kSeed; seed < 3 * kSeed + 80; ++seed) {
+  for (std::uint64_t seed = 3 * kSeed; seed < 3 * kSeed + cases(80); ++seed) {
     Random random(seed);
     const Problem problem = full_problem(random);
     const Case c = make_case(problem, DType::kFloat32, Values::kIntegers, random);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cases.h"
 #include "checks.h"
 #include "layer_state.h"
 #include "layers.h"
@@ -35,8 +36,8 @@ ConvolutionTransposeOptions along(int axis, const Problem& line, const Case& c, 
 }
 
 TEST_P(Fold, OfARowHasTheValuesOfAColumn) {
-  int folded = 0;
-  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+  std::uint64_t folded = 0;
+  for (std::uint64_t seed = 1; seed <= cases(150); ++seed) {
     Random random(seed);
     const Index stride = draw(random, 2, 5);
     Problem line =
@@ -81,7 +82,7 @@ TEST_P(Fold, OfARowHasTheValuesOfAColumn) {
       for (const double value : values_of(slice(big.view(), 3, outside, 1))) ASSERT_EQ(value, 0);
     }
   }
-  EXPECT_GT(folded, 30);
+  EXPECT_GT(folded, cases(30));
 }
 
 INSTANTIATE_TEST_SUITE_P(AllIsas, Fold, testing::ValuesIn(isas()), isa_name);

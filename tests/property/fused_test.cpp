@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cases.h"
 #include "checks.h"
 
 namespace upconv::test {
@@ -60,7 +61,7 @@ class Fused : public testing::TestWithParam<Isa> {
 
 TEST_P(Fused, EveryActivationIsAppliedToEverySum) {
   for (const Activation& activation : activations()) {
-    for (std::uint64_t seed = kSeed; seed < kSeed + 12; ++seed) {
+    for (std::uint64_t seed = kSeed; seed < kSeed + cases(12); ++seed) {
       Random random(seed);
       const DType dtype = seed % 2 == 0 ? DType::kFloat32 : DType::kFloat64;
       const Case c = scaled_case(random_problem(random), dtype, random);
@@ -73,7 +74,7 @@ TEST_P(Fused, EveryActivationIsAppliedToEverySum) {
 
 TEST_P(Fused, TheResidualIsAddedBeforeTheActivation) {
   for (const Activation& activation : activations()) {
-    for (std::uint64_t seed = 2 * kSeed; seed < 2 * kSeed + 12; ++seed) {
+    for (std::uint64_t seed = 2 * kSeed; seed < 2 * kSeed + cases(12); ++seed) {
       Random random(seed);
       const DType dtype = seed % 2 == 0 ? DType::kFloat32 : DType::kFloat64;
       const Case c = scaled_case(random_problem(random), dtype, random);

@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "cases.h"
 #include "checks.h"
+#include "death_tests.h"
 #include "guarded_alloc.h"
 
 namespace upconv::test {
@@ -72,8 +74,8 @@ class GuardPage : public testing::TestWithParam<Isa> {
 };
 
 TEST_P(GuardPage, IsNotTouchedByRandomLayers) {
-  int narrow = 0;
-  for (std::uint64_t seed = kSeed; seed < kSeed + 200; ++seed) {
+  std::uint64_t narrow = 0;
+  for (std::uint64_t seed = kSeed; seed < kSeed + cases(200); ++seed) {
     Random random(seed);
     const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
     const Case c = make_case(random_problem(random), dtype, Values::kNormal, random);
@@ -82,9 +84,9 @@ TEST_P(GuardPage, IsNotTouchedByRandomLayers) {
     expect_guarded(c, layer, plain, nullptr, seed % 5 == 0 ? 3 : 1);
     const Tensor with_residual = layer(c.input(), {.residual = plain.view()});
     expect_guarded(c, layer, with_residual, &plain);
-    narrow += layer.kernel_choice(c.input_shape()).strategy == "narrow";
+    narrow += layer.kernel_choice(c.input_shape()).strategy == "narrow" ? 1 : 0;
   }
-  EXPECT_GT(narrow, 10);
+  EXPECT_GT(narrow, cases(10));
 }
 
 TEST_P(GuardPage, IsNotTouchedByAnyTailOfChannelsAndPixels) {
@@ -157,7 +159,7 @@ TEST_P(GuardPage, IsNotTouchedByTilesOfTransforms) {
 
 TEST_P(GuardPage, IsNotTouchedByStridedViews) {
   // Rows apart, of which the last ends at the page: what is between rows is poison.
-  for (std::uint64_t seed = kSeed; seed < kSeed + 60; ++seed) {
+  for (std::uint64_t seed = kSeed; seed < kSeed + cases(60); ++seed) {
     Random random(seed);
     Problem problem = one_dimension(draw(random, 1, 9), draw(random, 1, 4), draw(random, 1, 3),
                                     draw(random, 1, 2), "SAME");
@@ -210,7 +212,7 @@ TEST_P(GuardPage, EndsEveryTensorOfTheLibrary) {
 }
 
 TEST(GuardPages, EndTheProcessOneByteTooFar) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  start_death_tests_anew();
   const auto touch = [](Edge edge, std::ptrdiff_t at, bool write) {
     GuardPages memory(100, edge, 0);
     name_case_for_signals("one byte too far");

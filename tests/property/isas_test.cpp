@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "cases.h"
 #include "checks.h"
 
 namespace upconv::test {
@@ -28,7 +29,7 @@ TEST(Isas, WithFusedMultiplyAddGiveTheSameBits) {
     if (isa != Isa::kSse41) fused.push_back(isa);
   }
   if (fused.size() < 2) GTEST_SKIP() << "this machine runs only one of them";
-  for (std::uint64_t seed = kSeed; seed < kSeed + 300; ++seed) {
+  for (std::uint64_t seed = kSeed; seed < kSeed + cases(300); ++seed) {
     Random random(seed);
     const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
     const Case c = make_case(random_problem(random), dtype, Values::kNormal, random);
@@ -42,7 +43,7 @@ TEST(Isas, WithFusedMultiplyAddGiveTheSameBits) {
 
 TEST(Isas, DifferByLessThanStated) {
   double largest = 0;
-  for (std::uint64_t seed = kSeed; seed < kSeed + 300; ++seed) {
+  for (std::uint64_t seed = kSeed; seed < kSeed + cases(300); ++seed) {
     Random random(seed);
     const Case c = make_case(random_problem(random), DType::kFloat32, Values::kNormal, random);
     const std::vector<double> magnitude = reference_magnitude(c.problem, c.x, c.kernel, c.bias);

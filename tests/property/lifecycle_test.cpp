@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "cases.h"
 #include "checks.h"
 #include "temporary_folder.h"
 
@@ -51,7 +52,7 @@ class Lifecycle : public testing::TestWithParam<Isa> {
 };
 
 TEST_P(Lifecycle, AssigningWeightsPacksThemAgainForEveryIsa) {
-  for (std::uint64_t seed = kSeed; seed < kSeed + 20; ++seed) {
+  for (std::uint64_t seed = kSeed; seed < kSeed + cases(20); ++seed) {
     const auto [first, second] = two_cases(seed);
     ConvolutionTranspose layer = layer_of(first, GetParam());
     const Tensor x = first.input();
@@ -189,7 +190,7 @@ TEST_P(Lifecycle, ADroppedKernelLeavesThePackedWeights) {
 }
 
 TEST_P(Lifecycle, SavedWeightsLoadInEveryOrderNameShapeAndDtype) {
-  for (std::uint64_t seed = 2 * kSeed; seed < 2 * kSeed + 10; ++seed) {
+  for (std::uint64_t seed = 2 * kSeed; seed < 2 * kSeed + cases(10); ++seed) {
     const auto [first, second] = two_cases(seed);
     const Tensor x = first.input(), expected = layer_of(second, GetParam())(x);
     const ConvolutionTranspose saved = layer_of(second, GetParam());

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cases.h"
 #include "checks.h"
 
 namespace upconv::test {
@@ -57,7 +58,7 @@ class NonFinite : public testing::TestWithParam<Isa> {
 };
 
 TEST_P(NonFinite, AnInputElementReachesExactlyTheOutputsItsTapsReach) {
-  for (std::uint64_t seed = kSeed; seed < kSeed + 150; ++seed) {
+  for (std::uint64_t seed = kSeed; seed < kSeed + cases(150); ++seed) {
     Random random(seed);
     Case c = ones(random);
     const std::vector<double> finite = reference(c.problem, c.x, c.kernel, c.bias);
@@ -76,7 +77,7 @@ TEST_P(NonFinite, AnInputElementReachesExactlyTheOutputsItsTapsReach) {
 
 TEST_P(NonFinite, AWeightReachesExactlyTheOutputsWhoseTapItIs) {
   // Where the tap falls outside the input it must be left out, not multiplied by zero.
-  for (std::uint64_t seed = 2 * kSeed; seed < 2 * kSeed + 150; ++seed) {
+  for (std::uint64_t seed = 2 * kSeed; seed < 2 * kSeed + cases(150); ++seed) {
     Random random(seed);
     Case c = ones(random);
     const std::vector<double> finite = reference(c.problem, c.x, c.kernel, c.bias);
@@ -95,7 +96,7 @@ TEST_P(NonFinite, AWeightReachesExactlyTheOutputsWhoseTapItIs) {
 
 TEST_P(NonFinite, InfiniteWeightsMakeNoNaNAtBordersAndInGaps) {
   // Every weight infinite, every input 1: an output is inf where any tap reaches it, else the bias.
-  for (std::uint64_t seed = 3 * kSeed; seed < 3 * kSeed + 150; ++seed) {
+  for (std::uint64_t seed = 3 * kSeed; seed < 3 * kSeed + cases(150); ++seed) {
     Random random(seed);
     Case c = ones(random);
     const std::vector<double> alone(c.x.size(), 0);
@@ -107,7 +108,7 @@ TEST_P(NonFinite, InfiniteWeightsMakeNoNaNAtBordersAndInGaps) {
 }
 
 TEST_P(NonFinite, ABiasStaysInItsChannel) {
-  for (std::uint64_t seed = 4 * kSeed; seed < 4 * kSeed + 60; ++seed) {
+  for (std::uint64_t seed = 4 * kSeed; seed < 4 * kSeed + cases(60); ++seed) {
     Random random(seed);
     Case c = ones(random);
     c.use_bias = true;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cases.h"
 #include "checks.h"
 #include "guarded.h"
 
@@ -16,7 +17,7 @@ constexpr std::uint64_t kSeed = 20261129;
 class ScratchMemory : public testing::TestWithParam<Isa> {};
 
 TEST_P(ScratchMemory, OfExactlyTheStatedSizeIsEnoughWhateverItHolds) {
-  for (std::uint64_t seed = kSeed; seed < kSeed + 150; ++seed) {
+  for (std::uint64_t seed = kSeed; seed < kSeed + cases(150); ++seed) {
     Random random(seed);
     const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
     const Case c = make_case(random_problem(random), dtype, Values::kNormal, random);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cases.h"
 #include "checks.h"
 
 namespace upconv::test {
@@ -180,7 +181,7 @@ TEST_P(Shapes, EveryNumberOfPixelsAndChannelsAroundATile) {
 }
 
 TEST_P(Shapes, TheLayersShapeIsTheResults) {
-  for (std::uint64_t seed = kSeed; seed < kSeed + 50; ++seed) {
+  for (std::uint64_t seed = kSeed; seed < kSeed + cases(50); ++seed) {
     Random random(seed);
     const Case c = make_case(random_problem(random), DType::kFloat32, Values::kIntegers, random);
     const ConvolutionTranspose layer = layer_of(c, GetParam());

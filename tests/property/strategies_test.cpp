@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 
+#include "cases.h"
 #include "checks.h"
 #include "layers.h"
 #include "plans.h"
@@ -19,8 +20,8 @@ namespace {
 class Strategies : public testing::TestWithParam<Isa> {};
 
 TEST_P(Strategies, AgreeOnRandomLayers) {
-  int narrow = 0;
-  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+  std::uint64_t narrow = 0;
+  for (std::uint64_t seed = 1; seed <= cases(400); ++seed) {
     Random random(seed);
     const Problem problem = random_problem(random);
     const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
@@ -32,7 +33,7 @@ TEST_P(Strategies, AgreeOnRandomLayers) {
     ASSERT_EQ(values_of(plans.run(*plans.narrow, x)), values_of(plans.run(*plans.wide, x)))
         << "seed " << seed << " " << problem.text();
   }
-  EXPECT_GT(narrow, 350);
+  EXPECT_GT(narrow, cases(350));
 }
 
 // Layers that the narrow strategy cuts into many strips, sets of rows or pieces.
@@ -73,7 +74,7 @@ TEST_P(Strategies, AgreeWhereWorkIsCut) {
 
 TEST_P(Strategies, AgreeOnResidualsActivationsAndChannelSlices) {
   for (const char* activation : {"linear", "relu6", "tanh"}) {
-    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    for (std::uint64_t seed = 1; seed <= cases(40); ++seed) {
       Random random(seed);
       const Problem problem = random_problem(random);
       const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "bind.h"
+#include "cases.h"
 #include "layer_state.h"
 #include "layers.h"
 #include "wide_pieces.h"
@@ -49,7 +50,7 @@ std::vector<double> in_order(const Case& c, bool fused) {
 }
 
 TEST_P(SummationOrder, IsBiasTapsInputChannelsBitForBit) {
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= cases(60); ++seed) {
     Random random(seed);
     Problem problem{.batch = {},
                     .input = {draw(random, 1, 6), draw(random, 1, 9)},

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cases.h"
 #include "checks.h"
 
 namespace upconv::test {
@@ -99,7 +100,7 @@ class Views : public testing::TestWithParam<Isa> {
 };
 
 TEST_P(Views, OfAnInputMayHaveAnyStrides) {
-  for (std::uint64_t seed = kSeed; seed < kSeed + 200; ++seed) {
+  for (std::uint64_t seed = kSeed; seed < kSeed + cases(200); ++seed) {
     Random random(seed);
     const Case c = make_case(random_problem(random), dtype_for(seed), Values::kNormal, random);
     const ConvolutionTranspose layer = layer_of(c, GetParam());
@@ -163,7 +164,7 @@ TEST_P(Views, OfAnInputMayRepeatAnImage) {
 }
 
 TEST_P(Views, OfAnOutputAreFilledAndNothingElseIsWritten) {
-  for (std::uint64_t seed = 2 * kSeed; seed < 2 * kSeed + 200; ++seed) {
+  for (std::uint64_t seed = 2 * kSeed; seed < 2 * kSeed + cases(200); ++seed) {
     Random random(seed);
     const Case c = make_case(random_problem(random), dtype_for(seed), Values::kNormal, random);
     const ConvolutionTranspose layer = layer_of(c, GetParam(), seed % 2 == 0 ? "relu6" : "elu");
@@ -183,7 +184,7 @@ TEST_P(Views, OfAnOutputAreFilledAndNothingElseIsWritten) {
 }
 
 TEST_P(Views, OfAResidualMayHaveAnyStrides) {
-  for (std::uint64_t seed = 3 * kSeed; seed < 3 * kSeed + 120; ++seed) {
+  for (std::uint64_t seed = 3 * kSeed; seed < 3 * kSeed + cases(120); ++seed) {
     Random random(seed);
     const Case c = make_case(random_problem(random), dtype_for(seed), Values::kNormal, random);
     const ConvolutionTranspose layer = layer_of(c, GetParam(), seed % 2 == 0 ? "relu" : "silu");

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "cases.h"
 #include "checks.h"
 #include "layers.h"
 #include "plans.h"
@@ -49,8 +50,8 @@ double epsilon_of(DType dtype) {
 class Winograd : public testing::TestWithParam<Isa> {};
 
 TEST_P(Winograd, IsTheDefinitionOnRandomLayers) {
-  int accepted = 0;
-  for (std::uint64_t seed = 1; seed <= 250; ++seed) {
+  std::uint64_t accepted = 0;
+  for (std::uint64_t seed = 1; seed <= cases(250); ++seed) {
     Random random(seed);
     const Problem problem = random_winograd_problem(random);
     const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
@@ -64,7 +65,7 @@ TEST_P(Winograd, IsTheDefinitionOnRandomLayers) {
     EXPECT_LE(errors_of(got, expected.values).largest, 16 * epsilon_of(dtype) * expected.magnitude)
         << "seed " << seed << " " << problem.text();
   }
-  EXPECT_GT(accepted, 240);
+  EXPECT_GT(accepted, cases(240));
 }
 
 /// Layers of many rounds, parts and classes; a transform of every size.
@@ -122,7 +123,7 @@ TEST_P(Winograd, RootMeanSquareErrorIsBelowFourTimesTheDirectOne) {
 
 TEST_P(Winograd, AppliesActivationsAndResidualsAndWritesOnlyItsChannels) {
   for (const char* activation : {"linear", "relu6", "tanh"}) {
-    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    for (std::uint64_t seed = 1; seed <= cases(30); ++seed) {
       Random random(seed);
       const Problem problem = random_winograd_problem(random);
       const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
