@@ -1,6 +1,6 @@
-# Included instead of ../generators where the build is for another machine: the target
-# upconv_generators, a program of this one, from a build of its own. An x86-64 build's, named by
-# -DUPCONV_GENERATORS=, saves that.
+# Included instead of ../generators where the build is for another machine, or names the program of
+# another build by -DUPCONV_GENERATORS=: the target upconv_generators, a program of this machine, that
+# one or from a build of its own.
 set(UPCONV_GENERATORS "" CACHE FILEPATH "The program upconv_generators of a build for this machine.")
 
 add_executable(upconv_generators IMPORTED GLOBAL)

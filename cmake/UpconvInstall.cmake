@@ -5,7 +5,7 @@ include(GNUInstallDirs)
 set(upconv_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/upconv")
 
 install(
-  TARGETS upconv
+  TARGETS upconv upconv_c
   EXPORT upconv-targets
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"

@@ -9,6 +9,9 @@
 
 // One file of rows per kind, made by cmake/UpconvKernels.cmake. First the generated objects'
 // functions.
+// Hidden: a shared object that the library is linked into exports none of them. (The objects say
+// nothing; of all declarations the strictest decides.)
+#pragma GCC visibility push(hidden)
 extern "C" {
 #define UPCONV_TILE_KERNEL(NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST)                  \
   int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
@@ -35,6 +38,7 @@ extern "C" {
 #include "epilogue_rows.inc"
 #undef UPCONV_EPILOGUE_KERNEL
 }
+#pragma GCC visibility pop
 
 namespace upconv {
 namespace internal {

@@ -1,4 +1,5 @@
-// The whole library. (halide_buffer.h, which needs a header of Halide's, is left out.)
+// The whole library. (halide_buffer.h, which needs a header of Halide's, and c_api.h, the same
+// for C, are left out.)
 #pragma once
 
 // IWYU pragma: begin_exports

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <functional>
+#include <memory>
 #include <new>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "checks.h"
 #include "failing_malloc.h"
 #include "temporary_folder.h"
+#include "upconv/c_api.h"
 
 namespace upconv::test {
 namespace {
@@ -281,6 +283,34 @@ TEST_F(OutOfMemory, ACallThatIsGivenItsMemoryAllocatesNothing) {
   const long before = allocations();
   layer_(x, view, call);
   EXPECT_EQ(allocations(), before);
+}
+
+TEST_F(OutOfMemory, IsAStatusInC) {
+  const auto require = [](upconv_status status, const upconv_error& error) {
+    if (status == UPCONV_OUT_OF_MEMORY) throw std::bad_alloc();
+    if (status != UPCONV_OK) throw Error(ErrorKind::kInvalidArgument, error.message);
+  };
+  static constexpr int64_t kFilter[2] = {4, 3};
+  upconv_options options = {};
+  options.size = sizeof options;
+  options.input_size = 5;
+  options.output_size = 9;
+  options.filter_shape = kFilter;
+  const Tensor& weights = kernel_;
+  const upconv_const_view kernel = {weights.data(), UPCONV_FLOAT32, 4, weights.shape().begin(),
+                                    nullptr};
+  const upconv_const_view x = {x_.data(), UPCONV_FLOAT32, 4, x_.shape().begin(), nullptr};
+  Tensor result = Tensor::zeros(DType::kFloat32, {2, 8, 8, 9});
+  const upconv_view y = {result.data(), UPCONV_FLOAT32, 4, result.shape().begin(), nullptr};
+  const auto operation = [&] {
+    upconv_error error = {};
+    upconv_layer* made = nullptr;
+    require(upconv_layer_create(&options, &kernel, nullptr, &made, &error), error);
+    const std::unique_ptr<upconv_layer, void (*)(upconv_layer*)> layer(made, upconv_layer_destroy);
+    require(upconv_layer_set_weights(made, &kernel, nullptr, &error), error);
+    require(upconv_layer_run(made, &x, &y, nullptr, &error), error);
+  };
+  expect_survived(operation, [] {});
 }
 
 }  // namespace

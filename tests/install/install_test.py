@@ -3,6 +3,7 @@ there: with CMake, with pkg-config, for this processor and for another.
 
 usage: install_test.py CMAKE BUILD_FOLDER CXX_COMPILER [unittest arguments]"""
 
+import json
 import os
 import pathlib
 import shutil
@@ -84,17 +85,27 @@ class Install(unittest.TestCase):
                          "-DCMAKE_EXE_LINKER_FLAGS=-static")
         self.assertEqual(check("qemu-aarch64-static", out / "layer"), "done, 8 rows\n")
 
-    def test_subfolder_is_configured(self):
-        """Building it would be building Upconv once more."""
+    def test_subfolder(self):
+        """By FetchContent. To be short, with the generators of this build, and kernels for the least
+        instruction set alone."""
+        table = json.loads((HERE.parents[1] / "schedules/kernels.json").read_text())
+        table["targets"] = {isa: target for isa, target in table["targets"].items()
+                            if isa in ("sse41", "neon")}
+        kernels = self.folder / "kernels.json"
+        kernels.write_text(json.dumps(table))
         cache = dict(line.split("=", 1) for line in
                      pathlib.Path(BUILD, "CMakeCache.txt").read_text().splitlines()
                      if "=" in line and not line.startswith("#"))
         out = self.folder / "subfolder"
         check(CMAKE, "-S", HERE / "subfolder", "-B", out, f"-DUPCONV_SOURCE={HERE.parents[1]}",
-              f"-DHalide_DIR={cache['Halide_DIR:PATH']}", f"-DCMAKE_CXX_COMPILER={CXX}")
+              f"-DHalide_DIR={cache['Halide_DIR:PATH']}", f"-DCMAKE_CXX_COMPILER={CXX}",
+              f"-DUPCONV_GENERATORS={BUILD}/generators/upconv_generators",
+              f"-DUPCONV_KERNEL_TABLE={kernels}")
         listed = check(CMAKE, "--build", out, "--target", "help")
         for target in ("consumer", "decoder_avx2_layer", "upconv_compiler"):
             self.assertIn(target, listed)
+        check(CMAKE, "--build", out, "--target", "consumer", "--parallel", "2")
+        check(out / "consumer")
 
 
 if __name__ == "__main__":
