@@ -7,8 +7,8 @@
 
 namespace upconv::test {
 
-/// `count`, or UPCONV_TEST_CASES_PERCENT of it and at least one where that is set: an emulator takes
-/// ten times as long.
+/// `count`, or UPCONV_TEST_CASES_PERCENT of it and at least one where that is set: an emulator
+/// takes ten times as long.
 inline std::uint64_t cases(std::uint64_t count) {
   const char* const percent = std::getenv("UPCONV_TEST_CASES_PERCENT");
   if (percent == nullptr) return count;
