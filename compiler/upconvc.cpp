@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "compile.h"
+#include "guarded.h"
 #include "input.h"
 #include "numbers.h"
 #include "plan.h"
@@ -105,7 +106,8 @@ void compile_for(const std::string& name, const std::vector<LayerPlan>& plans,
   }
 }
 
-void compile(const Options& options, const std::vector<std::string>& command) {
+/// @return exit status
+int compile(const Options& options, const std::vector<std::string>& command) {
   const std::set<Emit> emit = parse_emit(options.emit);
   const std::vector<std::string>& strategies = strategy_names();
   if (!options.strategy.empty() &&
@@ -128,15 +130,27 @@ void compile(const Options& options, const std::vector<std::string>& command) {
     }
   }
   const fs::path output = options.output;
-  const Workplace workplace(output);
-  for (const auto& [name, plans] : targets) {
-    compile_for(name, plans, workplace.path() / name, emit, command);
+  const HeldSignals held;
+  try {
+    const Workplace workplace(output);
+    const int status = run_guarded([&] {
+      return tools::run_program("upconvc", [&] {
+        for (const auto& [name, plans] : targets) {
+          compile_for(name, plans, workplace.path() / name, emit, command);
+        }
+        return tools::kDone;
+      });
+    });
+    if (status != tools::kDone) return status;  // it has said why
+    for (const auto& [name, plans] : targets) {
+      if (fs::exists(output / name)) fs::rename(output / name, workplace.path() / (name + ".old"));
+      fs::rename(workplace.path() / name, output / name);
+      std::cout << (output / name).string() << "\n";
+    }
+  } catch (const Interrupted& interrupted) {
+    end_by(interrupted.signal);  // the workplace is gone
   }
-  for (const auto& [name, plans] : targets) {
-    if (fs::exists(output / name)) fs::rename(output / name, workplace.path() / (name + ".old"));
-    fs::rename(workplace.path() / name, output / name);
-    std::cout << (output / name).string() << "\n";
-  }
+  return tools::kDone;
 }
 
 /// Halide's errors as ours; its warnings (emulated types, say) are of no use to who compiles a
@@ -188,8 +202,7 @@ int run(int argc, const char* const* argv) {
   command.front() = "upconvc";
   Reporter reporter;
   Halide::set_custom_compile_time_error_reporter(&reporter);
-  compile(options, command);
-  return tools::kDone;
+  return compile(options, command);
 }
 
 }  // namespace

@@ -8,10 +8,14 @@ definition.
 """
 
 import json
+import os
 import pathlib
 import re
 import shutil
+import signal
+import subprocess
 import sys
+import time
 import unittest
 
 import numpy as np
@@ -306,6 +310,50 @@ class Mistakes(CompilerTest):
         refused(1, "bad.onnx", "ONNX", arguments=arguments("bad.onnx"))
         (self.folder / "file").write_text("")
         refused(1, "file", "cannot be written", arguments=arguments(output="file"))
+
+
+class Interrupted(CompilerTest):
+    """A run that ends early leaves what was there before, and nothing else."""
+
+    def start(self):
+        """A run that has begun to compile, for many targets, over an older result."""
+        self.write_layer(BASE)
+        self.compile_layer()
+        self.before = self.files()
+        targets = ["sse41", "avx2", "avx512", "neon", "armv7", "riscv"]
+        process = subprocess.Popen(
+            [Tools.upconvc, "layer.json", "--name", "decoder", "-o", "out",
+             *[part for target in targets for part in ("--target", target)]],
+            cwd=self.folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        end = time.monotonic() + 60
+        while not list(self.folder.glob("out/.upconvc-*/*/lib")):
+            self.assertIsNone(process.poll(), "it ended before it was interrupted")
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.001)
+        return process
+
+    def files(self):
+        return {path.relative_to(self.folder): path.read_bytes() if path.is_file() else None
+                for path in self.folder.rglob("*")}
+
+    def test_signals(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(signal=number):
+                process = self.start()
+                process.send_signal(number)
+                process.communicate(timeout=60)
+                self.assertEqual(process.returncode, -number)
+                self.assertEqual(self.files(), self.before)
+
+    def test_compilation_that_is_killed(self):
+        process = self.start()
+        child = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        os.kill(int(child), signal.SIGKILL)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("upconvc: error: the compilation was ended by a signal", errors)
+        self.assertEqual(self.files(), self.before)
 
 
 if __name__ == "__main__":
