@@ -11,7 +11,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 #: Modules of the package workers; each needs its Python package.
 PYTHON_WORKERS = ("onnxruntime", "openvino", "torch", "tensorflow", "litert", "ncnn")
 #: Those that only take part when they are asked for by name.
-ON_REQUEST = ("autoscheduled",)
+ON_REQUEST = ("autoscheduled", "compiled")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
 
 

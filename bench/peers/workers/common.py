@@ -65,6 +65,9 @@ def crops(problem):
 
 
 def repeat(call, calls):
+    """Seconds; a call may have a loop of its own, where Python's would show."""
+    if hasattr(call, "repeat"):
+        return call.repeat(calls)
     start = now()
     for _ in range(calls):
         call()
