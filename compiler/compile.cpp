@@ -34,8 +34,13 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
     for (const int d : taps[0]) {
       for (const int h : taps[1]) {
         for (const int w : taps[2]) {
-          const Index tap =
-              ((d + r_d) * axes[1].axis.filter + h + r_h) * axes[2].axis.filter + w + r_w;
+          const Index tap_d = d + r_d, tap_h = h + r_h, tap_w = w + r_w;
+          if (tap_d >= axes[0].axis.filter || tap_h >= axes[1].axis.filter ||
+              tap_w >= axes[2].axis.filter) {  // of combined phases, some have a tap less
+            at += ci_count * step;
+            continue;
+          }
+          const Index tap = (tap_d * axes[1].axis.filter + tap_h) * axes[2].axis.filter + tap_w;
           for (Index ci = 0; ci < ci_count; ++ci, at += step) {
             *at = kernel[(tap * ci_count + ci) * co_count + co];
           }

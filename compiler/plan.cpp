@@ -84,14 +84,20 @@ PlannedAxis plan_axis(const LayerSpec& spec, int axis) {
   return planned;
 }
 
-/// The phases of the axes from `first` on can be channels.
+/// The phases of the axes from `first` on can be channels. Where the stride does not divide the
+/// filter, some phases get a tap that is zero; it would turn an input that is not finite into NaN
+/// in outputs that do not see it, so that direct arithmetic has none.
 bool can_combine(const LayerPlan& plan, std::size_t first) {
+  const bool direct = plan.spec.checked.options.arithmetic == Arithmetic::kDirect;
   for (std::size_t axis = first; axis < 3; ++axis) {
     const Axis& of = plan.axes[axis].axis;
-    if (of.dilation != 1 || of.filter % of.stride != 0) return false;
+    if (of.dilation != 1 || (direct && of.filter % of.stride != 0)) return false;
   }
   return plan.axes[first].axis.stride > 1;
 }
+
+/// Taps of each phase of an axis when they are combined.
+Index combined_taps(const Axis& axis) { return internal::ceil_div(axis.filter, axis.stride); }
 
 /// Combines phases where that is asked for, or computes less in vain.
 /// @return the blocks of channels
@@ -105,12 +111,19 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
     for (const TileRow& row : blocks) cost += row.cost;
     return cost;
   };
-  // Costs of one output of every phase. A combined one is stored through the stack.
-  constexpr double kStoreCost = 1.15;
+  // Costs of one output of every phase: a block for every tap.
+  const auto taps_from = [&](std::size_t first) {
+    double taps = 1;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      const Axis& of = plan.axes[axis].axis;
+      taps *= static_cast<double>(axis < first ? of.filter : combined_taps(of));
+    }
+    return taps;
+  };
+  constexpr double kStoreCost = 1.15;  // a combined one is stored through the stack
   std::vector<TileRow> best = blocks_for(plan.output_size());
   if (strategy == "wide") return best;
-  double least = cost_of(best);
-  for (const PlannedAxis& axis : plan.axes) least *= static_cast<double>(axis.axis.stride);
+  double least = cost_of(best) * taps_from(3);
   if (strategy == "combined") least = std::numeric_limits<double>::infinity();
   std::size_t from = 3;
   Index channels = plan.output_size();
@@ -120,10 +133,7 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
     std::vector<TileRow> blocks = blocks_for(channels);
     // Rows of y are not cut; along w alone a row is as many blocks as it takes.
     if (first < 2 && blocks.size() > 1) continue;
-    double cost = cost_of(blocks) * kStoreCost;
-    for (std::size_t axis = 0; axis < first; ++axis) {
-      cost *= static_cast<double>(plan.axes[axis].axis.stride);
-    }
+    const double cost = cost_of(blocks) * kStoreCost * taps_from(first);
     if (cost >= least) continue;
     least = cost;
     best = std::move(blocks);
@@ -132,14 +142,15 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
   if (strategy == "combined" && from == 3) {
     throw Error(ErrorKind::kUnsupported,
                 plan.spec.checked.label +
-                    ": phases can be combined where dilations are 1, filters multiples of strides "
-                    "above 1, and all channels of all phases fit one tile; this layer's cannot");
+                    ": phases can be combined where dilations are 1, a stride is above 1, strides "
+                    "divide filters (with fast arithmetic they need not), and all channels of all "
+                    "phases fit one tile; this layer's cannot");
   }
   for (std::size_t axis = from; axis < 3; ++axis) {
     PlannedAxis& of = plan.axes[axis];
     if (of.axis.stride == 1) continue;
     of.combined = of.axis.stride;
-    of.phases = internal::AxisPhases(of.axis.filter / of.axis.stride, 1, 1);
+    of.phases = internal::AxisPhases(combined_taps(of.axis), 1, 1);
   }
   return best;
 }

@@ -3,9 +3,10 @@
 //   packed[weights_at + (((b*K_d + t_d)*K_h + t_h)*K_w + t_w)*ci*C + ci*C + c]
 //       = kernel[tap_d(t_d) + r_d, tap_h(t_h) + r_h, tap_w(t_w) + r_w, ci, co]
 //
-// with C the channels of a block, zero past the last, and t the taps of an axis phase by phase.
-// Channel first_channel + b*C + c is ((r_d*P_h + r_h)*P_w + r_w) * output_size + co, with P the
-// phases of an axis that are combined, 1 where none are (whole_layer.h).
+// with C the channels of a block, zero past the last and past the kernel's taps, and t the taps of
+// an axis phase by phase. Channel first_channel + b*C + c is ((r_d*P_h + r_h)*P_w + r_w) *
+// output_size + co, with P the phases of an axis that are combined, 1 where none are
+// (whole_layer.h).
 #pragma once
 
 #include <array>
@@ -40,16 +41,18 @@ inline Halide::Func packed_weights(const PackInputs& in) {
   const Expr tap = row / in.input_size, ci = row % in.input_size;
   const Expr t[3] = {tap / (in.filter[1] * in.filter[2]), tap / in.filter[2] % in.filter[1],
                      tap % in.filter[2]};
-  Expr from = 0;
+  Expr from = 0, exists = channel < channels;
   for (std::size_t axis = 0; axis < 3; ++axis) {
-    from = from * in.kernel_taps[axis] + r[axis] +
-           in.tap[axis](Halide::unsafe_promise_clamped(t[axis], 0, in.filter[axis] - 1));
+    const Expr at =
+        r[axis] + in.tap[axis](Halide::unsafe_promise_clamped(t[axis], 0, in.filter[axis] - 1));
+    exists = exists && at < in.kernel_taps[axis];
+    from = from * in.kernel_taps[axis] + Halide::min(at, in.kernel_taps[axis] - 1);
   }
   from = (from * in.input_size + ci) * in.output_size + channel % in.output_size;
   Halide::Func weights("weights");
-  weights(c, row, b) = Halide::select(
-      channel < channels, in.kernel(Halide::unsafe_promise_clamped(from, 0, 2147483646)),
-      Halide::Internal::make_const(in.type, 0));
+  weights(c, row, b) =
+      Halide::select(exists, in.kernel(Halide::unsafe_promise_clamped(from, 0, 2147483646)),
+                     Halide::Internal::make_const(in.type, 0));
   return weights;
 }
 

@@ -49,6 +49,13 @@ class Layers(CompilerTest):
             ({"filter_shape": [8], "strides": [8], "padding": [[3, 2]], "output_size": 1}, (1,)),
             ({"filter_shape": [2, 4, 2], "strides": [2, 2, 2], "padding": "valid",
               "output_size": 1, "dtype": "float64"}, (2, 3, 4)),
+            # Phases that have a tap less than others, or none.
+            ({"filter_shape": [9, 9], "strides": [2, 2], "padding": [[4, 4], [3, 5]],
+              "output_padding": [1, 1], "output_size": 1, "arithmetic": "fast"}, (6, 5)),
+            ({"filter_shape": [3, 2, 5], "strides": [2, 3, 4], "padding": "valid",
+              "output_size": 2, "arithmetic": "fast"}, (2, 3, 4)),
+            ({"filter_shape": [1, 9], "strides": [1, 4], "padding": "same",
+              "output_size": 5, "arithmetic": "fast"}, (3, 1)),
         ]
         isas = runnable_isas()
         for case, (config, extents) in enumerate(layers):
@@ -297,7 +304,7 @@ class Mistakes(CompilerTest):
         refused(2, "--input-shape", arguments=[*arguments(), "--input-shape", "1,2,2,4"])
         refused(2, "--tile", "12x2", arguments=[*arguments(), "--tile", "12by2"])
         refused(2, "--strategy", "wide or combined", arguments=[*arguments(), "--strategy", "deep"])
-        refused(2, "multiples of strides", arguments=[*arguments(), "--strategy", "combined"])
+        refused(2, "strides divide filters", arguments=[*arguments(), "--strategy", "combined"])
         refused(2, "--emit", "stmt, asm", arguments=[*arguments(), "--emit", "elf"])
         refused(2, "w.npz", "[3, 3, 3, 5]", arguments=[*arguments(), "--weights", "w.npz"])
         refused(1, "absent.json", arguments=arguments("absent.json"))

@@ -103,7 +103,7 @@ class CompilerTest(unittest.TestCase):
 
     def write_layer(self, config, kernel=None, bias=None):
         # One order of summation, as compiled layers have.
-        (self.folder / "layer.json").write_text(json.dumps(dict(config, arithmetic="direct")))
+        (self.folder / "layer.json").write_text(json.dumps({"arithmetic": "direct", **config}))
         if kernel is not None:
             np.savez(self.folder / "w.npz", *([kernel] if bias is None else [bias, kernel]))
 
