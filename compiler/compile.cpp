@@ -4,6 +4,7 @@
 #include <fstream>
 #include <map>
 
+#include "choose.h"
 #include "driver.h"
 #include "package.h"
 #include "pipelines.h"
@@ -84,30 +85,52 @@ void write(const std::filesystem::path& path, const std::string& text) {
 
 }  // namespace
 
-void compile_layer(const LayerPlan& plan, const std::filesystem::path& prefix,
+void compile_layer(const std::vector<LayerPlan>& variants, const std::filesystem::path& prefix,
                    const std::set<Emit>& emit, const std::vector<std::string>& command) {
   using Halide::OutputFileType;
-  const std::string& name = plan.spec.name;
+  const std::string& name = variants.front().spec.name;
   const std::filesystem::path library = prefix / "lib" / ("lib" + name + ".a");
   std::filesystem::create_directories(library.parent_path());
-  std::map<OutputFileType, std::string> files = {
-      {OutputFileType::static_library, library.string()}};
-  const auto add = [&](Emit what, OutputFileType type, const char* extension) {
-    if (!emit.contains(what)) return;
-    std::filesystem::create_directories(prefix / "emit");
-    files[type] = (prefix / "emit" / (name + extension)).string();
+  const auto compile = [&](const LayerPlan& plan, OutputFileType type, const std::string& path) {
+    std::map<OutputFileType, std::string> files = {{type, path}};
+    const auto add = [&](Emit what, OutputFileType shown, const char* extension) {
+      if (!emit.contains(what)) return;
+      std::filesystem::create_directories(prefix / "emit");
+      files[shown] = (prefix / "emit" / (plan.spec.name + extension)).string();
+    };
+    add(Emit::kStmt, OutputFileType::stmt, ".stmt");
+    add(Emit::kAssembly, OutputFileType::assembly, ".s");
+    add(Emit::kLlvm, OutputFileType::llvm_assembly, ".ll");
+    add(Emit::kHtml, OutputFileType::stmt_html, ".html");
+    make_module(plan).compile(files);
   };
-  add(Emit::kStmt, OutputFileType::stmt, ".stmt");
-  add(Emit::kAssembly, OutputFileType::assembly, ".s");
-  add(Emit::kLlvm, OutputFileType::llvm_assembly, ".ll");
-  add(Emit::kHtml, OutputFileType::stmt_html, ".html");
-  make_module(plan).compile(files);
+  if (variants.size() == 1) {
+    compile(variants.front(), OutputFileType::static_library, library.string());
+  } else {
+    const std::filesystem::path folder = prefix / "objects";
+    std::filesystem::create_directories(folder);
+    std::vector<std::string> objects;
+    const auto object = [&](const std::string& of) {
+      return objects.emplace_back((folder / (of + ".o")).string());
+    };
+    for (const LayerPlan& plan : variants) {
+      const LayerPlan variant = variant_of(plan);
+      compile(variant, OutputFileType::object, object(variant.spec.name));
+    }
+    const Halide::Module chooser = choosing_module(name, variants);
+    chooser.compile({{OutputFileType::object, object(name)}});
+    write_isa_object(name, object(name + "_isa"));
+    Halide::create_static_library(objects, chooser.target(), library.string());
+    std::filesystem::remove_all(folder);
+  }
 
-  write(prefix / "include" / (name + ".h"), c_header(plan));
-  write(prefix / "include" / (name + ".hpp"), cxx_header(plan));
+  write(prefix / "include" / (name + ".h"), c_header(variants));
+  write(prefix / "include" / (name + ".hpp"), cxx_header(variants.front()));
   write(prefix / "share" / (name + ".json"),
-        manifest(plan, std::filesystem::file_size(library), command));
-  for (const PackageFile& file : package_files(plan)) write(prefix / file.path, file.text);
+        manifest(variants, std::filesystem::file_size(library), command));
+  for (const PackageFile& file : package_files(variants.front())) {
+    write(prefix / file.path, file.text);
+  }
 }
 
 }  // namespace upconv::compiler

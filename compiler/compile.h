@@ -18,9 +18,10 @@ enum class Emit { kStmt, kAssembly, kLlvm, kHtml };
 ///   lib/libNAME.a  include/NAME.h  include/NAME.hpp  share/NAME.json
 ///   lib/cmake/NAME/NAMEConfig.cmake  lib/pkgconfig/NAME.pc
 ///
+/// @param variants of one layer: for one target, or several among which it chooses (choose.h)
 /// @param command for the manifest: what makes the same again
 /// @throws Error kIo
-void compile_layer(const LayerPlan& plan, const std::filesystem::path& prefix,
+void compile_layer(const std::vector<LayerPlan>& variants, const std::filesystem::path& prefix,
                    const std::set<Emit>& emit, const std::vector<std::string>& command);
 
 }  // namespace upconv::compiler

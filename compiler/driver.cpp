@@ -95,23 +95,10 @@ class Driver {
   Driver(Halide::Module& module, const LayerPlan& plan, const LayerPipelines& pipelines)
       : module_(module), plan_(plan), pipelines_(pipelines) {}
 
-  void add_run() {
-    std::vector<LoweredArgument> arguments;
-    if (!plan_.spec.embeds_weights()) arguments.push_back(argument("packed", Halide::Handle()));
-    arguments.push_back(argument("x", Halide::Handle()));
-    for (const std::string& name : extent_arguments(plan_)) {
-      arguments.push_back(argument(name, Int(32)));
-    }
-    arguments.push_back(argument("y", Halide::Handle()));
-    arguments.push_back(argument("scratch", Halide::Handle()));
-    add("_run", arguments, check_extents(walk()));
-  }
+  void add_run() { add("_run", run_arguments(plan_), check_extents(walk())); }
 
   void add_pack() {
-    std::vector<LoweredArgument> arguments = {argument("kernel", Halide::Handle())};
     const bool has_bias = plan_.spec.checked.options.use_bias;
-    if (has_bias) arguments.push_back(argument("bias", Halide::Handle()));
-    arguments.push_back(argument("packed", Halide::Handle()));
     std::vector<Stmt> calls;
     const Expr none = make_zero(Halide::Handle());
     for (std::size_t n = 0; n < plan_.parts.size(); ++n) {
@@ -121,7 +108,7 @@ class Driver {
       calls.push_back(pipelines_.pack_bias[n].call(
           {has_bias ? pointer("bias") : none, address(type(), "packed", part.bias_at)}, {}));
     }
-    add("_pack", arguments, Block::make(calls));
+    add("_pack", pack_arguments(plan_), Block::make(calls));
   }
 
  private:
@@ -254,6 +241,25 @@ void add_functions(Halide::Module& module, const LayerPlan& plan, const LayerPip
   Driver driver(module, plan, pipelines);
   driver.add_run();
   if (!plan.spec.embeds_weights()) driver.add_pack();
+}
+
+std::vector<LoweredArgument> run_arguments(const LayerPlan& plan) {
+  std::vector<LoweredArgument> arguments;
+  if (!plan.spec.embeds_weights()) arguments.push_back(argument("packed", Halide::Handle()));
+  arguments.push_back(argument("x", Halide::Handle()));
+  for (const std::string& name : extent_arguments(plan)) {
+    arguments.push_back(argument(name, Int(32)));
+  }
+  arguments.push_back(argument("y", Halide::Handle()));
+  arguments.push_back(argument("scratch", Halide::Handle()));
+  return arguments;
+}
+
+std::vector<LoweredArgument> pack_arguments(const LayerPlan& plan) {
+  std::vector<LoweredArgument> arguments = {argument("kernel", Halide::Handle())};
+  if (plan.spec.checked.options.use_bias) arguments.push_back(argument("bias", Halide::Handle()));
+  arguments.push_back(argument("packed", Halide::Handle()));
+  return arguments;
 }
 
 std::vector<std::string> extent_arguments(const LayerPlan& plan) {

@@ -12,10 +12,15 @@ enum RunStatus {
   kRunDone = 0,
   kRunBadExtent = 1,  ///< an extent is below 1, or the output's would be negative
   kRunTooLarge = 2,   ///< input or output has more than 2147483647 elements
+  kRunNoIsa = 3,      ///< of a library that chooses: the processor has none of its instruction sets
 };
 
 /// Adds `NAME_run` and, unless weights are constants, `NAME_pack`.
 void add_functions(Halide::Module& module, const LayerPlan& plan, const LayerPipelines& pipelines);
+
+/// The arguments of NAME_run and of NAME_pack.
+std::vector<Halide::Internal::LoweredArgument> run_arguments(const LayerPlan& plan);
+std::vector<Halide::Internal::LoweredArgument> pack_arguments(const LayerPlan& plan);
 
 /// `images`, `depth`, `height` and `width`: those that are arguments of NAME_run, in its order.
 std::vector<std::string> extent_arguments(const LayerPlan& plan);

@@ -3,6 +3,7 @@
 #include <cctype>
 #include <string>
 
+#include "choose.h"
 #include "driver.h"
 #include "package.h"
 
@@ -43,7 +44,7 @@ class Words {
     return text + ", " + std::to_string(output ? plan_.output_size() : plan_.input_size()) + "]";
   }
 
-  std::string defines() const {
+  std::string defines(const std::vector<LayerPlan>& variants) const {
     std::string text;
     const auto define = [&](const std::string& name, Index value) {
       text += "#define " + macro_ + "_" + name + " " + std::to_string(value) + "\n";
@@ -56,9 +57,8 @@ class Words {
     }
     define("INPUT_SIZE", plan_.input_size());
     define("OUTPUT_SIZE", plan_.output_size());
-    const auto bytes = static_cast<Index>(plan_.element_bytes());
-    if (!plan_.spec.embeds_weights()) define("PACKED_BYTES", plan_.packed_elements * bytes);
-    define("SCRATCH_BYTES", plan_.scratch_bytes());
+    if (!plan_.spec.embeds_weights()) define("PACKED_BYTES", most_packed_bytes(variants));
+    define("SCRATCH_BYTES", most_scratch_bytes(variants));
     return text;
   }
 
@@ -139,8 +139,25 @@ std::string fill(std::string text, const std::vector<std::pair<std::string, std:
 
 }  // namespace
 
-std::string c_header(const LayerPlan& plan) {
+std::string c_header(const std::vector<LayerPlan>& variants) {
+  const LayerPlan& plan = variants.front();
   const Words words(plan);
+  std::string targets, functions;
+  for (const LayerPlan& variant : variants) {
+    const std::string name = variant_of(variant).spec.name;
+    targets += (targets.empty() ? "" : "+") + variant.target.name;
+    functions += "int32_t " + name + "_run({run});\n";
+    if (!plan.spec.embeds_weights()) functions += "int32_t " + name + "_pack({pack});\n";
+  }
+  const bool chooses = variants.size() > 1;
+  const std::string choice = chooses ? R"(
+/* The best instruction set that the processor has and the system lets it use: 1 for SSE4.1, 2 for
+   AVX2 with FMA, 3 for AVX-512, 0 for none of them. {n}_run and {n}_pack use the best of
+   {target} up to it. */
+int32_t {n}_isa(void);
+/* The same on one instruction set, which the processor must have. Each packs in an order of its own. */
+{functions})"
+                                     : "";
   const std::string pack = plan.spec.embeds_weights() ? "" : R"(
 /* Packs a kernel {kernel}{and_bias} into {N}_PACKED_BYTES bytes that
    {n}_run reads. The packed order is that of this library; pack again for another. */
@@ -169,12 +186,12 @@ extern "C" {
 enum {
   {N}_DONE = 0,
   {N}_BAD_EXTENT = 1, /* an extent is below 1, or y's would be negative */
-  {N}_TOO_LARGE = 2   /* x or y would have more than 2147483647 elements */
-};
+  {N}_TOO_LARGE = 2, /* x or y would have more than 2147483647 elements */
+{no_isa}};
 {pack_function}
 /* Computes y. scratch: {N}_SCRATCH_BYTES bytes, aligned as an int32_t; may be null when that is 0. */
 int32_t {n}_run({run});
-{outputs}
+{choice}{outputs}
 static inline const char *{n}_error_text(int32_t status) {
   switch (status) {
     case {N}_DONE:
@@ -183,7 +200,7 @@ static inline const char *{n}_error_text(int32_t status) {
       return "{n}_run: an extent is below 1, or that of the output would be negative";
     case {N}_TOO_LARGE:
       return "{n}_run: the input or the output would have more than 2147483647 elements";
-    default:
+{no_isa_text}    default:
       return "{n}_run returns no such status";
   }
 }
@@ -197,14 +214,23 @@ static inline const char *{n}_error_text(int32_t status) {
   const bool bias = plan.spec.checked.options.use_bias;
   return fill(text,
               {{"pack_function", pack},
+               {"choice", choice},
+               {"functions", functions},
+               {"no_isa_text", chooses ? R"(    case {N}_NO_ISA:
+      return "{n}_run: the processor has none of the instruction sets {target}";
+)"
+                                       : ""},
+               {"no_isa", chooses ? "  {N}_NO_ISA = 3 /* the processor has no instruction set of "
+                                    "{target} */\n"
+                                  : ""},
                {"n", plan.spec.name},
                {"N", words.macro()},
                {"version", UPCONV_VERSION},
-               {"target", plan.target.name},
+               {"target", targets},
                {"x_shape", words.shape(false)},
                {"y_shape", words.shape(true)},
                {"type", words.element()},
-               {"defines", words.defines()},
+               {"defines", words.defines(variants)},
                {"kernel", words.kernel_shape()},
                {"and_bias", bias ? " and a bias [" + std::to_string(plan.output_size()) + "]" : ""},
                {"pack", words.pack_arguments()},

@@ -5,18 +5,13 @@
 
 namespace upconv::compiler {
 
-std::string manifest(const LayerPlan& plan, std::uintmax_t library_bytes,
-                     const std::vector<std::string>& command) {
-  using Json = nlohmann::ordered_json;
-  const auto known = [](std::optional<Index> value) {
-    return value ? Json(*value) : Json(nullptr);
-  };
-  Json extents = Json::array(), outputs = Json::array(), parts = Json::array();
-  for (int axis = 3 - plan.spec.rank(); axis < 3; ++axis) {
-    const PlannedAxis& of = plan.axes[static_cast<std::size_t>(axis)];
-    extents.push_back(known(of.input));
-    outputs.push_back(of.input ? Json(of.window.output) : Json(nullptr));
-  }
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// What is decided for one target.
+void describe_variant(Json& json, const LayerPlan& plan) {
+  Json parts = Json::array();
   for (const PlannedPart& part : plan.parts) {
     parts.push_back({{"first_channel", part.first_channel},
                      {"channels", part.channels * part.blocks},
@@ -25,13 +20,32 @@ std::string manifest(const LayerPlan& plan, std::uintmax_t library_bytes,
                      {"pixels", part.tile.heights},
                      {"unroll", part.tile.unroll}});
   }
-  const auto element = static_cast<Index>(plan.element_bytes());
-  const Json json = {
+  json["target"] = plan.target.name;
+  json["halide_target"] = plan.target.halide.to_string();
+  json["strategy"] = plan.strategy();
+  json["lanes"] = plan.target.lanes;
+  json["parts"] = parts;
+  json["slab_bytes"] = plan.target.slab_bytes;
+}
+
+}  // namespace
+
+std::string manifest(const std::vector<LayerPlan>& variants, std::uintmax_t library_bytes,
+                     const std::vector<std::string>& command) {
+  const LayerPlan& plan = variants.front();
+  const auto known = [](std::optional<Index> value) {
+    return value ? Json(*value) : Json(nullptr);
+  };
+  Json extents = Json::array(), outputs = Json::array();
+  for (int axis = 3 - plan.spec.rank(); axis < 3; ++axis) {
+    const PlannedAxis& of = plan.axes[static_cast<std::size_t>(axis)];
+    extents.push_back(known(of.input));
+    outputs.push_back(of.input ? Json(of.window.output) : Json(nullptr));
+  }
+  Json json = {
       {"upconvc", UPCONV_VERSION},
       {"name", plan.spec.name},
       {"layer", plan.spec.checked.options.name},
-      {"target", plan.target.name},
-      {"halide_target", plan.target.halide.to_string()},
       {"dtype", std::string(to_string(plan.spec.dtype()))},
       {"images", known(plan.spec.images)},
       {"input", extents},
@@ -39,16 +53,18 @@ std::string manifest(const LayerPlan& plan, std::uintmax_t library_bytes,
       {"input_size", plan.input_size()},
       {"output_size", plan.output_size()},
       {"activation", std::string(plan.spec.checked.options.activation_fn.name())},
-      {"strategy", plan.strategy()},
-      {"lanes", plan.target.lanes},
-      {"parts", parts},
-      {"slab_bytes", plan.target.slab_bytes},
-      {"weights", plan.spec.embeds_weights() ? "constant" : "packed by the caller"},
-      {"packed_bytes", plan.packed_elements * element},
-      {"scratch_bytes", plan.scratch_bytes()},
-      {"library_bytes", library_bytes},
-      {"command", command},
   };
+  if (variants.size() == 1) {
+    describe_variant(json, plan);
+  } else {
+    for (const LayerPlan& variant : variants)
+      describe_variant(json["variants"].emplace_back(), variant);
+  }
+  json["weights"] = plan.spec.embeds_weights() ? "constant" : "packed by the caller";
+  json["packed_bytes"] = most_packed_bytes(variants);
+  json["scratch_bytes"] = most_scratch_bytes(variants);
+  json["library_bytes"] = library_bytes;
+  json["command"] = command;
   return json.dump(2) + "\n";
 }
 

@@ -16,11 +16,11 @@ struct PackageFile {
 };
 
 /// NAME.h: the C ABI, documented.
-std::string c_header(const LayerPlan& plan);
+std::string c_header(const std::vector<LayerPlan>& variants);
 /// NAME.hpp: the same as a C++17 class.
 std::string cxx_header(const LayerPlan& plan);
 /// NAME.json: what was decided, sizes in bytes, and the command that makes it again.
-std::string manifest(const LayerPlan& plan, std::uintmax_t library_bytes,
+std::string manifest(const std::vector<LayerPlan>& variants, std::uintmax_t library_bytes,
                      const std::vector<std::string>& command);
 /// NAMEConfig.cmake and NAME.pc.
 std::vector<PackageFile> package_files(const LayerPlan& plan);

@@ -216,6 +216,20 @@ Index LayerPlan::scratch_bytes() const {
   return rows * kRowBytes;
 }
 
+Index most_packed_bytes(const std::vector<LayerPlan>& variants) {
+  Index most = 0;
+  for (const LayerPlan& plan : variants) {
+    most = std::max(most, plan.packed_elements * static_cast<Index>(plan.element_bytes()));
+  }
+  return most;
+}
+
+Index most_scratch_bytes(const std::vector<LayerPlan>& variants) {
+  Index most = 0;
+  for (const LayerPlan& plan : variants) most = std::max(most, plan.scratch_bytes());
+  return most;
+}
+
 LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, std::optional<TileRow> tile,
                     const std::string& strategy) {
   LayerPlan plan{.spec = spec, .target = target};

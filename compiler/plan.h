@@ -72,6 +72,10 @@ struct LayerPlan {
   Index taps() const;
 };
 
+/// The most bytes that one of the variants of a layer packs, or needs as scratch.
+Index most_packed_bytes(const std::vector<LayerPlan>& variants);
+Index most_scratch_bytes(const std::vector<LayerPlan>& variants);
+
 /// Rows of the table of segments of an axis whose input is an argument: for every residue as many
 /// as a phase can have, some of them empty.
 Index free_segments(const PlannedAxis& axis);

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "choose.h"
 #include "compile.h"
 #include "guarded.h"
 #include "input.h"
@@ -94,15 +95,15 @@ class Workplace {
 };
 
 /// Compiles all layers for one target into a folder.
-void compile_for(const std::string& name, const std::vector<LayerPlan>& plans,
+void compile_for(const std::string& name, const std::vector<std::vector<LayerPlan>>& layers,
                  const fs::path& prefix, const std::set<Emit>& emit,
                  const std::vector<std::string>& command) {
   fs::create_directories(prefix);
-  for (const LayerPlan& plan : plans) {
+  for (const std::vector<LayerPlan>& variants : layers) {
     if (::isatty(STDERR_FILENO) != 0) {
-      std::cerr << "upconvc: compiling " << plan.spec.name << " for " << name << "\n";
+      std::cerr << "upconvc: compiling " << variants.front().spec.name << " for " << name << "\n";
     }
-    compile_layer(plan, prefix, emit, command);
+    compile_layer(variants, prefix, emit, command);
   }
 }
 
@@ -119,14 +120,18 @@ int compile(const Options& options, const std::vector<std::string>& command) {
                                                      .name = options.name,
                                                      .shape = options.shape});
   // Every mistake is found before anything is compiled.
-  std::map<std::string, std::vector<LayerPlan>> targets;
+  std::map<std::string, std::vector<std::vector<LayerPlan>>> targets;
   for (const std::string& name : options.targets) {
-    std::vector<LayerPlan>& plans = targets[name];
+    std::vector<std::vector<LayerPlan>>& plans = targets[name];
     plans.clear();
+    const std::vector<std::string> parts = split_targets(name);
     for (const LayerSpec& layer : layers) {
-      const TargetInfo target = find_target(name, layer.dtype());
-      plans.push_back(
-          make_plan(layer, target, parse_tile(options.tile, target.tiles), options.strategy));
+      std::vector<LayerPlan>& variants = plans.emplace_back();
+      for (const std::string& part : parts) {
+        const TargetInfo target = find_target(part, layer.dtype());
+        variants.push_back(
+            make_plan(layer, target, parse_tile(options.tile, target.tiles), options.strategy));
+      }
     }
   }
   const fs::path output = options.output;
@@ -185,7 +190,10 @@ int run(int argc, const char* const* argv) {
       "Exit status: 0 done; 2 a mistake in usage, configuration, shape or value; "
       "1 all else.\nTargets:";
   for (const auto& [name, halide] : target_names()) footer += "\n  " + name + " = " + halide;
-  app.footer(footer + "\nor any that Halide knows, in its words.");
+  app.footer(footer +
+             "\nor any that Halide knows, in its words; sse41+avx2+avx512 is a library that "
+             "chooses when it "
+             "runs.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

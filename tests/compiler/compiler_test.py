@@ -294,6 +294,8 @@ class Mistakes(CompilerTest):
                 arguments=arguments(target="avx9"))
         refused(2, "avx512 comes with avx2",
                 arguments=arguments(target="x86-64-linux-sse41-avx-fma-avx512"))
+        for together in ("avx2+sse41", "sse41+sse41", "sse41+neon", "sse41+", "+"):
+            refused(2, "in that order", arguments=arguments(target=together))
         refused(2, "GPUs", arguments=arguments(target="x86-64-linux-sse41-cuda"))
         refused(2, "Halide 21", arguments=arguments(target="arm-64-linux-sve2"))
         refused(2, "vector_bits", arguments=arguments(target="riscv-64-linux-rvv"))

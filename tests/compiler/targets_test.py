@@ -11,7 +11,8 @@ import unittest
 
 import numpy as np
 
-from support import BASE, SEED, CompilerTest, reference, use_tools
+from support import (BASE, FLAGS, SEED, CompilerTest, Tools, reference, run, runnable_isas,
+                     use_tools)
 
 # Runs NAME_pack and NAME_run of a WebAssembly module on arrays that stand in files.
 NODE_PROGRAM = r"""
@@ -113,6 +114,93 @@ def member(archive):
             return body
         at += 60 + size + size % 2
     raise AssertionError(f"{archive} has no object")
+
+
+class Chosen(CompilerTest):
+    """One library for several instruction sets, which chooses when it runs."""
+
+    ALL = ["sse41", "avx2", "avx512"]
+    #: Processors of QEMU 7.2: what they have, of what it can emulate (no AVX-512).
+    PROCESSORS = {"Haswell": "avx2", "Nehalem": "sse41", "kvm64": None}
+
+    def random_case(self, case, constant):
+        random = np.random.default_rng([SEED, 10, case])
+        config, extents = self.random_layer(random)
+        config.pop("dtype", None)
+        x = random.standard_normal((2, *extents, config["input_size"])).astype("f4")
+        kernel = random.standard_normal((*config["filter_shape"], config["input_size"],
+                                         config["output_size"])).astype("f4")
+        bias = None
+        if config.get("use_bias", True):
+            bias = random.standard_normal(config["output_size"]).astype("f4")
+            bias.tofile(self.folder / "bias.raw")
+        self.write_layer(config, kernel, bias)
+        x.tofile(self.folder / "x.raw")
+        kernel.tofile(self.folder / "kernel.raw")
+        self.compile_layer(*(["--weights", "w.npz"] if constant else []),
+                           targets=["+".join(self.ALL)])
+        y_shape = reference.conv_transpose(config, x, kernel, bias).shape
+        self.build("out/sse41+avx2+avx512", config, x, y_shape, constant, x.shape[:-1])
+        return config, x, kernel, bias, y_shape
+
+    def check_y(self, case, isa):
+        config, x, kernel, bias, y_shape = case
+        y = np.fromfile(self.folder / "y.raw", "f4").reshape(y_shape)
+        self.assert_same_as_library(config, x, kernel, bias, y, isa)
+        (self.folder / "y.raw").unlink()
+
+    def test_values(self):
+        """On this machine the best that it has; under QEMU the best that the processor has."""
+        best = [isa for isa in self.ALL if isa in runnable_isas()][-1]
+        for number in range(4):
+            constant = bool(number & 1)
+            case = self.random_case(number, constant)
+            with self.subTest(case=number, config=case[0]):
+                self.check("./main")
+                self.check_y(case, best)
+                if shutil.which("qemu-x86_64-static") is None:
+                    continue
+                for processor, isa in self.PROCESSORS.items():
+                    command = ["qemu-x86_64-static", "-cpu", processor, "./main"]
+                    if isa is not None:
+                        self.check(*command)
+                        self.check_y(case, isa)
+                    elif constant:  # else packing fails first
+                        result = run(*command, cwd=self.folder)
+                        self.assertEqual(result.returncode, 3, result)
+                        self.assertIn("decoder_run: the processor has none of the instruction sets "
+                                      "sse41+avx2+avx512", result.stderr)
+                        self.assertFalse((self.folder / "y.raw").exists())
+
+    def test_symbols(self):
+        """What the header declares and nothing else; two such libraries fit in one program."""
+        self.write_layer(BASE)
+        self.compile_layer(targets=["sse41+avx512"])
+        self.compile_layer(targets=["avx2+avx512"], name="a_decoder_with_a_longer_name",
+                           output="other")
+        text = self.check("nm", "-g", "out/sse41+avx512/lib/libdecoder.a").stdout
+        defined = {line.split()[-1] for line in text.splitlines() if " T " in line}
+        needed = {line.split()[-1] for line in text.splitlines() if line.lstrip().startswith("U ")}
+        self.assertEqual(defined, {f"decoder_{word}" for word in (
+            "run", "pack", "isa", "sse41_run", "sse41_pack", "avx512_run", "avx512_pack")})
+        self.assertLessEqual(needed, defined)
+        (self.folder / "main.c").write_text(r"""
+#include "decoder.h"
+#include "a_decoder_with_a_longer_name.h"
+int main(void) {
+  return decoder_isa() != a_decoder_with_a_longer_name_isa() ||
+         decoder_run(0, 0, 0, 1, 1, 0, 0) != DECODER_BAD_EXTENT ||
+         decoder_sse41_run(0, 0, 0, 1, 1, 0, 0) != DECODER_BAD_EXTENT;
+}
+""")
+        self.check(Tools.cc, *FLAGS, "main.c", "-Iout/sse41+avx512/include",
+                   "-Iother/avx2+avx512/include", "out/sse41+avx512/lib/libdecoder.a",
+                   "other/avx2+avx512/lib/liba_decoder_with_a_longer_name.a", "-o", "main",
+                   "-nodefaultlibs", "-lc")
+        self.check("./main")
+        manifest = json.loads(
+            (self.folder / "out/sse41+avx512/share/decoder.json").read_text())
+        self.assertEqual([v["target"] for v in manifest["variants"]], ["sse41", "avx512"])
 
 
 class Inspected(CompilerTest):
