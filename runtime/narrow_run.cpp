@@ -6,6 +6,7 @@
 #include "chunk.h"
 #include "kernel_buffer.h"
 #include "planar.h"
+#include "row_epilogue.h"
 #include "tile_arguments.h"
 
 namespace upconv::internal {
@@ -322,33 +323,13 @@ void NarrowRunner::finish(const Strip& strip) const {
   const Index begin = std::max<Index>(strip.begin[2] * stride - w.window.offset, 0);
   const Index end = std::min(strip.end[2] * stride - w.window.offset, w.window.output);
   if (begin >= end) return;
-  const double p0 = epilogue_->p0(call_.activation), p1 = epilogue_->p1(call_.activation);
   const Index step_y = call_.y_strides[2], step_r = call_.residual_strides[2];
-  // Rows without gaps are one long pixel; else as many pixels at a time as offsets reach.
-  const bool dense = step_y == channels && (call_.residual == nullptr || step_r == channels);
-  const Index pixels = dense ? 1 : end - begin;
-  const Index run = dense ? (end - begin) * channels : channels;
-  const Index furthest = std::max({std::abs(step_y), std::abs(step_r), Index{1}});
-  const Index most = std::clamp<Index>(kLargestOffset / furthest, 1, kTablePixels);
-
-  std::array<std::int32_t, kTablePixels> pixel_y, pixel_r;
-  for (Index p = 0; p < std::min(pixels, most); ++p) {
-    pixel_y[static_cast<std::size_t>(p)] = static_cast<std::int32_t>(p * step_y);
-    pixel_r[static_cast<std::size_t>(p)] = static_cast<std::int32_t>(p * step_r);
-  }
+  const RowEpilogue epilogue(*epilogue_, call_.activation, end - begin, channels, step_y, step_r,
+                             call_.residual != nullptr);
   const Index pairs = d.phases->stride() * h.phases->stride();
   for_each_row(strip, 0, pairs, [&](const OutputRow& row) {
-    for (Index first = 0; first < pixels; first += most) {
-      const Index count = std::min(most, pixels - first);
-      std::byte* y = row.y + (begin + first) * step_y * size_;
-      const std::byte* r =
-          row.residual != nullptr ? row.residual + (begin + first) * step_r * size_ : y;
-      Buffer<1> y_buffer = flat(y), r_buffer = flat(r);
-      Buffer<1> py = flat(pixel_y.data(), count), pr = flat(pixel_r.data(), count);
-      epilogue_->function(&y_buffer.raw, &r_buffer.raw, &py.raw, &pr.raw, &py.raw,
-                          static_cast<std::int32_t>(run), row.residual != nullptr ? 1 : 0, p0, p1,
-                          &y_buffer.raw);
-    }
+    epilogue.run(row.y + begin * step_y * size_,
+                 row.residual != nullptr ? row.residual + begin * step_r * size_ : nullptr);
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include "kernel_table.h"
 #include "narrow_plan.h"
+#include "scatter_plan.h"
 #include "upconv/error.h"
 #include "wide_plan.h"
 #include "winograd_plan.h"
@@ -31,6 +32,7 @@ constexpr Strategy kStrategies[] = {
     {"wide", Arithmetic::kDirect, wide_cost, wide_pack},
     {"narrow", Arithmetic::kDirect, narrow_cost, narrow_pack},
     {"winograd", Arithmetic::kFast, winograd_cost, winograd_pack},
+    {"scatter", Arithmetic::kFast, scatter_cost, scatter_pack},
 };
 
 /// The cost of the everyday strategy. @throws as require_kernels

@@ -18,20 +18,39 @@ namespace {
 
 /// Costs of a pixel beside its multiply-adds: tables, and a copy where the last block is padded.
 constexpr double kPixelCost = 20, kPaddedPixelCost = 60;
+/// Of a box: its lists, calls of kernels, tiles that are not full at its end.
+constexpr double kBoxCost = 700;
 /// A fold must save so much, since the ends of rows cost more with it.
 constexpr double kFoldGain = 0.95;
 /// With more input channels, sums in pieces (wide_pieces.h) may be worth more than a fold.
 constexpr Index kMostFoldedInputs = 1024;
 
+/// Boxes of a call, about.
+double boxes_of(const CallAxis (&axes)[3]) {
+  double boxes = 1;
+  for (int axis = 0; axis < 3; ++axis) {
+    const CallAxis& a = axes[axis];
+    const Index stride = a.phases->stride(), phases = std::min(stride, a.window.output);
+    const Index taps = ceil_div(a.phases->filter(), stride);
+    // One where all taps reach an input, and one for each output before and after it. With fewer
+    // inputs than taps there are that many the less, but for those along w that slide.
+    const Index edges = axis == 2 ? std::min(taps, a.input) - 1 : taps - 1;
+    const Index outputs = ceil_div(a.window.output, stride);
+    boxes *= static_cast<double>(phases * std::min(outputs, 2 * edges + 1));
+  }
+  return boxes;
+}
+
 KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
                    const CallAxis (&axes)[3], Index batches) {
   double pixels = static_cast<double>(batches), rows = static_cast<double>(facts.input_size);
   for (const CallAxis& axis : axes) {
-    pixels *= static_cast<double>(axis.window.output);
-    // Taps per output: those of its phase, and no more than the inputs there are.
-    rows *= std::min(
-        static_cast<double>(axis.phases->filter()) / static_cast<double>(axis.phases->stride()),
-        static_cast<double>(axis.input));
+    const auto outputs = static_cast<double>(axis.window.output);
+    const auto filter = static_cast<double>(axis.phases->filter());
+    pixels *= outputs;
+    // Taps per output: those of its phase, and in all no more than those of all inputs.
+    rows *= std::min(filter / static_cast<double>(axis.phases->stride()),
+                     static_cast<double>(axis.input) * filter / std::max(outputs, 1.0));
   }
   double blocks = 0;
   for (const Part& part : parts) blocks += static_cast<double>(part.blocks) * part.tiles[0].cost;
@@ -39,7 +58,8 @@ KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
   const bool padded = last.blocks * last.block_channels() > last.channels;
   // Gaps cost nothing beside what all strategies need to write them.
   const double pixel = (padded ? kPaddedPixelCost : kPixelCost) * visited_share(axes);
-  return {parts.front().tiles.front().name, pixels * (rows * blocks + pixel)};
+  return {parts.front().tiles.front().name,
+          pixels * (rows * blocks + pixel) + boxes_of(axes) * kBoxCost};
 }
 
 class WidePlan final : public Plan {

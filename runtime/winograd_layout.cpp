@@ -23,6 +23,7 @@ constexpr Index kMostRoundBytes = Index{32} << 20;
 constexpr double kInputVectorTime = 9.3;    ///< of a vector of points, into and out of a transform
 constexpr double kGatherVectorTime = 14.4;  ///< the same, where the tile is gathered first
 constexpr double kOutputVectorTime = 8.7;   ///< of a vector of products
+constexpr double kCallTime = 8000;          ///< of a call
 constexpr double kPassTime = 30;            ///< of a tile in a transform
 constexpr double kBlockTime = 27.6;         ///< of a tile's sums at a point for a block of channels
 /// Of a byte of weights, beside the products in each round, and of one that no cache near holds: it
@@ -246,7 +247,7 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
                               static_cast<double>(size_of(layout.dtype));
   const AxisGrids grids[3] = {
       {layout.by_axis[0], axes[0]}, {layout.by_axis[1], axes[1]}, {layout.by_axis[2], axes[2]}};
-  double time = 0;
+  double time = kCallTime;
   for (const Grid& d : grids[0].grids()) {
     for (const Grid& h : grids[1].grids()) {
       for (const Grid& w : grids[2].grids()) {

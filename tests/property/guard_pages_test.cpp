@@ -157,6 +157,27 @@ TEST_P(GuardPage, IsNotTouchedByTilesOfTransforms) {
   EXPECT_GT(winograd, 12);
 }
 
+TEST_P(GuardPage, IsNotTouchedByScatteredProducts) {
+  int scatter = 0;
+  for (Index n = 0; n < 48; ++n) {
+    const Index stride = 1 + n % 3;
+    const Problem problem = make_problem({}, {7 + n % 5, 20 + 3 * n}, 40 + 13 * (n % 4), 1 + n % 7,
+                                         {2 + n % 4, n % 5 == 0 ? stride : 4}, {1 + n % 2, stride},
+                                         {1, 1 + n % 4 / 3}, n % 2 == 0 ? "SAME" : "VALID");
+    Random random(kSeed);
+    Case c =
+        make_case(problem, n % 5 == 0 ? DType::kFloat64 : DType::kFloat32, Values::kNormal, random);
+    c.arithmetic = Arithmetic::kFast;
+    const ConvolutionTranspose layer = layer_of(c, GetParam(), n % 3 == 0 ? "silu" : "relu");
+    const Tensor plain = layer(c.input());
+    expect_guarded(c, layer, plain, nullptr, n % 4 == 0 ? 3 : 1);
+    const Tensor with_residual = layer(c.input(), {.residual = plain.view()});
+    expect_guarded(c, layer, with_residual, &plain);
+    scatter += layer.kernel_choice(c.input_shape()).strategy == "scatter";
+  }
+  EXPECT_GT(scatter, 24);
+}
+
 TEST_P(GuardPage, IsNotTouchedByStridedViews) {
   // Rows apart, of which the last ends at the page: what is between rows is poison.
   for (std::uint64_t seed = kSeed; seed < kSeed + cases(60); ++seed) {

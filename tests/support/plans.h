@@ -17,6 +17,7 @@
 #include "layers.h"
 #include "narrow_plan.h"
 #include "options.h"
+#include "scatter_plan.h"
 #include "wide_plan.h"
 #include "winograd_plan.h"
 
@@ -35,6 +36,7 @@ struct Plans {
     wide = internal::wide_pack(facts, kernel, bias ? &*bias : nullptr);
     narrow = internal::narrow_pack(facts, kernel, bias ? &*bias : nullptr);
     winograd = internal::winograd_pack(facts, kernel, bias ? &*bias : nullptr);
+    scatter = internal::scatter_pack(facts, kernel, bias ? &*bias : nullptr);
   }
 
   /// Runs one of the plans with guarded scratch full of NaN, into a given view or a new tensor.
@@ -58,7 +60,33 @@ struct Plans {
 
   internal::CheckedOptions checked;
   internal::LayerFacts facts;
-  std::shared_ptr<const internal::Plan> wide, narrow, winograd;  ///< null where it does not apply
+  /// Null where it does not apply.
+  std::shared_ptr<const internal::Plan> wide, narrow, winograd, scatter;
+};
+
+/// A float32 input of two axes, backwards along h in memory and with gaps along w.
+class BackwardsRows {
+ public:
+  explicit BackwardsRows(const Tensor& x) : shape_(x.shape()) {
+    const Index images = shape_[0], height = shape_[1], width = shape_[2], channels = shape_[3];
+    const Index step = channels + 16, row = width * step;
+    memory_ = Tensor::zeros(DType::kFloat32, {images, height, width, step});
+    strides_ = {height * row, -row, step, 1};
+    first_ = memory_.values<float>().data() + (height - 1) * row + 5;
+    const float* from = x.values<float>().data();
+    for (Index at = 0; at < x.size(); at += channels) {
+      const Index w = at / channels % width, h = at / channels / width % height;
+      std::copy_n(from + at, channels,
+                  first_ + at / (channels * width * height) * strides_[0] + h * strides_[1] +
+                      w * strides_[2]);
+    }
+  }
+  ConstTensorView view() const { return {first_, shape_, strides_}; }
+
+ private:
+  Tensor memory_;
+  Dims shape_, strides_;
+  float* first_ = nullptr;
 };
 
 /// A float32 output inside a bigger tensor: between one channel before it and two behind it.

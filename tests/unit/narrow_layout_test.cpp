@@ -90,8 +90,12 @@ TEST(NarrowLayout, RefusesManyPiecesBeforeMakingThem) {
 
 TEST(NarrowLayout, IsNotChosenForStripsOfAFewPositions) {
   // 2048 channels: what fits the cache is less than a tile is wide.
-  const ConvolutionTranspose layer(
-      {.input_size = 2048, .output_size = 1, .filter_shape = 9, .rank = 1, .padding = "SAME"});
+  const ConvolutionTranspose layer({.input_size = 2048,
+                                    .output_size = 1,
+                                    .filter_shape = 9,
+                                    .rank = 1,
+                                    .padding = "SAME",
+                                    .arithmetic = Arithmetic::kDirect});
   EXPECT_EQ(layer.kernel_choice({1, 64, 2048}).strategy, "wide");
 }
 

@@ -1,0 +1,42 @@
+// The scatter strategy's row: multiply first, then add.
+//
+// Each input is multiplied with the weights of all taps, a matrix product over the input channels
+// with taps * output_size columns, and the products are added to the outputs that the taps reach:
+//
+//   p[i, (j, c)] = sum over ci of x[i, ci] * w[j, ci, c]
+//   y[s*i + d*j - offset, c] += p[i, (j, c)]                for all inputs i in row-major order
+//
+// Narrow outputs fill the wide strategy's tiles so: 3 channels of 4x4 taps are 48 columns. It is
+// what libraries call GEMM and col2im, but for some hundred inputs at a time, in scratch. A sum
+// over all taps and channels is rounded in another order than the direct one, so this is fast
+// arithmetic; its error is smaller (docs/accuracy.md).
+#pragma once
+
+#include <optional>
+
+#include "strategy.h"
+#include "wide_packing.h"
+
+namespace upconv::internal {
+
+/// What is packed, and the sizes that follow from it.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): clang-tidy's own name for the copy of an array.
+struct ScatterLayout : LayerFacts {
+  std::vector<Part> parts;  ///< of taps * output_size columns
+  Index pitch = 0;          ///< from an input's products to the next's, in elements
+  Index chunk_pixels = 0;   ///< inputs that are multiplied at once
+};
+
+/// Nothing where the layer has very many columns.
+std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts);
+
+/// True where every output of a call takes one tap of one input, and all products are needed.
+bool meet_once(const CallAxis (&axes)[3]);
+
+std::optional<KernelCost> scatter_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
+                                       Index batches);
+/// Null where the strategy cannot compute the layer.
+std::shared_ptr<const Plan> scatter_pack(const LayerFacts& facts, const Tensor& kernel,
+                                         const Tensor* bias);
+
+}  // namespace upconv::internal

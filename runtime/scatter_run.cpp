@@ -1,0 +1,305 @@
+#include "scatter_run.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "row_epilogue.h"
+#include "scatter_add.h"
+#include "tile_arguments.h"
+
+namespace upconv::internal {
+
+namespace {
+
+/// With several, threads end at about the same time ...
+constexpr Index kBandsPerThread = 2;
+/// ... unless the outputs of a band are not so many times those that two of them compute.
+constexpr Index kBandOverlaps = 8;
+
+/// Rows that follow one another are begun and finished as one of at most so many outputs.
+constexpr Index kMostRowOutputs = 4096;
+
+}  // namespace
+
+/// One thread's scratch.
+struct ScatterRunner::Memory {
+  Memory(const ScatterLayout& layout, std::span<std::byte> memory)
+      : tables(memory), init(tables.tile), products(init + row_bytes(layout)) {}
+
+  static Index bytes(const ScatterLayout& layout) {
+    const Index product_bytes = layout.pitch * static_cast<Index>(size_of(layout.dtype));
+    return static_cast<Index>(4 * Scratch::kTableBytes) + row_bytes(layout) +
+           layout.chunk_pixels * product_bytes;
+  }
+
+  Scratch tables;
+  std::byte* init;      ///< [pitch]: what products start with
+  std::byte* products;  ///< [input][pitch]
+
+ private:
+  /// Whole cache lines.
+  static Index row_bytes(const ScatterLayout& layout) {
+    return ceil_div(layout.pitch * static_cast<Index>(size_of(layout.dtype)), 64) * 64;
+  }
+};
+
+std::size_t scatter_scratch_bytes(const ScatterLayout& layout) {
+  return static_cast<std::size_t>(ScatterRunner::scratch_bytes(layout));
+}
+
+Index ScatterRunner::scratch_bytes(const ScatterLayout& layout) { return Memory::bytes(layout); }
+
+ScatterRunner::ScatterRunner(const ScatterLayout& layout, const Tensor& weights, const Tensor& bias,
+                             const Call& call, int threads)
+    : layout_(layout),
+      weights_(weights),
+      bias_(bias),
+      call_(call),
+      size_(static_cast<Index>(size_of(layout.dtype))),
+      inputs_(call),
+      once_(meet_once(call.axes)) {
+  for (int axis = 0; axis < 3; ++axis) {
+    inputs_.axes[axis] = {&one_tap_, call.axes[axis].input, {call.axes[axis].input, 0}};
+    inputs_.y_strides[axis] = 0;
+  }
+  for (BatchAxis& axis : inputs_.batch) axis.y = 0;
+  inputs_.y = nullptr;
+  inputs_.residual = nullptr;
+
+  while (slow_ < 2 && call.axes[slow_].input == 1 && call.axes[slow_].window.output == 1) ++slow_;
+  // Of two neighbouring bands, both compute the inputs that reach both.
+  const CallAxis& axis = call.axes[slow_];
+  const Index outputs = axis.window.output, shared = last_tap(slow_);
+  Index wanted = threads == 1 ? 1 : ceil_div(kBandsPerThread * threads, call.batch_count());
+  if (wanted > threads && outputs < kBandOverlaps * wanted * shared) wanted = threads;
+  band_outputs_ = std::max<Index>(1, ceil_div(outputs, wanted));
+  bands_ = ceil_div(outputs, band_outputs_);
+  const ActivationKind kind = call.activation.kind();
+  if (once_ && call.residual == nullptr && call.activation.is_clamp()) {
+    min_ = call.activation.min();
+    max_ = call.activation.max();
+  } else if (kind != ActivationKind::kLinear || call.residual != nullptr) {
+    epilogue_ = find_epilogue(kind, layout.dtype, layout.isa);
+  }
+}
+
+Index ScatterRunner::last_tap(int axis) const {
+  const AxisPhases& phases = *call_.axes[axis].phases;
+  return (phases.filter() - 1) * phases.dilation();
+}
+
+void ScatterRunner::run(Index unit, std::span<std::byte> scratch) const {
+  const Memory memory(layout_, scratch);
+  const std::size_t bias_bytes = static_cast<std::size_t>(layout_.output_size * size_);
+  std::memset(memory.init, 0, static_cast<std::size_t>(layout_.pitch * size_));
+  for (Index tap = 0; once_ && tap < layout_.taps(); ++tap) {
+    std::memcpy(memory.init + tap * layout_.output_size * size_, bias_.data(), bias_bytes);
+  }
+  for (Index p = 0; p < kTablePixels; ++p) {
+    memory.tables.pixel_tile[p] = static_cast<std::int32_t>(p * layout_.pitch);
+  }
+  const CallAxis& axis = call_.axes[slow_];
+  const Index stride = axis.phases->stride(), offset = axis.window.offset, reach = last_tap(slow_);
+  Band band{.image = unit / bands_, .at = call_.image(unit / bands_)};
+  band.begin = unit % bands_ * band_outputs_;
+  band.end = std::min(band.begin + band_outputs_, axis.window.output);
+
+  // Inputs i whose outputs, i*stride - offset to reach more, are in the band.
+  const Index first =
+      std::clamp<Index>(ceil_div(band.begin + offset - reach, stride), 0, axis.input);
+  const Index last =
+      std::clamp<Index>(floor_div(band.end - 1 + offset, stride) + 1, first, axis.input);
+  Index row_inputs = 1;
+  for (int faster = slow_ + 1; faster < 3; ++faster) row_inputs *= call_.axes[faster].input;
+  const Index step = std::max<Index>(1, layout_.chunk_pixels / row_inputs);
+  Index begun = band.begin, finished = band.begin;
+  for (Index input = first; input < last; input += step) {
+    const Index end = std::min(input + step, last);
+    const Index reached = std::clamp((end - 1) * stride + reach + 1 - offset, begun, band.end);
+    begin_outputs(band, begun, reached);
+    begun = reached;
+    add_inputs(band, input, end, memory);
+    const Index complete = std::clamp(end * stride - offset, finished, begun);
+    finish_outputs(band, finished, complete);
+    finished = complete;
+  }
+  begin_outputs(band, begun, band.end);
+  finish_outputs(band, finished, band.end);
+}
+
+ScatterRunner::Rows ScatterRunner::rows_of(const Band& band, Index begin, Index end) const {
+  Rows rows{.first = band.at, .outputs = 1};
+  bool one_run = true;
+  for (int axis = 2; axis >= 0; --axis) {
+    const Index origin = axis == slow_ ? begin : 0;
+    const Index extent = axis == slow_ ? end - begin : call_.axes[axis].window.output;
+    rows.first.y += origin * call_.y_strides[axis];
+    rows.first.residual += origin * call_.residual_strides[axis];
+    // A row of rows that follow one another is one row.
+    const auto follows = [&](const Index(&strides)[3]) {
+      return strides[axis] == rows.outputs * strides[2];
+    };
+    one_run = one_run &&
+              (extent == 1 || (follows(call_.y_strides) &&
+                               (call_.residual == nullptr || follows(call_.residual_strides)) &&
+                               rows.outputs * extent <= kMostRowOutputs));
+    if (axis == 2 || one_run) {
+      rows.outputs *= extent;
+    } else {
+      rows.count[axis] = extent;
+    }
+  }
+  return rows;
+}
+
+template <typename Visit>
+void ScatterRunner::for_each_row(const Rows& rows, Visit visit) const {
+  for (Index d = 0; d < rows.count[0]; ++d) {
+    for (Index h = 0; h < rows.count[1]; ++h) {
+      const auto at = [&](Index first, const Index(&strides)[3]) {
+        return (first + d * strides[0] + h * strides[1]) * size_;
+      };
+      visit(call_.y + at(rows.first.y, call_.y_strides),
+            call_.residual != nullptr
+                ? call_.residual + at(rows.first.residual, call_.residual_strides)
+                : nullptr);
+    }
+  }
+}
+
+void ScatterRunner::begin_outputs(const Band& band, Index begin, Index end) const {
+  if (once_ || begin >= end) return;
+  const Rows rows = rows_of(band, begin, end);
+  const std::size_t bytes = static_cast<std::size_t>(layout_.output_size * size_);
+  const Index step = call_.y_strides[2] * size_;
+  for_each_row(rows, [&](std::byte* y, const std::byte* /*residual*/) {
+    std::memcpy(y, bias_.data(), bytes);
+    if (call_.y_strides[2] != layout_.output_size) {
+      for (Index o = 1; o < rows.outputs; ++o) std::memcpy(y + o * step, bias_.data(), bytes);
+      return;
+    }
+    // Twice as many each time.
+    const std::size_t all = static_cast<std::size_t>(rows.outputs) * bytes;
+    for (std::size_t done = bytes; done < all; done *= 2) {
+      std::memcpy(y + done, y, std::min(done, all - done));
+    }
+  });
+}
+
+void ScatterRunner::finish_outputs(const Band& band, Index begin, Index end) const {
+  if (epilogue_ == nullptr || begin >= end) return;
+  const Rows rows = rows_of(band, begin, end);
+  const RowEpilogue epilogue(*epilogue_, call_.activation, rows.outputs, layout_.output_size,
+                             call_.y_strides[2], call_.residual_strides[2],
+                             call_.residual != nullptr);
+  for_each_row(rows, [&](std::byte* y, const std::byte* residual) { epilogue.run(y, residual); });
+}
+
+void ScatterRunner::add_inputs(const Band& band, Index begin, Index end,
+                               const Memory& memory) const {
+  Box box;
+  box.batch_begin = band.image;
+  box.batch_end = band.image + 1;
+  Index extent[3];
+  for (int axis = 0; axis < 3; ++axis) {
+    box.phase[axis] = one_tap_.phase(0);
+    box.segment[axis] = {.begin = 0, .end = call_.axes[axis].input, .tap_begin = 0, .tap_end = 1};
+    if (axis == slow_) box.segment[axis] = {begin, end, 0, 1};
+    extent[axis] = box.segment[axis].end - box.segment[axis].begin;
+  }
+  const Index count = box.pixels();
+  for (Index first = 0; first < count;) {
+    const Chunk chunk = fill_chunk(inputs_, box, first, layout_.chunk_pixels, memory.tables);
+    multiply(chunk, memory);
+    for (Index p = 0; p < chunk.count;) {
+      const Index n = first + p, row = n / extent[2];
+      const Index input[3] = {box.segment[0].begin + row / extent[1],
+                              box.segment[1].begin + row % extent[1],
+                              box.segment[2].begin + n % extent[2]};
+      const Index run = std::min(chunk.count - p, extent[2] - n % extent[2]);
+      add_row(band, input, run, memory.products + p * layout_.pitch * size_);
+      p += run;
+    }
+    first += chunk.count;
+  }
+}
+
+void ScatterRunner::multiply(const Chunk& chunk, const Memory& memory) const {
+  TileArguments arguments;
+  arguments.x = chunk.x;
+  arguments.input_size = layout_.input_size;
+  std::fill(std::begin(arguments.taps), std::end(arguments.taps), 1);
+  arguments.min = min_;
+  arguments.max = max_;
+  std::int32_t *pixel_x = memory.tables.pixel_x, *pixel_products = memory.tables.pixel_tile;
+  for (const Part& part : layout_.parts) {
+    const Index block = part.block_channels();
+    arguments.w =
+        static_cast<const std::byte*>(weights_.data()) + static_cast<Index>(part.offset) * size_;
+    arguments.w_step = block;
+    arguments.blocks = part.blocks;
+    arguments.block_w = layout_.input_size * block;
+    arguments.init = memory.init + part.first_channel * size_;
+    arguments.y = memory.products + part.first_channel * size_;
+    const TileKernel& tall = part.tiles[0];
+    const Index whole = chunk.count / tall.pixels * tall.pixels, rest = chunk.count - whole;
+    if (whole > 0) run_tile_kernel(tall, arguments, pixel_x, kNoOffsets, pixel_products, whole);
+    if (rest == 0) continue;
+    // The lowest tile's spare pixels repeat the last one.
+    const TileKernel& low = part.tile_for(rest);
+    std::array<std::int32_t, kTablePixels> x, products;
+    for (Index p = 0; p < low.pixels; ++p) {
+      const Index from = whole + std::min<Index>(p, rest - 1);
+      x[static_cast<std::size_t>(p)] = pixel_x[from];
+      products[static_cast<std::size_t>(p)] = pixel_products[from];
+    }
+    run_tile_kernel(low, arguments, x.data(), kNoOffsets, products.data(), low.pixels);
+  }
+}
+
+void ScatterRunner::add_row(const Band& band, const Index (&input)[3], Index count,
+                            const std::byte* products) const {
+  ScatterRow row{.inputs = count,
+                 .taps = call_.axes[2].phases->filter(),
+                 .stride = call_.axes[2].phases->stride(),
+                 .dilation = call_.axes[2].phases->dilation(),
+                 .channels = layout_.output_size,
+                 .pitch = layout_.pitch,
+                 .step = call_.y_strides[2],
+                 .once = once_};
+  ScatterTaps outer[2];
+  Index from = 0, to = band.at.y, from_step = layout_.output_size * row.taps;
+  for (int axis = 2; axis >= 0; --axis) {
+    // The output of tap 0, and those that exist, counted from it.
+    const CallAxis& a = call_.axes[axis];
+    const Index first = input[axis] * a.phases->stride() - a.window.offset;
+    const Index begin = (axis == slow_ ? band.begin : 0) - first;
+    const Index end = (axis == slow_ ? band.end : a.window.output) - first;
+    to += first * call_.y_strides[axis];
+    if (axis == 2) {
+      row.begin = begin;
+      row.end = end;
+      continue;
+    }
+    const Index dilation = a.phases->dilation();
+    const Index tap = std::max<Index>(ceil_div(begin, dilation), 0);
+    const Index tap_end = std::min(ceil_div(end, dilation), a.phases->filter());
+    if (tap >= tap_end) return;
+    outer[axis] = {tap_end - tap, from_step, dilation * call_.y_strides[axis]};
+    from += tap * from_step;
+    to += tap * outer[axis].to_step;
+    from_step *= a.phases->filter();
+  }
+  products += from * size_;
+  std::byte* y = call_.y + to * size_;
+  if (layout_.dtype == DType::kFloat32) {
+    add_products(row, outer[0], outer[1], reinterpret_cast<const float*>(products),
+                 reinterpret_cast<float*>(y));
+  } else {
+    add_products(row, outer[0], outer[1], reinterpret_cast<const double*>(products),
+                 reinterpret_cast<double*>(y));
+  }
+}
+
+}  // namespace upconv::internal

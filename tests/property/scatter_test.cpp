@@ -1,0 +1,177 @@
+// The scatter strategy computes what the definition says, within the error of fast arithmetic, and
+// the same bits for every number of threads.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "checks.h"
+#include "layers.h"
+#include "plans.h"
+#include "rounding.h"
+
+namespace upconv::test {
+namespace {
+
+class Scatter : public testing::TestWithParam<Isa> {};
+
+TEST_P(Scatter, IsTheDefinitionOnRandomLayers) {
+  int accepted = 0;
+  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+    Random random(seed);
+    const Problem problem = random_problem(random);
+    const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
+    // Sums of integers are exact in every order.
+    const Values values = seed % 2 == 0 ? Values::kIntegers : Values::kNormal;
+    const Case c = make_case(problem, dtype, values, random);
+    const Plans plans(c, GetParam());
+    if (plans.scatter == nullptr) continue;
+    ++accepted;
+    ASSERT_TRUE(matches_reference(c, values, plans.run(*plans.scatter, c.input()).view()))
+        << "seed " << seed << " " << problem.text();
+  }
+  EXPECT_GT(accepted, 380);
+}
+
+/// Layers of many chunks, bands and parts; outputs that meet no tap, one, and many.
+const std::vector<Problem>& large_problems() {
+  static const std::vector<Problem> all = {
+      make_problem({2}, {37, 41}, 64, 3, {4, 4}, {2, 2}, {1, 1}, "SAME"),
+      make_problem({1}, {23, 300}, 33, 1, {8, 8}, {1, 1}, {1, 1}, "SAME"),  // chunks along a row
+      make_problem({2}, {116}, 300, 3, {88}, {32}, {1}, "SAME"),            // bands along w
+      make_problem({3}, {41, 2}, 16, 4, {11, 11}, {3, 3}, {1, 1}, "VALID"),
+      make_problem({2}, {19, 23}, 32, 3, {2, 2}, {2, 2}, {1, 1}, "SAME"),   // once
+      make_problem({2}, {21, 14}, 20, 5, {3, 3}, {3, 3}, {1, 1}, "VALID"),  // once
+      make_problem({1}, {30, 17}, 24, 2, {2, 1}, {5, 3}, {1, 1}, "VALID"),  // gaps
+      make_problem({1}, {40, 27}, 50, 2, {3, 3}, {5, 5}, {4, 4}, "VALID"),
+      make_problem({1}, {25, 30}, 18, 7, {3, 4}, {2, 2}, {2, 3}, "SAME"),
+      make_problem({2}, {5, 6, 31}, 80, 3, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, "SAME"),
+      make_problem({9}, {1, 1}, 70, 2, {7, 7}, {1, 1}, {1, 1}, "VALID"),
+      make_problem({1}, {11, 9}, 600, 96, {5, 5}, {2, 2}, {1, 1}, "SAME"),  // wide
+  };
+  return all;
+}
+
+TEST_P(Scatter, HasTheSameBitsForEveryNumberOfThreads) {
+  for (const Problem& problem : large_problems()) {
+    for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+      Random random(11);
+      const Case c = make_case(problem, dtype, Values::kNormal, random);
+      const Plans plans(c, GetParam());
+      ASSERT_NE(plans.scatter, nullptr) << problem.text();
+      const Tensor x = c.input();
+      const Tensor once = plans.run(*plans.scatter, x);
+      EXPECT_TRUE(matches_reference(c, Values::kNormal, once.view())) << problem.text();
+      for (const int threads : {2, 3, 7}) {
+        const Tensor y = plans.run(*plans.scatter, x, {.threads = threads});
+        EXPECT_TRUE(same_bits(y.view(), once.view())) << threads << " threads " << problem.text();
+      }
+    }
+  }
+}
+
+// Sums of sums: the error of fast arithmetic without that of a transform (docs/accuracy.md).
+TEST_P(Scatter, RootMeanSquareErrorIsAboutThatOfDirectSumsOrLess) {
+  for (const Problem& problem : large_problems()) {
+    for (const bool positive : {false, true}) {
+      Random random(5);
+      Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+      if (positive) {
+        for (double& value : c.x) value = std::abs(value);
+        for (double& value : c.kernel) value = std::abs(value);
+      }
+      const Plans plans(c, GetParam());
+      const Expected expected(c);
+      const Tensor x = c.input();
+      const Errors fast = errors_of(values_of(plans.run(*plans.scatter, x)), expected.values);
+      const Errors direct = errors_of(values_of(plans.run(*plans.wide, x)), expected.values);
+      EXPECT_LT(fast.rms, 1.5 * direct.rms) << problem.text() << (positive ? " positive" : "");
+    }
+  }
+}
+
+TEST_P(Scatter, AppliesActivationsAndResidualsAndWritesOnlyItsChannels) {
+  for (const char* activation : {"linear", "relu6", "tanh"}) {
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+      Random random(seed);
+      // Every third one has outputs that meet one tap each.
+      const Problem problem = seed % 3 == 0
+                                  ? make_problem({2}, {draw(random, 1, 9), draw(random, 1, 30)}, 7,
+                                                 draw(random, 1, 6), {2, 3}, {2, 3}, {1, 1}, "SAME")
+                                  : random_problem(random);
+      const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+      const Plans plans(c, GetParam(), activation);
+      if (plans.scatter == nullptr) continue;
+      const Tensor x = c.input();
+      CallOptions call;
+      const Tensor residual = plans.run(*plans.wide, x);
+      if (seed % 2 == 0) call.residual = residual;
+      const std::vector<double> expected = values_of(plans.run(*plans.wide, x, call));
+      const std::string text =
+          std::string(activation) + " seed " + std::to_string(seed) + " " + problem.text();
+
+      // No activation here has a slope above 1.
+      const double most = 32 * epsilon_of(DType::kFloat32) * Expected(c).magnitude;
+      const Tensor whole = plans.run(*plans.scatter, x, call);
+      EXPECT_LE(errors_of(values_of(whole), expected).largest, most) << text;
+      MiddleChannels middle(residual.shape());
+      const TensorView into = middle.view();
+      plans.run(*plans.scatter, x, call, &into);
+      EXPECT_TRUE(same_bits(into, whole.view())) << text;
+      middle.expect_others_untouched(text);
+    }
+  }
+}
+
+TEST_P(Scatter, ReadsStridedInputs) {
+  const Problem problem = make_problem({2}, {9, 11}, 24, 3, {4, 3}, {2, 1}, {1, 2}, "SAME");
+  Random random(2);
+  const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+  const Plans plans(c, GetParam());
+  const Tensor x = c.input();
+  const Tensor expected = plans.run(*plans.scatter, x);
+  const BackwardsRows backwards(x);
+  EXPECT_TRUE(same_bits(plans.run(*plans.scatter, backwards.view()).view(), expected.view()));
+}
+
+TEST_P(Scatter, KeepsWhatIsNotFiniteToTheOutputsThatSeeIt) {
+  for (const Problem& problem : large_problems()) {
+    for (const bool weight : {false, true}) {
+      Random random(3);
+      Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+      std::vector<double>& values = weight ? c.kernel : c.x;
+      values[values.size() / 3] = std::numeric_limits<double>::infinity();
+      const Plans plans(c, GetParam());
+      const Tensor x = c.input();
+      const std::vector<double> wide = values_of(plans.run(*plans.wide, x));
+      const std::vector<double> scatter = values_of(plans.run(*plans.scatter, x));
+      for (std::size_t i = 0; i < wide.size(); ++i) {
+        ASSERT_EQ(std::isfinite(scatter[i]), std::isfinite(wide[i])) << i << " " << problem.text();
+      }
+    }
+  }
+}
+
+TEST_P(Scatter, IsWhatALayerOfFewChannelsComputesWithUnlessToldOtherwise) {
+  Random random(17);
+  Case c = make_case(make_problem({2}, {40, 37}, 128, 3, {4, 4}, {2, 2}, {1, 1}, "SAME"),
+                     DType::kFloat32, Values::kNormal, random);
+  c.arithmetic = Arithmetic::kFast;
+  const ConvolutionTranspose layer = layer_of(c, GetParam(), "relu");
+  const KernelChoice fast = layer.kernel_choice(c.input_shape());
+  ASSERT_EQ(fast.strategy, "scatter");
+  EXPECT_EQ(fast.arithmetic, Arithmetic::kFast);
+  const Tensor x = c.input();
+  const Tensor y = layer(x);
+  EXPECT_TRUE(same_bits(layer(x, {.threads = 3}).view(), y.view()));
+  c.arithmetic = Arithmetic::kDirect;
+  const ConvolutionTranspose direct = layer_of(c, GetParam(), "relu");
+  EXPECT_EQ(direct.kernel_choice(c.input_shape()).arithmetic, Arithmetic::kDirect);
+  EXPECT_LE(errors_of(values_of(y), values_of(direct(x))).largest,
+            32 * epsilon_of(DType::kFloat32) * Expected(c).magnitude);
+}
+
+INSTANTIATE_TEST_SUITE_P(AllIsas, Scatter, testing::ValuesIn(isas()), isa_name);
+
+}  // namespace
+}  // namespace upconv::test
