@@ -11,8 +11,8 @@
 
 namespace upconv::internal {
 
-/// A range of batches and, along one axis, of outputs: what is done with all of it before the next
-/// reads an x that stays in cache.
+/// A range of batches and, along every axis, of outputs: what is done with all of it before the
+/// next reads an x, and writes a y, that stay in cache.
 struct Slab {
   Index batch_begin = 0;
   Index batch_end = 0;
@@ -36,38 +36,6 @@ struct Group {
   Group head(Index count) const { return {part, begin, begin + count}; }
   Group tail(Index count) const { return {part, begin + count, end}; }
 };
-
-/// Calls visit(slab): batches, and rows of the slowest axis, whose x is at most `slab_bytes`.
-/// @param pixel_bytes of all input channels of a pixel
-template <typename Visit>
-void for_each_slab(const Call& call, Index pixel_bytes, Index slab_bytes, Visit visit) {
-  int slow = 0;
-  while (slow < 2 && call.axes[slow].input == 1 && call.axes[slow].window.output == 1) ++slow;
-  const CallAxis& axis = call.axes[slow];
-  Index row_bytes = pixel_bytes;
-  for (int faster = slow + 1; faster < 3; ++faster) row_bytes *= call.axes[faster].input;
-  const Index rows = std::max<Index>(1, slab_bytes / std::max<Index>(1, row_bytes));
-  const bool whole = rows >= axis.input;
-  const Index image_bytes = std::max<Index>(1, row_bytes * axis.input);
-  const Index images = whole ? std::max<Index>(1, slab_bytes / image_bytes) : 1;
-  const Index step = whole ? axis.q_end() - axis.q_begin() : rows;
-
-  Slab slab;
-  for (int a = 0; a < 3; ++a) {
-    slab.q_begin[a] = call.axes[a].q_begin();
-    slab.q_end[a] = call.axes[a].q_end();
-  }
-  const Index batches = call.batch_count();
-  for (Index n = 0; n < batches; n += images) {
-    slab.batch_begin = n;
-    slab.batch_end = std::min(n + images, batches);
-    for (Index q = axis.q_begin(); q < axis.q_end(); q += step) {
-      slab.q_begin[slow] = q;
-      slab.q_end[slow] = std::min(q + step, axis.q_end());
-      visit(std::as_const(slab));
-    }
-  }
-}
 
 /// Calls visit(slab): ranges of batches and of every axis with at most `pixels` positions in all.
 template <typename Visit>

@@ -8,6 +8,13 @@
 
 namespace upconv::internal {
 
+namespace {
+
+/// y of a slab: its phases write it one after the other, line by line a part each.
+constexpr Index kSlabOutputBytes = Index{512} * 1024;
+
+}  // namespace
+
 WideRunner::WideRunner(const FoldedCall& folded, const WideWeights& packed)
     : folded_(folded),
       call_(folded.call),
@@ -37,6 +44,30 @@ WideRunner::Grain WideRunner::grain(int threads) const {
   const Index wanted = ceil_div(pixels, 4 * Index{threads});
   // In pieces there is one chunk of all pixels, so channels are divided: block by block.
   return {std::clamp<Index>(ceil_div(wanted, 24) * 24, 24, kChunkPixels), 1};
+}
+
+Index WideRunner::slab_pixels() const {
+  int slow = 0;
+  while (slow < 2 && call_.axes[slow].input == 1 && call_.axes[slow].window.output == 1) ++slow;
+  Index row_bytes = layout_.input_size * size_, row = 1, position_bytes = folded_.channels * size_;
+  for (int axis = 0; axis < 3; ++axis) {
+    const CallAxis& a = call_.axes[axis];
+    position_bytes *= std::min(a.phases->stride(), a.window.output);
+    if (axis <= slow) continue;
+    row_bytes *= a.input;
+    row *= a.q_end() - a.q_begin();
+  }
+  // Whole rows whose x is read again for every phase and group of channels; all of an image's with
+  // those at its ends; several images.
+  const CallAxis& axis = call_.axes[slow];
+  const Index rows = std::max<Index>(1, sizes_.slab_bytes / std::max<Index>(1, row_bytes));
+  const Index images = rows / std::max<Index>(1, axis.input);
+  const Index pixels = (images > 0 ? images * (axis.q_end() - axis.q_begin()) : rows) * row;
+  // Fewer where y is large, but not so few that the weights, read for every slab, are more.
+  const Index weights_bytes = layout_.rows() * folded_.channels * size_;
+  return std::clamp<Index>(
+      std::max(kSlabOutputBytes, weights_bytes) / std::max<Index>(1, position_bytes), 1,
+      std::max<Index>(1, pixels));
 }
 
 void WideRunner::run_box(const Box& box, const Group& group, Channels channels, Index first,

@@ -56,6 +56,8 @@ class WideRunner {
                const Scratch& scratch) const;
   void run_unit(const Box& box, const Group& group, Channels channels, const Chunk& chunk,
                 const Scratch& scratch) const;
+  /// Positions of a slab that is done in boxes.
+  Index slab_pixels() const;
   /// From an output along w to the next of its phase, in elements of y.
   Index slide_step() const { return call_.y_strides[2] * call_.axes[2].phases->stride(); }
   /// All taps of a chunk's box for a group of blocks, from the bias on, without a clamp.
@@ -89,7 +91,7 @@ void WideRunner::work_in_boxes(const Scratch& scratch, Index chunk_pixels, Claim
       run_box(box, group, channels, first, std::min(first + chunk_pixels, pixels), scratch);
     }
   };
-  for_each_slab(call_, layout_.input_size * size_, sizes_.slab_bytes, [&](const Slab& slab) {
+  for_each_slab_of_pixels(call_, slab_pixels(), [&](const Slab& slab) {
     for_each_phase(call_, [&](const Phase& d, const Phase& h, const Phase& w) {
       for_each_group(layout_, d.taps * h.taps * w.taps * layout_.input_size, sizes_.panel_bytes,
                      [&](const Group& group) {
