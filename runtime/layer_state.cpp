@@ -46,7 +46,7 @@ std::shared_ptr<const PackedLayer> ConvolutionTranspose::State::packed_for(
 
 std::shared_ptr<const PackedLayer> ConvolutionTranspose::State::pack(const Tensor& kernel,
                                                                      const Tensor* bias) const {
-  return std::make_shared<const PackedLayer>(packed->facts(), kernel, bias);
+  return std::make_shared<const PackedLayer>(packed->with_weights(kernel, bias));
 }
 
 void ConvolutionTranspose::State::take(std::shared_ptr<const PackedLayer> repacked) {

@@ -13,8 +13,6 @@
 
 namespace upconv::internal {
 
-namespace {
-
 /// One row of the table of strategies.
 struct Strategy {
   const char* name;
@@ -26,6 +24,8 @@ struct Strategy {
   std::shared_ptr<const Plan> (*pack)(const LayerFacts& facts, const Tensor& kernel,
                                       const Tensor* bias);
 };
+
+namespace {
 
 /// The first computes every layer; each other one is packed too where it is expected to be faster.
 constexpr Strategy kStrategies[] = {
@@ -45,8 +45,8 @@ double everyday_cost(const LayerFacts& facts, const ExpectedCall& expected) {
 }
 
 /// Strategies to pack for, the everyday one first.
-std::vector<const Strategy*> strategies_for(const LayerFacts& facts) {
-  std::vector<const Strategy*> chosen = {&kStrategies[0]};
+StrategyList strategies_for(const LayerFacts& facts) {
+  StrategyList chosen = {&kStrategies[0]};
   const ExpectedCall expected(facts);
   double least = everyday_cost(facts, expected);
   for (const Strategy& strategy : std::span(kStrategies).subspan(1)) {
@@ -93,15 +93,25 @@ ExpectedCall::ExpectedCall(const LayerFacts& facts) {
 }
 
 PackedLayer::PackedLayer(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias)
-    : facts_(facts) {
-  for (const Strategy* strategy : strategies_for(facts)) {
-    std::shared_ptr<const Plan> plan = strategy->pack(facts, kernel, bias);
+    : PackedLayer(facts, strategies_for(facts)) {
+  pack(kernel, bias);
+}
+
+PackedLayer PackedLayer::with_weights(const Tensor& kernel, const Tensor* bias) const {
+  PackedLayer layer(facts_, strategies_);
+  layer.pack(kernel, bias);
+  return layer;
+}
+
+void PackedLayer::pack(const Tensor& kernel, const Tensor* bias) {
+  for (const Strategy* strategy : strategies_) {
+    std::shared_ptr<const Plan> plan = strategy->pack(facts_, kernel, bias);
     if (plan != nullptr) plans_.push_back(std::move(plan));
   }
 }
 
 PackedLayer PackedLayer::with_bias(const Tensor* bias) const {
-  PackedLayer layer(facts_);
+  PackedLayer layer(facts_, strategies_);
   for (const auto& plan : plans_) layer.plans_.push_back(plan->with_bias(bias));
   return layer;
 }

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "call.h"
@@ -78,6 +79,10 @@ class Plan {
                    std::span<std::byte> scratch) const = 0;
 };
 
+/// Rows of the table of strategies, which strategy.cpp holds.
+struct Strategy;
+using StrategyList = std::vector<const Strategy*>;
+
 /// Threads that pay for a call, of at most `threads`.
 int worth_threads(const Call& call, const LayerFacts& facts, int threads);
 
@@ -95,6 +100,9 @@ class PackedLayer {
   /// @throws Error kLimitExceeded, kOutOfMemory; kUnsupported as require_kernels.
   PackedLayer(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias);
 
+  /// The layer with another kernel and bias: packed for the same strategies, which are not weighed
+  /// again. @throws Error kOutOfMemory
+  PackedLayer with_weights(const Tensor& kernel, const Tensor* bias) const;
   PackedLayer with_bias(const Tensor* bias) const;
 
   const LayerFacts& facts() const { return facts_; }
@@ -105,8 +113,12 @@ class PackedLayer {
   std::size_t packed_bytes() const;
 
  private:
-  explicit PackedLayer(const LayerFacts& facts) : facts_(facts) {}
+  PackedLayer(const LayerFacts& facts, StrategyList strategies)
+      : facts_(facts), strategies_(std::move(strategies)) {}
+  void pack(const Tensor& kernel, const Tensor* bias);
+
   LayerFacts facts_;
+  StrategyList strategies_;  ///< that pay; some cannot take weights that are not finite
   std::vector<std::shared_ptr<const Plan>> plans_;
 };
 

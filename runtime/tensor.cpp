@@ -35,6 +35,10 @@ void copy_elements(const ConstTensorView& view, To* out) {
   }
   const Index step = strides.back();
   Index offset = 0;
+  if (view.strides() == c_order_strides(shape)) {
+    std::copy(first, first + count, out);
+    return;
+  }
   for (Index done = 0; done < count; done += run) {
     for (Index i = 0; i < run; ++i) *out++ = static_cast<To>(first[offset + i * step]);
     for (std::size_t axis = rank - 1; axis-- > 0;) {

@@ -30,25 +30,6 @@ Fold fold(const LayerFacts& facts) {
   return folded;
 }
 
-Tensor fold_kernel(const Fold& fold, const Tensor& kernel) {
-  // From [d, h, tap * factor + residue, ci, c] to [d, h, tap, ci, residue, c].
-  const Index factor = fold.factor, inputs = fold.facts.input_size;
-  const std::size_t run =
-      static_cast<std::size_t>(fold.facts.output_size / factor) * size_of(fold.facts.dtype);
-  Tensor folded(fold.facts.dtype, kernel.shape());
-  const auto* from = static_cast<const std::byte*>(kernel.data());
-  auto* to = static_cast<std::byte*>(folded.data());
-  for (Index tap = 0; tap < fold.facts.taps(); ++tap) {
-    for (Index ci = 0; ci < inputs; ++ci) {
-      for (Index residue = 0; residue < factor; ++residue, to += run) {
-        const Index row = (tap * factor + residue) * inputs + ci;
-        std::memcpy(to, from + static_cast<std::size_t>(row) * run, run);
-      }
-    }
-  }
-  return folded;
-}
-
 std::optional<Tensor> fold_bias(const Fold& fold, const Tensor* bias) {
   if (bias == nullptr) return std::nullopt;
   Tensor folded(fold.facts.dtype, {fold.facts.output_size});

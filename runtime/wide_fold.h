@@ -34,8 +34,7 @@ struct Fold {
 /// The layer with its phases along w folded; with a factor of 1 where it has no such form.
 Fold fold(const LayerFacts& facts);
 
-/// The kernel and the bias (null: none) of the folded layer, from the layer's own.
-Tensor fold_kernel(const Fold& fold, const Tensor& kernel);
+/// The bias (null: none) of the folded layer, from the layer's own.
 std::optional<Tensor> fold_bias(const Fold& fold, const Tensor* bias);
 
 /// A call of the folded layer, and where its channels are.

@@ -46,31 +46,60 @@ void for_each_tap(const AxisPhases (&axes)[3], Visit visit) {
   }
 }
 
-/// Rows are read once, from start to end, and dealt out to the blocks.
+/// Rows of the kernel that are dealt out at a time: they stay in cache until the last block has its
+/// channels, and each block is written in a run of so many rows.
+constexpr Index kRowsAtOnce = 32;
+
+/// Copies `channels` columns of rows. A run is shorter than a call of memcpy is worth.
 template <Element T>
-void pack_part(const WideLayout& layout, const Part& part, const T* kernel, T* packed) {
+void copy_columns(const T* from, Index from_step, T* to, Index to_step, Index rows,
+                  Index channels) {
+  constexpr Index kVector = 64 / static_cast<Index>(sizeof(T));
+  for (; rows > 0; --rows, from += from_step, to += to_step) {
+    Index c = 0;
+    for (; c + kVector <= channels; c += kVector) std::memcpy(to + c, from + c, 64);
+    for (; c < channels; ++c) to[c] = from[c];
+  }
+}
+
+/// @param factor phases of axis w that are channels of the layout (wide_fold.h): channel
+/// [residue][c]
+///        of tap t is channel c of the kernel's tap t * factor + residue
+template <Element T>
+void pack_part(const WideLayout& layout, const Part& part, Index factor, const T* kernel,
+               T* packed) {
   const Index block_channels = part.block_channels();
   const Index block_step = layout.rows() * block_channels;
+  const Index inputs = layout.input_size, own = layout.output_size / factor;
   for_each_tap(layout.axes, [&](Index tap) {
-    const T* from = kernel + tap * layout.input_size * layout.output_size + part.first_channel;
-    for (Index ci = 0; ci < layout.input_size; ++ci) {
+    for (Index ci = 0; ci < inputs; ci += kRowsAtOnce) {
+      const Index rows = std::min(kRowsAtOnce, inputs - ci);
       for (Index block = 0; block < part.blocks; ++block) {
+        T* const to = packed + block * block_step;
         const Index first = block * block_channels;
         const Index count = std::min(block_channels, part.channels - first);
-        T* to = packed + block * block_step;
-        std::memcpy(to, from + first, static_cast<std::size_t>(count) * sizeof(T));
-        std::fill(to + count, to + block_channels, T{0});
+        for (Index c = 0, run = 0; c < count; c += run) {
+          const Index residue = (part.first_channel + first + c) / own;
+          const Index channel = (part.first_channel + first + c) % own;
+          run = std::min(own - channel, count - c);
+          const T* from = kernel + ((tap * factor + residue) * inputs + ci) * own + channel;
+          copy_columns(from, own, to + c, block_channels, rows, run);
+        }
+        if (count == block_channels) continue;
+        for (Index row = 0; row < rows; ++row) {
+          std::fill(to + row * block_channels + count, to + (row + 1) * block_channels, T{0});
+        }
       }
-      packed += block_channels;
-      from += layout.output_size;
+      packed += rows * block_channels;
     }
   });
 }
 
 template <Element T>
-void pack_weights(const WideLayout& layout, const Tensor& kernel, Tensor& packed) {
+void pack_weights(const WideLayout& layout, Index factor, const Tensor& kernel, Tensor& packed) {
   for (const Part& part : layout.parts) {
-    pack_part(layout, part, kernel.values<T>().data(), packed.values<T>().data() + part.offset);
+    pack_part(layout, part, factor, kernel.values<T>().data(),
+              packed.values<T>().data() + part.offset);
   }
 }
 
@@ -145,7 +174,8 @@ WideLayout wide_layout(const LayerFacts& facts) {
   return layout;
 }
 
-WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias) {
+WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias,
+                      Index factor) {
   WideWeights packed{.layout = wide_layout(facts), .weights = {}, .bias = {}};
   Index count = 0;
   for (const Part& part : packed.layout.parts) {
@@ -153,9 +183,9 @@ WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tenso
   }
   Tensor weights(facts.dtype, {count}, facts.memory);
   if (facts.dtype == DType::kFloat32) {
-    pack_weights<float>(packed.layout, kernel, weights);
+    pack_weights<float>(packed.layout, factor, kernel, weights);
   } else {
-    pack_weights<double>(packed.layout, kernel, weights);
+    pack_weights<double>(packed.layout, factor, kernel, weights);
   }
   packed.weights = std::make_shared<const Tensor>(std::move(weights));
   packed.bias = pack_part_bias(packed.layout, packed.layout.parts, bias);

@@ -64,7 +64,9 @@ struct WideWeights {
 WideLayout wide_layout(const LayerFacts& facts);
 
 /// Packs a C-order kernel `filter_shape ++ [input_size, output_size]` and a bias (null: zero).
-WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias);
+/// @param factor of a folded layer (wide_fold.h), whose kernel is still the layer's own
+WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias,
+                      Index factor = 1);
 
 /// A bias (null: zero) with one entry per padded channel of every part, in order.
 Tensor pack_part_bias(const LayerFacts& facts, const std::vector<Part>& parts, const Tensor* bias);

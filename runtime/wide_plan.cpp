@@ -185,10 +185,8 @@ std::shared_ptr<const Plan> wide_pack(const LayerFacts& facts, const Tensor& ker
                                       const Tensor* bias) {
   Fold fold = choose_fold(facts);
   const std::optional<Tensor> folded_bias = fold_bias(fold, bias);
-  const Tensor* packed_bias = folded_bias ? &*folded_bias : nullptr;
-  WideWeights packed = fold.factor == 1
-                           ? pack_wide(fold.facts, kernel, packed_bias)
-                           : pack_wide(fold.facts, fold_kernel(fold, kernel), packed_bias);
+  WideWeights packed =
+      pack_wide(fold.facts, kernel, folded_bias ? &*folded_bias : nullptr, fold.factor);
   return std::make_shared<WidePlan>(std::move(fold), std::move(packed));
 }
 

@@ -1,6 +1,8 @@
 // Weights at the points: G of generators/toom_cook.h along each axis, in double precision.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "toom_cook.h"
@@ -10,80 +12,131 @@ namespace upconv::internal {
 
 namespace {
 
-using Matrix = std::vector<std::vector<double>>;
-
 /// A phase and its transform.
 struct PhaseTransform {
   const WinogradPhase* phase;
   AxisTransform transform;
 };
 
+/// More taps of a phase have no transform.
+constexpr Index kMostTaps = 4;
+
 /// points() rows: what a phase's taps, in order, are multiplied by. Tap j of a phase reads input u
 /// - j * e, tap j of F(m, r) input u + j * e from the tile's first: the other way round.
-Matrix filter_matrix(const PhaseTransform& of) {
-  const std::size_t taps = static_cast<std::size_t>(of.phase->phase.taps);
-  const std::size_t all = static_cast<std::size_t>(of.transform.taps);
-  Matrix matrix;
-  for (const auto& row : generators::toom_cook(of.transform.outputs, of.transform.taps).filter) {
-    std::vector<double> entries;
-    for (std::size_t j = 0; j < taps; ++j) entries.push_back(row[all - 1 - j].value());
-    matrix.push_back(std::move(entries));
-  }
-  return matrix;
-}
+struct Matrix {
+  explicit Matrix(const PhaseTransform& of);
 
-/// A small array [d][h][w][channel] of doubles.
-struct Cube {
-  Index extents[3] = {1, 1, 1};
-  Index channels = 1;
-  std::vector<double> values;
+  Index points = 1, taps = 1;
+  std::vector<std::array<double, kMostTaps>> rows;
 
-  void reshape(const Index (&to)[3]) {
-    std::copy(std::begin(to), std::end(to), std::begin(extents));
-    values.assign(static_cast<std::size_t>(to[0] * to[1] * to[2] * channels), 0);
-  }
+  bool is_identity() const { return points == 1 && taps == 1 && rows[0][0] == 1; }
 };
 
-/// to = matrix times `from` along an axis.
-void multiply_axis(const Matrix& matrix, const Cube& from, int axis, Cube& to) {
-  Index extents[3] = {from.extents[0], from.extents[1], from.extents[2]};
-  extents[axis] = static_cast<Index>(matrix.size());
-  to.reshape(extents);
-  Index inner = from.channels, outer = 1;
-  for (int a = axis + 1; a < 3; ++a) inner *= from.extents[a];
-  for (int a = 0; a < axis; ++a) outer *= from.extents[a];
-  const Index taps = from.extents[axis], points = extents[axis];
-  for (Index o = 0; o < outer; ++o) {
-    for (Index i = 0; i < points; ++i) {
-      double* sum = to.values.data() + (o * points + i) * inner;
-      for (Index k = 0; k < taps; ++k) {
-        const double factor = matrix[static_cast<std::size_t>(i)][static_cast<std::size_t>(k)];
-        if (factor == 0) continue;
-        const double* values = from.values.data() + (o * taps + k) * inner;
-        for (Index c = 0; c < inner; ++c) sum[c] += factor * values[c];
+Matrix::Matrix(const PhaseTransform& of)
+    : points(of.transform.points()), taps(of.phase->phase.taps) {
+  const std::size_t all = static_cast<std::size_t>(of.transform.taps);
+  for (const auto& row : generators::toom_cook(of.transform.outputs, of.transform.taps).filter) {
+    std::array<double, kMostTaps>& entries = rows.emplace_back();
+    for (std::size_t j = 0; j < static_cast<std::size_t>(taps); ++j) {
+      entries[j] = row[all - 1 - j].value();
+    }
+  }
+}
+
+/// to[c] = the sum over taps of row[tap] * from[tap * step + c], in double precision.
+template <Index kTaps, typename From, typename To>
+void combine(const std::array<double, kMostTaps>& row, const From* __restrict from, Index step,
+             To* __restrict to, Index count) {
+  for (Index c = 0; c < count; ++c) {
+    double sum = row[0] * static_cast<double>(from[c]);
+    for (Index tap = 1; tap < kTaps; ++tap) {
+      sum += row[static_cast<std::size_t>(tap)] * static_cast<double>(from[tap * step + c]);
+    }
+    to[c] = static_cast<To>(sum);
+  }
+}
+
+/// A transform along one axis of an array [outer][taps][inner]: to(row) is where a row of [outer]
+/// [point][inner] goes.
+template <typename From, typename To>
+void multiply_axis(const Matrix& matrix, const From* from, Index outer, Index inner, To to) {
+  for (Index o = 0; o < outer; ++o, from += matrix.taps * inner) {
+    for (Index point = 0; point < matrix.points; ++point) {
+      const auto& row = matrix.rows[static_cast<std::size_t>(point)];
+      auto* const sums = to(o * matrix.points + point);
+      switch (matrix.taps) {
+        case 1:
+          combine<1>(row, from, inner, sums, inner);
+          break;
+        case 2:
+          combine<2>(row, from, inner, sums, inner);
+          break;
+        case 3:
+          combine<3>(row, from, inner, sums, inner);
+          break;
+        default:
+          combine<4>(row, from, inner, sums, inner);
       }
     }
   }
 }
 
+#if defined(__x86_64__)
+/// The same bits (no fused multiply-add), four at a time: the library itself is compiled for SSE2.
+template <typename From, typename To>
+__attribute__((flatten, target("avx2"))) void multiply_axis_avx2(const Matrix& matrix,
+                                                                 const From* from, Index outer,
+                                                                 Index inner, To to) {
+  multiply_axis(matrix, from, outer, inner, to);
+}
+#endif
+
+/// multiply_axis, as the ISA that the weights are for allows.
+template <typename From, typename To>
+void multiply_axis_on(Isa isa, const Matrix& matrix, const From* from, Index outer, Index inner,
+                      To to) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvx2 || isa == Isa::kAvx512) {
+    multiply_axis_avx2(matrix, from, outer, inner, to);
+    return;
+  }
+#endif
+  static_cast<void>(isa);
+  multiply_axis(matrix, from, outer, inner, to);
+}
+
+/// What packing a phase needs beside the weights; kept from phase to phase.
+template <Element T>
+struct Room {
+  std::vector<T> taps;          ///< of one input channel: [d][h][w][channel]
+  std::vector<double> sums[2];  ///< between two axes
+};
+
 /// The weights of one phase for one block of output channels, all input channels.
 template <Element T>
 void pack_phase(const WinogradLayout& layout, const PhaseTransform (&of)[3], const T* kernel,
-                Index channels, Index block, T* packed) {
-  const Matrix matrix[3] = {filter_matrix(of[0]), filter_matrix(of[1]), filter_matrix(of[2])};
+                Index channels, Index block, Room<T>& room, T* packed) {
   const Phase phase[3] = {of[0].phase->phase, of[1].phase->phase, of[2].phase->phase};
-  const Index taps[3] = {phase[0].taps, phase[1].taps, phase[2].taps};
-  Cube cube, next;
-  cube.channels = next.channels = channels;
-  for (Index ci = 0; ci < layout.input_size; ++ci) {
-    cube.reshape(taps);
-    double* to = cube.values.data();
+  std::vector<Matrix> matrices;  // those that do something, the slowest axis first
+  Index extents[3] = {1, 1, 1}, most = channels;
+  for (const PhaseTransform& axis : of) {
+    Matrix matrix(axis);
+    most *= std::max(matrix.points, matrix.taps);
+    if (matrix.is_identity()) continue;
+    extents[matrices.size()] = matrix.taps;
+    matrices.push_back(std::move(matrix));
+  }
+  room.taps.resize(static_cast<std::size_t>(most));
+  for (auto& sums : room.sums) sums.resize(static_cast<std::size_t>(most));
+
+  const auto gather = [&](Index ci) {
+    T* to = room.taps.data();
     const auto tap = [&](int axis, Index j) {
       return phase[axis].first_tap + j * layout.axes[axis].tap_step();
     };
-    for (Index jd = 0; jd < taps[0]; ++jd) {
-      for (Index jh = 0; jh < taps[1]; ++jh) {
-        for (Index jw = 0; jw < taps[2]; ++jw, to += channels) {
+    for (Index jd = 0; jd < phase[0].taps; ++jd) {
+      for (Index jh = 0; jh < phase[1].taps; ++jh) {
+        for (Index jw = 0; jw < phase[2].taps; ++jw, to += channels) {
           const Index at =
               (tap(0, jd) * layout.axes[1].filter() + tap(1, jh)) * layout.axes[2].filter() +
               tap(2, jw);
@@ -92,16 +145,35 @@ void pack_phase(const WinogradLayout& layout, const PhaseTransform (&of)[3], con
         }
       }
     }
-    for (int axis = 0; axis < 3; ++axis) {
-      multiply_axis(matrix[axis], cube, axis, next);
-      std::swap(cube, next);
+  };
+  for (Index ci = 0; ci < layout.input_size; ++ci) {
+    gather(ci);
+    const auto row_of = [&](Index point) {
+      return packed + (point * layout.input_size + ci) * block;
+    };
+    if (matrices.empty()) std::copy(room.taps.data(), room.taps.data() + channels, row_of(0));
+    Index outer = 1;
+    for (std::size_t axis = 0; axis < matrices.size(); ++axis) {
+      const Matrix& matrix = matrices[axis];
+      Index inner = channels;
+      for (std::size_t a = axis + 1; a < matrices.size(); ++a) inner *= extents[a];
+      const auto into = [&](auto to) {
+        if (axis == 0) {
+          multiply_axis_on(layout.isa, matrix, room.taps.data(), outer, inner, to);
+        } else {
+          multiply_axis_on(layout.isa, matrix, room.sums[(axis - 1) % 2].data(), outer, inner, to);
+        }
+      };
+      if (axis + 1 == matrices.size()) {
+        into(row_of);
+      } else {
+        into([&](Index row) { return room.sums[axis % 2].data() + row * inner; });
+      }
+      outer *= matrix.points;
     }
-    const Index points = cube.extents[0] * cube.extents[1] * cube.extents[2];
-    for (Index point = 0; point < points; ++point) {
-      const double* from = cube.values.data() + point * channels;
-      T* row = packed + (point * layout.input_size + ci) * block;
-      for (Index c = 0; c < channels; ++c) row[c] = static_cast<T>(from[c]);
-      std::fill(row + channels, row + block, T{0});
+    if (channels == block) continue;
+    for (Index point = 0; point < outer; ++point) {
+      std::fill(row_of(point) + channels, row_of(point) + block, T{0});
     }
   }
 }
@@ -133,12 +205,14 @@ std::optional<Tensor> pack(const WinogradLayout& layout, const Tensor& kernel) {
   }
   Tensor packed(layout.dtype, {count}, layout.memory);
   T* to = packed.values<T>().data();
+  Room<T> room;
   for (const Part& part : layout.parts) {
     const Index block = part.block_channels();
     for (Index first = 0; first < part.blocks * block; first += block) {
       const Index channels = std::min(block, part.channels - first);
       for_each_phase(layout, [&](const PhaseTransform(&of)[3]) {
-        pack_phase<T>(layout, of, values.data() + part.first_channel + first, channels, block, to);
+        pack_phase<T>(layout, of, values.data() + part.first_channel + first, channels, block, room,
+                      to);
         to += Index{of[0].transform.points()} * of[1].transform.points() *
               of[2].transform.points() * layout.input_size * block;
       });

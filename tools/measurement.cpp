@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
@@ -80,6 +82,18 @@ Tensor scratch_for(const ConvolutionTranspose& layer, const Dims& input_shape, i
   return Tensor(DType::kFloat64, {static_cast<Index>(bytes / sizeof(double) + 1)});
 }
 
+/// Reads a tensor, again and again, until so many bytes of new memory are written.
+void copy_to_fill(const Tensor& from, std::size_t bytes) {
+  Tensor to(DType::kFloat32, {static_cast<Index>(bytes / sizeof(float))});
+  const std::size_t size = static_cast<std::size_t>(from.size()) * size_of(from.dtype());
+  auto* at = static_cast<std::byte*>(to.data());
+  for (std::size_t done = 0; done < bytes; done += size) {
+    std::memcpy(at + done, from.data(), std::min(size, bytes - done));
+  }
+  // So that the compiler takes the copy for used.
+  asm volatile("" : : "r"(to.data()) : "memory");
+}
+
 /// The first call on a shape that the layer has not seen, and warm ones.
 void measure_new_shape(const ConvolutionTranspose& layer, const Dims& input_shape,
                        CallOptions call_options, Measurement& result) {
@@ -145,6 +159,8 @@ Measurement measure(const LayerConfig& config, const Dims& input_shape,
   result.copy_ms = best_seconds(kPacks, [&] { const Tensor copy(problem.kernel); }) * 1e3;
   assign(*layer, problem);
   result.packed_bytes = layer->packed_bytes();
+  result.packed_copy_ms =
+      best_seconds(kPacks, [&] { copy_to_fill(problem.kernel, result.packed_bytes); }) * 1e3;
   result.scratch_bytes = layer->scratch_bytes(input_shape, options.threads);
 
   // One thread is a plain call; more are kept ready, as a program would.

@@ -48,6 +48,7 @@ struct Measurement {
   int threads = 1;
   double pack_ms = 0;             ///< setting the kernel: a copy and the packing
   double copy_ms = 0;             ///< reading and writing the kernel once: its copy into new memory
+  double packed_copy_ms = 0;      ///< reading it, and writing as many bytes as are packed, likewise
   double new_shape_first_ms = 0;  ///< the first call with every extent one longer ...
   double new_shape_warm_ms = 0;   ///< ... and the best of the next three
   std::size_t packed_bytes = 0;

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config.h"
@@ -189,6 +191,33 @@ TEST(KernelTable, RunnableIsasAreBuilt) {
   const auto built = internal::built_isas();
   for (const Isa isa : runnable_isas()) {
     EXPECT_NE(std::find(built.begin(), built.end(), isa), built.end()) << to_string(isa);
+  }
+}
+
+TEST(KernelChoice, ComesBackWithFiniteWeights) {
+  // Neither of these takes weights that are not finite; setting finite ones again brings it back.
+  const Dims wide_shape{1, 56, 56, 64}, narrow_shape{1, 64, 64, 56};
+  ConvolutionTranspose2D many({.input_size = 64,
+                               .output_size = 64,
+                               .filter_shape = 3,
+                               .padding = "SAME",
+                               .expected_input_shape = wide_shape});
+  ConvolutionTranspose2D few({.input_size = 56,
+                              .output_size = 1,
+                              .filter_shape = 9,
+                              .strides = 4,
+                              .padding = "SAME",
+                              .expected_input_shape = narrow_shape});
+  for (const auto& [layer, shape] : {std::pair(&many, wide_shape), std::pair(&few, narrow_shape)}) {
+    const std::string before = layer->kernel_choice(shape).strategy;
+    EXPECT_NE(before, "wide");
+    const Tensor finite = layer->kernel().value();
+    Tensor broken = finite;
+    broken.values<float>()[0] = std::numeric_limits<float>::infinity();
+    layer->kernel().assign(broken);
+    EXPECT_EQ(std::string(layer->kernel_choice(shape).strategy), "wide");
+    layer->kernel().assign(finite);
+    EXPECT_EQ(std::string(layer->kernel_choice(shape).strategy), before);
   }
 }
 

@@ -174,7 +174,9 @@ TEST(Packing, IsTheOrderOfPhasesTapsAndBlocks) {
                    test::draw(random, 1, 4)};
       axes[a] = AxisPhases(filter[a][0], filter[a][1], filter[a][2]);
     }
-    const Index input_size = test::draw(random, 1, 4), output_size = test::draw(random, 1, 90);
+    // Rows are packed some at a time: also more than that.
+    const Index input_size = test::draw(random, 1, seed % 10 == 0 ? 70 : 4);
+    const Index output_size = test::draw(random, 1, 90);
     const Index taps = filter[0][0] * filter[1][0] * filter[2][0];
     std::vector<double> kernel, bias;
     for (Index i = 0; i < taps * input_size * output_size; ++i) {
@@ -195,6 +197,39 @@ TEST(Packing, IsTheOrderOfPhasesTapsAndBlocks) {
         std::vector<double> padded = bias;
         padded.resize(static_cast<std::size_t>(packed.bias.size()), 0);
         EXPECT_EQ(test::values_of(packed.bias), padded) << "seed " << seed;
+      }
+    }
+  }
+}
+
+TEST(Packing, OfAFoldedLayerIsThatOfTheFoldedKernel) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    Random random(seed);
+    const Index taps = test::draw(random, 1, 3), factor = test::draw(random, 2, 5);
+    const Index inputs = test::draw(random, 1, 40), own = test::draw(random, 1, 40);
+    const AxisPhases axes[3] = {AxisPhases(1, 1, 1), AxisPhases(1, 1, 1), AxisPhases(taps, 1, 1)};
+    std::vector<double> kernel, folded;
+    for (Index i = 0; i < taps * factor * inputs * own; ++i) {
+      kernel.push_back(static_cast<double>(i + 1));
+    }
+    for (Index tap = 0; tap < taps; ++tap) {
+      for (Index ci = 0; ci < inputs; ++ci) {
+        for (Index residue = 0; residue < factor; ++residue) {
+          for (Index c = 0; c < own; ++c) {
+            const Index at = ((tap * factor + residue) * inputs + ci) * own + c;
+            folded.push_back(kernel[static_cast<std::size_t>(at)]);
+          }
+        }
+      }
+    }
+    for (const Isa isa : built_isas()) {
+      for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+        const LayerFacts facts = facts_of(axes, inputs, factor * own, dtype, isa);
+        const Tensor plain = test::tensor_of(dtype, {taps * factor, inputs, own}, kernel);
+        const Tensor wide = test::tensor_of(dtype, {taps, inputs, factor * own}, folded);
+        EXPECT_EQ(test::values_of(*pack_wide(facts, plain, nullptr, factor).weights),
+                  test::values_of(*pack_wide(facts, wide, nullptr).weights))
+            << "seed " << seed << ", " << to_string(isa) << ", " << to_string(dtype);
       }
     }
   }
