@@ -20,14 +20,27 @@ set(UPCONV_KERNEL_FEATURES
 # threads; an object has no undefined symbol.
 set(_upconv_leaf_features "no_runtime-no_asserts-no_bounds_query")
 
+# Of each object that is linked here, Halide's entry by an array of arguments and the description of
+# its arguments are taken out: nothing calls them, and they are a third of all bytes. A sanitizer's
+# objects are left as they are, since it keeps tables of its own in them.
+set(_upconv_unused_sections "")
+foreach(section .comment .data.rel.ro .text.*_argv .text.*_metadata)
+  list(APPEND _upconv_unused_sections "--remove-section=${section}" "--remove-section=.rela${section}")
+endforeach()
+
 # One object: runs the generator, with its parameters as name=value pairs. Halide's only hint to
 # prefetch is the one for data that is used once (x86: prefetchnta), which keeps it out of the
 # second-level cache, where weights belong. So an object with `prefetch=true` is assembled from
 # text in which the hint is another (prefetcht1).
 function(_upconv_add_kernel name generator target)
   set(features "${_upconv_leaf_features}")
+  set(strip "")
   if(UPCONV_KERNEL_FEATURES)
     string(APPEND features "-${UPCONV_KERNEL_FEATURES}")
+  elseif(CMAKE_OBJCOPY AND arg_PROCESSOR STREQUAL upconv_processor)
+    set(strip COMMAND "${CMAKE_OBJCOPY}" ${_upconv_unused_sections}
+              "${CMAKE_CURRENT_BINARY_DIR}/kernels/${name}.o"
+    )
   endif()
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/kernels")
   set(assemble "")
@@ -47,6 +60,7 @@ function(_upconv_add_kernel name generator target)
     COMMAND upconv_generators -g ${generator} -f ${name} -o "${directory}" -e object,assembly
             "target=${target}-${features}" ${ARGN}
     ${assemble}
+    ${strip}
     DEPENDS ${depends}
     COMMENT "Generating ${name}"
     VERBATIM
