@@ -17,6 +17,8 @@ namespace upconv::internal {
 struct Strategy {
   const char* name;
   Arithmetic arithmetic;
+  /// It computes every call of a layer that it has a cost for, whatever the weights are.
+  bool complete;
   /// Nothing where the strategy cannot compute the layer.
   std::optional<KernelCost> (*cost)(const LayerFacts& facts, const CallAxis (&axes)[3],
                                     Index batches);
@@ -27,13 +29,18 @@ struct Strategy {
 
 namespace {
 
-/// The first computes every layer; each other one is packed too where it is expected to be faster.
+/// The first computes every layer; each other one is packed too where it is expected to be faster,
+/// or alone, where it is complete and by far faster.
 constexpr Strategy kStrategies[] = {
-    {"wide", Arithmetic::kDirect, wide_cost, wide_pack},
-    {"narrow", Arithmetic::kDirect, narrow_cost, narrow_pack},
-    {"winograd", Arithmetic::kFast, winograd_cost, winograd_pack},
-    {"scatter", Arithmetic::kFast, scatter_cost, scatter_pack},
+    {"wide", Arithmetic::kDirect, true, wide_cost, wide_pack},
+    {"narrow", Arithmetic::kDirect, false, narrow_cost, narrow_pack},
+    {"winograd", Arithmetic::kFast, false, winograd_cost, winograd_pack},
+    {"scatter", Arithmetic::kFast, true, scatter_cost, scatter_pack},
 };
+
+/// Of the everyday strategy's cost: with less, another is packed alone. Then no extents are
+/// expected to want the everyday one, whose weights of few channels are mostly padding.
+constexpr double kAloneShare = 0.5;
 
 /// The cost of the everyday strategy. @throws as require_kernels
 double everyday_cost(const LayerFacts& facts, const ExpectedCall& expected) {
@@ -44,11 +51,12 @@ double everyday_cost(const LayerFacts& facts, const ExpectedCall& expected) {
                                            std::string(to_string(facts.dtype)));
 }
 
-/// Strategies to pack for, the everyday one first.
+/// Strategies to pack for, a complete one first.
 StrategyList strategies_for(const LayerFacts& facts) {
   StrategyList chosen = {&kStrategies[0]};
   const ExpectedCall expected(facts);
-  double least = everyday_cost(facts, expected);
+  const double everyday = everyday_cost(facts, expected);
+  double least = everyday;
   for (const Strategy& strategy : std::span(kStrategies).subspan(1)) {
     if (facts.arithmetic == Arithmetic::kDirect && strategy.arithmetic != Arithmetic::kDirect) {
       continue;
@@ -59,6 +67,7 @@ StrategyList strategies_for(const LayerFacts& facts) {
     chosen.push_back(&strategy);
     least = cost->cost;
   }
+  if (chosen.back()->complete && least < kAloneShare * everyday) return {chosen.back()};
   return chosen;
 }
 

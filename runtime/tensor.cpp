@@ -1,6 +1,11 @@
 #include "upconv/tensor.h"
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -167,6 +172,27 @@ void ConstTensorView::require_dtype(DType wanted) const {
   }
 }
 
+namespace {
+
+/// From so many bytes on, memory is asked for in huge pages, as NumPy's is.
+constexpr std::size_t kHugeBytes = std::size_t{4} << 20;
+
+/// Asks the system for huge pages, where it leaves the choice to programs: the first use of memory
+/// then costs a fault for 2 MB in the place of 4 KB, and kernels walk it with fewer TLB misses.
+void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  if (bytes < kHugeBytes) return;
+  constexpr std::uintptr_t kPage = 4096;
+  const std::uintptr_t begin =
+      (reinterpret_cast<std::uintptr_t>(memory) + kPage - 1) / kPage * kPage;
+  const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(memory) + bytes) / kPage * kPage;
+  // Without them, all works the same: an error says nothing.
+  static_cast<void>(madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
+#endif
+}
+
+}  // namespace
+
 void Tensor::Free::operator()(void* elements) const noexcept {
   if (memory == nullptr) {
     std::free(elements);
@@ -200,6 +226,7 @@ Tensor::Tensor(DType dtype, const Dims& shape, std::pmr::memory_resource* memory
                                              std::to_string(rounded) +
                                              " bytes; there is not that much memory");
   }
+  prefer_huge_pages(data_.get(), rounded);
 }
 
 Tensor Tensor::zeros(DType dtype, const Dims& shape) {

@@ -82,9 +82,12 @@ TEST(KernelChoice, IsARunnableKernelOfTheTableForEveryNumberOfChannels) {
   for (const KernelInfo& info : kernel_infos()) infos.emplace(info.name, info);
   for (Index channels = 1; channels <= 130; ++channels) {
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
-      const ConvolutionTranspose layer(
-          {.input_size = 1, .output_size = channels, .filter_shape = 2, .rank = 1, .dtype = dtype,
-           .arithmetic = Arithmetic::kDirect});
+      const ConvolutionTranspose layer({.input_size = 1,
+                                        .output_size = channels,
+                                        .filter_shape = 2,
+                                        .rank = 1,
+                                        .dtype = dtype,
+                                        .arithmetic = Arithmetic::kDirect});
       for (const Isa isa : runnable_isas()) {
         const KernelChoice choice = layer.kernel_choice({5, 1}, isa);
         ASSERT_TRUE(infos.count(choice.kernel)) << choice.kernel;
@@ -100,10 +103,8 @@ TEST(KernelChoice, IsARunnableKernelOfTheTableForEveryNumberOfChannels) {
 }
 
 TEST(KernelChoice, OfWholeVectorsOfChannelsDoesNotDependOnTheInputShape) {
-  const ConvolutionTranspose layer({.input_size = 3,
-                                    .output_size = 40,
-                                    .filter_shape = 3,
-                                    .arithmetic = Arithmetic::kDirect});
+  const ConvolutionTranspose layer(
+      {.input_size = 3, .output_size = 40, .filter_shape = 3, .arithmetic = Arithmetic::kDirect});
   const std::string kernel = layer.kernel_choice({1, 1, 3}).kernel;
   EXPECT_EQ(layer.kernel_choice({64, 1, 1, 3}).kernel, kernel);
   EXPECT_EQ(layer.kernel_choice({0, 500, 500, 3}).kernel, kernel);
@@ -207,6 +208,7 @@ TEST(KernelChoice, ComesBackWithFiniteWeights) {
                               .filter_shape = 9,
                               .strides = 4,
                               .padding = "SAME",
+                              .arithmetic = Arithmetic::kDirect,
                               .expected_input_shape = narrow_shape});
   for (const auto& [layer, shape] : {std::pair(&many, wide_shape), std::pair(&few, narrow_shape)}) {
     const std::string before = layer->kernel_choice(shape).strategy;
