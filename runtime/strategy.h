@@ -93,7 +93,7 @@ struct Choice {
   std::string reason;
 };
 
-/// A layer's weights for one ISA, in at most two formats.
+/// A layer's weights for one ISA, in one or two formats.
 class PackedLayer {
  public:
   /// Packs a C-order kernel `filter_shape ++ [input_size, output_size]` and a bias (null: zero).
