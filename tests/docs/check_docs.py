@@ -103,7 +103,8 @@ class DocsTest(unittest.TestCase):
                                 check=True).stdout
         names = set(re.findall(r"^ *Test +#\d+: \w+\.(.*)$", listed, re.M))
         names |= {name.rpartition("/")[0] for name in names}  # once per instruction set
-        cli = (ROOT / "tests" / "cli" / "cli_test.py").read_text(encoding="utf-8")
+        cli = "".join(script.read_text(encoding="utf-8")
+                      for script in sorted((ROOT / "tests" / "cli").glob("*_test.py")))
         names |= {f"{suite}.{test}" for suite, body in
                   re.findall(r"^class (\w+)\(.*?\n(.*?)(?=^class |\Z)", cli, re.M | re.S)
                   for test in re.findall(r"def (test_\w+)", body)}
