@@ -31,6 +31,28 @@ class Import(CliTest):
     def test_initialisers_of_an_onnx_model(self):
         self.check(self.import_weights(self.GOLDEN / "onnx_model.onnx", "--bias", "up.bias"))
 
+    def test_models_that_pytorch_exported(self):
+        for name, bias, config in (
+                ("2d", ["--bias", "up.bias"],
+                 {"input_size": 3, "output_size": 4, "filter_shape": [4, 3], "strides": [2, 3],
+                  "padding": [[1, 1], [0, 0]], "output_padding": [0, 1], "dilations": [1, 2],
+                  "activation": {"name": "leaky_relu", "alpha": 0.1}}),
+                ("1d", [],
+                 {"rank": 1, "input_size": 2, "output_size": 5, "filter_shape": 3, "strides": 2,
+                  "padding": [[0, 0]], "use_bias": False, "activation": "relu"})):
+            with self.subTest(model=name):
+                model = self.GOLDEN / f"torch_export_{name}.onnx"
+                result = self.import_weights(model, *bias, config=config)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                with np.load(self.GOLDEN / "torch_export.npz") as arrays:
+                    np.save(self.path("x.npy"), arrays[f"x_{name}"])
+                    want = arrays[f"y_{name}"]
+                result = run("apply", "--config", self.path("layer.json"), "--weights",
+                             self.path("w.npz"), "--input", self.path("x.npy"), "--output",
+                             self.path("y.npy"))
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                np.testing.assert_array_equal(np.load(self.path("y.npy")), want)
+
     def test_safetensors_of_pytorch(self):
         self.check(self.import_weights(self.GOLDEN / "safetensors_others.safetensors", "--bias",
                                        "up.bias", "--order", "pytorch"))

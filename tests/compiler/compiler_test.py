@@ -20,7 +20,8 @@ import unittest
 
 import numpy as np
 
-from support import BASE, FLAGS, SEED, CompilerTest, Tools, run, runnable_isas, use_tools
+from support import (BASE, FLAGS, SEED, CompilerTest, Tools, reference, run, runnable_isas,
+                     use_tools)
 
 CASES = 14
 
@@ -248,6 +249,21 @@ int main(void) {
         self.check("./main")
         y = np.fromfile(self.folder / "y.raw", "f4").reshape(1, 8, 10, 4)
         self.assert_same_as_library(config, x, ours, bias, y, "sse41")
+
+    def test_onnx_that_pytorch_exported(self):
+        golden = pathlib.Path(reference.__file__).resolve().parent
+        for name in ("2d", "1d"):
+            with self.subTest(model=name), np.load(golden / "torch_export.npz") as arrays:
+                x, want = arrays[f"x_{name}"], arrays[f"y_{name}"]
+                x.tofile(self.folder / "x.raw")
+                self.check(Tools.upconvc, golden / f"torch_export_{name}.onnx", "--target", "sse41",
+                           "--name", "decoder", "-o", "out", "--input-shape",
+                           ",".join(map(str, x.shape)))
+                config = {"filter_shape": [1], "input_size": 1, "output_size": 1}  # all is constant
+                self.build("out/sse41", config, x, want.shape, True, [])
+                self.check("./main")
+                y = np.fromfile(self.folder / "y.raw", "f4").reshape(want.shape)
+                np.testing.assert_array_equal(y, want)
 
 
 class Packages(CompilerTest):

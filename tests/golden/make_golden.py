@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the golden values in this folder by running the peers themselves.
 
-    python3 make_golden.py                  # every peer but terms_*, then the NumPy and TFP files
+    python3 make_golden.py                  # every peer but terms_*, then the files
     python3 make_golden.py --peer torch     # one peer
     python3 make_golden.py --verify         # no peer: check the stored values (needs NumPy only)
 
@@ -25,13 +25,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+#: What makes files that are read as they are, and no cases.
+FILES = ("numpy", "safetensors", "torch_export")
 #: The libraries of the terms_* cases are those of .venv-peers; they are made on request alone.
-PEERS = (*(p for p in reference.PEERS if not p.startswith("terms_")), "numpy", "safetensors")
+PEERS = (*(p for p in reference.PEERS if not p.startswith("terms_")), *FILES)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--peer", choices=(*reference.PEERS, "numpy", "safetensors"), action="append", help="only this peer (repeatable)")
+    p.add_argument("--peer", choices=(*reference.PEERS, *FILES), action="append", help="only this peer (repeatable)")
     p.add_argument("--verify", action="store_true", help="only check what is stored")
     a = p.parse_args()
     if a.verify:
