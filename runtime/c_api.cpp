@@ -6,9 +6,11 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "files.h"
 #include "upconv/convolution_transpose.h"
 #include "upconv/error.h"
 
@@ -18,6 +20,8 @@ struct upconv_layer {
 
 namespace upconv {
 namespace {
+
+using internal::printable;
 
 [[noreturn]] void refuse(const std::string& message) {
   throw Error(ErrorKind::kInvalidArgument, message);
@@ -143,18 +147,23 @@ PerAxis per_axis(const int64_t* values, int rank) {
 }
 
 Activation activation_of(const upconv_options& o) {
-  const std::string name = o.activation != nullptr ? o.activation : "linear";
-  if (name == "clamp" && o.bounds != nullptr) return Activation::clamp(o.bounds[0], o.bounds[1]);
-  if (name == "leaky_relu" && o.alpha != nullptr) return Activation::leaky_relu(*o.alpha);
-  if (o.bounds != nullptr) refuse("bounds are for activation \"clamp\"; it is \"" + name + "\"");
-  if (o.alpha != nullptr) refuse("alpha is for activation \"leaky_relu\"; it is \"" + name + "\"");
+  const std::string_view name = o.activation != nullptr ? o.activation : "linear";
+  if (o.bounds != nullptr && name != "clamp") {
+    refuse("bounds are for activation \"clamp\"; it is \"" + printable(name) + "\"");
+  }
+  if (o.alpha != nullptr && name != "leaky_relu") {
+    refuse("alpha is for activation \"leaky_relu\"; it is \"" + printable(name) + "\"");
+  }
+  if (o.bounds != nullptr) return Activation::clamp(o.bounds[0], o.bounds[1]);
+  if (o.alpha != nullptr) return Activation::leaky_relu(*o.alpha);
   return Activation(name);
 }
 
 Arithmetic arithmetic_of(const char* name) {
   const std::optional<Arithmetic> arithmetic = parse_arithmetic(name);
   if (!arithmetic) {
-    refuse("arithmetic is \"" + std::string(name) + "\"; it must be \"fast\" or \"direct\"");
+    refuse("arithmetic is \"" + printable(std::string_view(name)) +
+           "\"; it must be \"fast\" or \"direct\"");
   }
   return *arithmetic;
 }
@@ -166,7 +175,7 @@ Isa isa_of(const char* name) {
   for (const Isa runnable : runnable_isas()) {
     names += (names.empty() ? "" : ", ") + std::string(to_string(runnable));
   }
-  refuse("isa is \"" + std::string(name) + "\"; this machine runs " + names);
+  refuse("isa is \"" + printable(std::string_view(name)) + "\"; this machine runs " + names);
 }
 
 ConvolutionTransposeOptions options_of(const upconv_options& o) {

@@ -71,6 +71,7 @@ class CApi : public testing::Test {
   void expect_refused(upconv_status status, const std::vector<std::string>& words) {
     const LayerPointer layer = make(nullptr, nullptr);
     EXPECT_EQ(status_, status) << error_.message;
+    EXPECT_EQ(std::strchr(error_.message, '\n'), nullptr) << error_.message;
     for (const std::string& word : words) EXPECT_THAT(error_.message, HasSubstr(word));
   }
 
@@ -225,7 +226,7 @@ TEST_F(CApi, WeightsAreReplacedBothOrNeither) {
 
 TEST_F(CApi, OptionsAreRefusedWithAReason) {
   static constexpr int64_t kZero[2] = {0, 2};
-  static constexpr double kAlpha = 0.1;
+  static constexpr double kAlpha = 0.1, kBounds[2] = {-1, 1};
   const upconv_options good = options_;
   options_.input_size = 0;
   expect_refused(UPCONV_INVALID_ARGUMENT, {"decoder", "input_size", "0"});
@@ -247,6 +248,11 @@ TEST_F(CApi, OptionsAreRefusedWithAReason) {
   options_ = good;
   options_.alpha = &kAlpha;
   expect_refused(UPCONV_INVALID_ARGUMENT, {"alpha", "relu"});
+  options_.activation = "clamp";
+  options_.bounds = kBounds;
+  expect_refused(UPCONV_INVALID_ARGUMENT, {"alpha", "clamp"});
+  options_.activation = "leaky_relu";
+  expect_refused(UPCONV_INVALID_ARGUMENT, {"bounds", "leaky_relu"});
   options_ = good;
   options_.arithmetic = "slow";
   expect_refused(UPCONV_INVALID_ARGUMENT, {"slow", "fast", "direct"});
@@ -259,6 +265,32 @@ TEST_F(CApi, OptionsAreRefusedWithAReason) {
   options_ = good;
   options_.size = 4;
   expect_refused(UPCONV_INVALID_ARGUMENT, {"size is 4"});
+}
+
+TEST_F(CApi, ReasonsAreOneLineWhateverTheWords) {
+  static constexpr double kAlpha = 0.1, kBounds[2] = {-1, 1};
+  const upconv_options good = options_;
+  const std::vector<std::string> words = {"two\\x0alines"};
+  options_.name = "two\nlines";
+  options_.input_size = 0;
+  expect_refused(UPCONV_INVALID_ARGUMENT, words);
+  options_ = good;
+  options_.padding = "two\nlines";
+  expect_refused(UPCONV_INVALID_ARGUMENT, words);
+  options_ = good;
+  options_.arithmetic = "two\nlines";
+  expect_refused(UPCONV_INVALID_ARGUMENT, words);
+  options_ = good;
+  options_.isa = "two\nlines";
+  expect_refused(UPCONV_INVALID_ARGUMENT, words);
+  options_ = good;
+  options_.activation = "two\nlines";
+  expect_refused(UPCONV_INVALID_ARGUMENT, words);
+  options_.alpha = &kAlpha;
+  expect_refused(UPCONV_INVALID_ARGUMENT, words);
+  options_.alpha = nullptr;
+  options_.bounds = kBounds;
+  expect_refused(UPCONV_INVALID_ARGUMENT, words);
 }
 
 TEST_F(CApi, NullsAreRefused) {
@@ -301,9 +333,9 @@ TEST_F(CApi, ShorterAndLongerStructuresWork) {
 }
 
 TEST_F(CApi, LongReasonsAreCut) {
-  const std::string name(2000, 'n');
-  options_.isa = name.c_str();
-  expect_refused(UPCONV_INVALID_ARGUMENT, {});
+  const LayerPointer layer = make();
+  const std::string path(2000, 'n');  // the whole of which is named
+  EXPECT_EQ(upconv_layer_load(layer.get(), path.c_str(), &error_), UPCONV_IO);
   EXPECT_EQ(std::strlen(error_.message), sizeof error_.message - 1);
 }
 
