@@ -129,9 +129,9 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::Values(Peer{"keras", 85}, Peer{"keras_jax", 46},
                                      Peer{"tensorflow", 57}, Peer{"torch", 99},
                                      Peer{"onnxruntime", 83}, Peer{"onnx", 42}, Peer{"tfp", 26},
-                                     Peer{"terms_keras", 70}, Peer{"terms_tensorflow", 70},
-                                     Peer{"terms_pytorch", 70}, Peer{"terms_onnx", 70},
-                                     Peer{"terms_openvino", 70}, Peer{"terms_onednn", 70}),
+                                     Peer{"terms_keras", 400}, Peer{"terms_tensorflow", 400},
+                                     Peer{"terms_pytorch", 400}, Peer{"terms_onnx", 400},
+                                     Peer{"terms_openvino", 400}, Peer{"terms_onednn", 400}),
                      testing::ValuesIn(isas())),
     [](const auto& test) {
       return std::get<0>(test.param).name + "_" + std::string(to_string(std::get<1>(test.param)));

@@ -10,7 +10,7 @@ import sys
 
 from make.maker import FOLDER, Maker, Refused
 
-PER_CONVENTION = 70
+PER_CONVENTION = 400
 
 #: Where the worker of oneDNN is built.
 BINARIES = FOLDER.parents[1] / "build" / "bin"
