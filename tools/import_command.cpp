@@ -10,6 +10,7 @@
 #include "config.h"
 #include "onnx_file.h"
 #include "upconv/error.h"
+#include "upconv/npz.h"
 
 namespace upconv::tools {
 
@@ -46,22 +47,29 @@ const Tensor& find(const std::vector<NamedTensor>& arrays, const std::string& na
                                                (known.empty() ? "none" : known));
 }
 
-/// Initialisers of a model, which the library itself does not read.
-void assign_initializers(ConvolutionTranspose& layer, const Options& options,
-                         std::optional<Convention> order) {
+/// What the library itself does not find by name: the initialisers of a model, or arrays that are a
+/// file each, under their paths.
+std::vector<NamedTensor> read_arrays(const Options& options) {
+  if (!options.weights.empty()) return read_onnx_initializers(options.weights);
+  std::vector<NamedTensor> arrays = {{options.kernel, read_npy(options.kernel)}};
+  if (!options.bias.empty()) arrays.push_back({options.bias, read_npy(options.bias)});
+  return arrays;
+}
+
+void assign_arrays(ConvolutionTranspose& layer, const Options& options,
+                   std::optional<Convention> order) {
   if (options.bias.empty() == layer.has_bias()) {
     throw Error(
         ErrorKind::kInvalidArgument,
         options.config + (layer.has_bias() ? ": the layer has a bias; --bias must name it"
                                            : ": the layer has no bias; --bias must not be given"));
   }
-  const std::vector<NamedTensor> arrays = read_onnx_initializers(options.weights);
-  const Tensor kernel = kernel_from(order.value_or(Convention::kOnnx),
-                                    find(arrays, options.kernel, options.weights), layer.options());
-  const Tensor* const bias =
-      layer.has_bias() ? &find(arrays, options.bias, options.weights) : nullptr;
+  const std::vector<NamedTensor> arrays = read_arrays(options);
+  Tensor kernel = find(arrays, options.kernel, options.weights);
+  if (order) kernel = kernel_from(*order, kernel, layer.options());
   layer.kernel().assign(Tensor::cast(kernel, layer.dtype()));
-  if (bias) layer.bias().assign(Tensor::cast(*bias, layer.dtype()));
+  if (!layer.has_bias()) return;
+  layer.bias().assign(Tensor::cast(find(arrays, options.bias, options.weights), layer.dtype()));
 }
 
 void import_weights(const Options& options) {
@@ -72,8 +80,10 @@ void import_weights(const Options& options) {
                 options.config + " is a list of layers; it must be one layer");
   }
   const std::unique_ptr<ConvolutionTranspose> layer = make_layer(config.layers.front());
-  if (options.weights.ends_with(".onnx")) {
-    assign_initializers(*layer, options, order);
+  if (options.weights.empty()) {
+    assign_arrays(*layer, options, order);
+  } else if (options.weights.ends_with(".onnx")) {
+    assign_arrays(*layer, options, order.value_or(Convention::kOnnx));
   } else {
     layer->load(options.weights, {options.kernel, options.bias, order});
   }
@@ -87,10 +97,12 @@ void add_import_command(CLI::App& app) {
       app.add_subcommand("import", "Make a weights file from another library's.");
   const auto options = std::make_shared<Options>();
   command->add_option("--config", options->config, "layer.json: the layer")->required();
-  command->add_option("--weights", options->weights, "a .safetensors, .npz or .onnx file")
+  command->add_option("--weights", options->weights, "a .safetensors, .npz or .onnx file");
+  command
+      ->add_option("--kernel", options->kernel,
+                   "name of the kernel in it; without --weights a .npy file")
       ->required();
-  command->add_option("--kernel", options->kernel, "name of the kernel in it")->required();
-  command->add_option("--bias", options->bias, "name of the bias, if the layer has one");
+  command->add_option("--bias", options->bias, "the bias, likewise, if the layer has one");
   command->add_option("--order", options->order,
                       "whose order the kernel is in: keras, tensorflow, pytorch, onnx, openvino or "
                       "onednn (ours; onnx for .onnx)");

@@ -83,7 +83,9 @@ std::optional<Tensor> read_tensor(const onnx::TensorProto& proto, const std::str
   const bool single = proto.data_type() == onnx::TensorProto::FLOAT;
   if (!single && proto.data_type() != onnx::TensorProto::DOUBLE) return std::nullopt;
   if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
-    fail(ErrorKind::kUnsupported, where, "its data is in another file; that is not supported");
+    fail(ErrorKind::kUnsupported, where,
+         "its data is in another file, which is never followed; save the model with its weights "
+         "inside (PyTorch: external_data=False)");
   }
   return single ? read_values<float>(proto, proto.float_data(), DType::kFloat32, where)
                 : read_values<double>(proto, proto.double_data(), DType::kFloat64, where);

@@ -57,6 +57,27 @@ class Import(CliTest):
         self.check(self.import_weights(self.GOLDEN / "safetensors_others.safetensors", "--bias",
                                        "up.bias", "--order", "pytorch"))
 
+    def test_npy_files(self):
+        np.save(self.path("kernel.npy"), np.moveaxis(self.OURS, (-2, -1), (0, 1)).astype("f8"))
+        np.save(self.path("ours.npy"), self.OURS)
+        np.save(self.path("bias.npy"), np.arange(3, dtype="f4"))
+
+        def import_files(kernel, *more):
+            return run("import", "--config", self.write_config(self.CONFIG), "--kernel",
+                       self.path(kernel), "--bias", self.path("bias.npy"), "--output",
+                       self.path("w.npz"), *more)
+        self.check(import_files("kernel.npy", "--order", "pytorch"))
+        self.check(import_files("ours.npy"))
+        self.path("w.npz").unlink()
+        self.assert_error(import_files("kernel.npy", "--order", "keras"), 2,
+                          "kernel in Keras's order has shape [2, 3, 3, 2]", "it must be [3, 2, 3, 2]")
+        self.assert_error(import_files("kernel.npy"), 2, "kernel", "[2, 3, 3, 2]", "[3, 2, 2, 3]")
+        self.assert_error(import_files("none.npy"), 1, "none.npy")
+        self.assert_error(run("import", "--config", self.path("layer.json"), "--kernel",
+                              self.path("ours.npy"), "--output", self.path("w.npz")), 2,
+                          "the layer has a bias; --bias must name it")
+        self.assertFalse(self.path("w.npz").exists())
+
     def test_npz_of_keras_by_way_of_safetensors(self):
         np.savez(self.path("keras.npz"), **{"up.weight": np.swapaxes(self.OURS, -1, -2),
                                             "b": np.arange(3.0)})

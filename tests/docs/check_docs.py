@@ -103,10 +103,10 @@ class DocsTest(unittest.TestCase):
                                 check=True).stdout
         names = set(re.findall(r"^ *Test +#\d+: \w+\.(.*)$", listed, re.M))
         names |= {name.rpartition("/")[0] for name in names}  # once per instruction set
-        cli = "".join(script.read_text(encoding="utf-8")
-                      for script in sorted((ROOT / "tests" / "cli").glob("*_test.py")))
+        scripts = "".join(script.read_text(encoding="utf-8") for folder in ("cli", "compiler")
+                          for script in sorted((ROOT / "tests" / folder).glob("*_test.py")))
         names |= {f"{suite}.{test}" for suite, body in
-                  re.findall(r"^class (\w+)\(.*?\n(.*?)(?=^class |\Z)", cli, re.M | re.S)
+                  re.findall(r"^class (\w+)\(.*?\n(.*?)(?=^class |\Z)", scripts, re.M | re.S)
                   for test in re.findall(r"def (test_\w+)", body)}
         text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
         tables = re.findall(r"^\| [^\n]*\| tests \|\n\|[-| ]+\|\n((?:\|.*\n)+)", text, re.M)

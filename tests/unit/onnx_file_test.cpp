@@ -138,7 +138,11 @@ TEST_F(OnnxFileTest, CorruptFiles) {
   model_.mutable_graph()->mutable_initializer(0)->set_dims(0, -1);
   EXPECT_EQ(kind_of(), ErrorKind::kCorruptFile);
   model_.mutable_graph()->mutable_initializer(0)->set_data_location(onnx::TensorProto::EXTERNAL);
-  EXPECT_EQ(kind_of(), ErrorKind::kUnsupported);
+  const auto external = test::error_of([&] { read_onnx_initializers(write()); });
+  EXPECT_EQ(external.kind, ErrorKind::kUnsupported);
+  for (const char* const part : {"model.onnx", "\"a\"", "another file", "external_data=False"}) {
+    EXPECT_NE(external.text.find(part), std::string::npos) << part << " in " << external.text;
+  }
   const std::filesystem::path text = folder_.path() / "text.onnx";
   std::ofstream(text) << "not a model";
   EXPECT_EQ(test::error_of([&] { read_onnx_initializers(text); }).kind, ErrorKind::kCorruptFile);
