@@ -150,7 +150,7 @@ void print_table() {
       const std::string name =
           "F(" + std::to_string(transform.outputs) + ", " + std::to_string(transform.taps) + ")";
       const double derived =
-          std::pow(generators::error_growth(transform.outputs, transform.taps), rank);
+          std::pow(internal::error_growth(transform.outputs, transform.taps), rank);
       for (const Distribution& of : kDistributions) {
         std::cout << "| " << name << (rank == 2 ? " on two axes" : "") << " | " << derived << " | "
                   << of.name << " |";

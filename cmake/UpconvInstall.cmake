@@ -30,10 +30,14 @@ install(
         "${PROJECT_SOURCE_DIR}/cmake/UpconvAddLayer.cmake"
   DESTINATION "${upconv_package_dir}")
 
-# The prefix as seen from the folder of upconv.pc, so that a tree can be moved.
+# The prefix as seen from the folder of the .pc files, so that a tree can be moved.
 file(RELATIVE_PATH upconv_pc_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
-configure_file("${PROJECT_SOURCE_DIR}/cmake/upconv.pc.in" "${PROJECT_BINARY_DIR}/upconv.pc" @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/upconv.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+foreach(library upconv upconv_c)
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/${library}.pc.in"
+                 "${PROJECT_BINARY_DIR}/${library}.pc" @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/${library}.pc"
+          DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endforeach()
 
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 

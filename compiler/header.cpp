@@ -6,6 +6,7 @@
 #include "choose.h"
 #include "driver.h"
 #include "package.h"
+#include "upconv/version.h"
 
 namespace upconv::compiler {
 

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "upconv/version.h"
+
 namespace upconv::compiler {
 
 namespace {

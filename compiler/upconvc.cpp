@@ -20,6 +20,7 @@
 #include "program.h"
 #include "targets.h"
 #include "upconv/error.h"
+#include "upconv/version.h"
 
 namespace {
 

@@ -17,7 +17,10 @@
 #include <numeric>
 #include <vector>
 
-namespace upconv::generators {
+#include "upconv/version.h"
+
+// The library has this file, too: its weights' transforms are the kernels' own.
+namespace upconv::UPCONV_ABI::internal {
 
 /// A fraction in lowest terms, denominator positive. No overflow occurs at the sizes used here.
 struct Rational {
@@ -136,4 +139,4 @@ inline double error_growth(int m, int r) {
   return std::sqrt(total / m) / r;
 }
 
-}  // namespace upconv::generators
+}  // namespace upconv::UPCONV_ABI::internal

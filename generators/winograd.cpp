@@ -10,9 +10,9 @@ using Halide::Expr;
 using Halide::select;
 using Halide::strict_float;
 using Halide::Type;
-using upconv::generators::toom_cook;
 using upconv::generators::Transform;
 using upconv::generators::TransformInputs;
+using upconv::internal::toom_cook;
 
 /// What both directions take and do.
 template <typename Self>

@@ -17,6 +17,9 @@
 
 namespace upconv::generators {
 
+using internal::Rational;
+using internal::RationalMatrix;
+
 /// Run-time values of one call; offsets and steps in elements.
 struct TransformInputs {
   Halide::Func out;         ///< (e): output elements; the algorithm defines it

@@ -10,7 +10,7 @@
 #include "files.h"
 #include "upconv/error.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -189,4 +189,4 @@ double Activation::operator()(double value) const {
   return one.values<double>()[0];
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

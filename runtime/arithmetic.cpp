@@ -1,6 +1,6 @@
 #include "upconv/arithmetic.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 std::string_view to_string(Arithmetic arithmetic) {
   return arithmetic == Arithmetic::kFast ? "fast" : "direct";
@@ -13,4 +13,4 @@ std::optional<Arithmetic> parse_arithmetic(std::string_view name) {
   return std::nullopt;
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -9,7 +9,7 @@
 
 #include "upconv/error.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -69,4 +69,4 @@ KernelBias fold_batch_norm(const ConstTensorView& kernel,
   return {Tensor::cast(new_kernel, kernel.dtype()), Tensor::cast(new_bias, kernel.dtype())};
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -5,7 +5,7 @@
 
 #include "upconv/error.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -114,4 +114,4 @@ void bind(BoundCall& bound, const CheckedOptions& checked, const CallShape& shap
   bind_axes(call.axes, facts, shape);
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -6,7 +6,7 @@
 #include "strategy.h"
 #include "upconv/module.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// A call that can run, and what it keeps alive. Not to be copied: `call` points into the copies.
 struct BoundCall {
@@ -30,4 +30,4 @@ void bind(BoundCall& bound, const CheckedOptions& checked, const CallShape& shap
           const LayerFacts& facts, const ConstTensorView& x, const TensorView& y,
           const CallOptions& options);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -13,12 +13,13 @@
 #include "files.h"
 #include "upconv/convolution_transpose.h"
 #include "upconv/error.h"
+#include "upconv/version.h"
 
 struct upconv_layer {
   upconv::ConvolutionTranspose layer;
 };
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 namespace {
 
 using internal::printable;
@@ -238,7 +239,7 @@ void set_weights(ConvolutionTranspose& layer, const upconv_const_view* kernel,
 }
 
 }  // namespace
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI
 
 using namespace upconv;
 

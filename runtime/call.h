@@ -8,7 +8,7 @@
 #include "upconv/activation.h"
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// One batch axis: its extent and the strides, in elements, of the three views.
 struct BatchAxis {
@@ -56,4 +56,4 @@ struct Call {
   }
 };
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -135,4 +135,4 @@ Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most,
   return chunk;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

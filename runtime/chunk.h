@@ -7,7 +7,7 @@
 
 #include "call.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Most pixels in a chunk: a multiple of every tile's height; x, y and the tables of a chunk fit
 /// the second-level cache with a panel of weights.
@@ -63,4 +63,4 @@ struct Chunk {
 /// fit the kernels' 32 bits, so tensors of any size work; at least one pixel is always taken.
 Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most, const Scratch& scratch);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

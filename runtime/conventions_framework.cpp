@@ -4,7 +4,7 @@
 
 #include "conventions_terms.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -153,4 +153,4 @@ ConvolutionTransposeOptions from_pytorch(const PyTorchConvTranspose& module) {
   return options;
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -3,7 +3,7 @@
 
 #include "conventions_terms.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -173,4 +173,4 @@ ConvolutionTransposeOptions from_onednn(const OneDnnDeconvolution& primitive) {
   return options;
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 Index Terms::in_range(const std::string& name, Index value, Index least, Index most) const {
   if (least <= value && value <= most) return value;
@@ -62,4 +62,4 @@ std::vector<Index> Terms::tail(const Dims& values, std::size_t first, std::size_
   return {values.begin() + first, values.begin() + first + count};
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

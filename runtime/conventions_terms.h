@@ -10,7 +10,7 @@
 #include "options.h"
 #include "upconv/conventions.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Checks the arguments of one `from_...`, whose name starts every message.
 class Terms {
@@ -45,4 +45,4 @@ class Terms {
   std::string_view what_;
 };
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -11,7 +11,7 @@
 #include "upconv/error.h"
 #include "weights.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 using internal::CallShape;
 using internal::CheckedOptions;
@@ -349,4 +349,4 @@ ConvolutionTranspose2D::ConvolutionTranspose2D(ConvolutionTransposeOptions optio
 ConvolutionTranspose3D::ConvolutionTranspose3D(ConvolutionTransposeOptions options)
     : ConvolutionTranspose(with_rank(std::move(options), 3)) {}
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

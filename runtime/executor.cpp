@@ -12,7 +12,7 @@
 
 #include "upconv/error.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -148,4 +148,4 @@ void ThreadPool::run(int count, const std::function<void(int)>& task) {
   if (state_->error) std::rethrow_exception(std::exchange(state_->error, nullptr));
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -198,4 +198,4 @@ void write_file(const fs::path& path, std::span<const std::span<const std::byte>
   if (parent.valid()) ::fsync(parent.get());
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -13,7 +13,7 @@
 
 #include "upconv/error.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// `text` on one line: control and non-ASCII bytes as \xNN, cut with "..." after `most` bytes.
 /// Names and values out of hostile files go through this before they reach a message.
@@ -68,4 +68,4 @@ inline void write_file(const std::filesystem::path& path,
   write_file(path, std::span(parts.begin(), parts.size()));
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

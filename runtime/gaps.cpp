@@ -7,7 +7,7 @@
 #include "kernel_buffer.h"
 #include "kernel_table.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -129,4 +129,4 @@ void fill_gaps(const Call& call, Index output_size, Isa isa, const std::byte* bi
   }
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -8,7 +8,7 @@
 #include "upconv/executor.h"
 #include "upconv/isa.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// True where it is faster to fill y row by row, and then to compute the outputs that have taps
 /// over it, than to visit the gaps phase by phase: in a large y of which gaps are at least a half.
@@ -23,4 +23,4 @@ double visited_share(const CallAxis (&axes)[3]);
 void fill_gaps(const Call& call, Index output_size, Isa isa, const std::byte* bias, int threads,
                Executor* executor);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

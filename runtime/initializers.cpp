@@ -11,7 +11,7 @@
 #include "initializers_support.h"
 #include "random.h"
 
-namespace upconv::initializers {
+namespace upconv::UPCONV_ABI::initializers {
 
 namespace {
 
@@ -156,4 +156,4 @@ Initializer lecun_normal(std::uint64_t seed, Fans fans) {
   return variance_scaling_normal(1, Mode::kIn, seed, fans);
 }
 
-}  // namespace upconv::initializers
+}  // namespace upconv::UPCONV_ABI::initializers

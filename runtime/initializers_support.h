@@ -10,7 +10,7 @@
 #include "upconv/error.h"
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// @throws Error kInvalidArgument with "who: text".
 [[noreturn]] inline void refuse(std::string_view who, const std::string& text) {
@@ -39,4 +39,4 @@ Tensor filled(const Dims& shape, DType dtype, const Make& make) {
   return tensor;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -13,7 +13,7 @@
 #include "initializers_support.h"
 #include "upconv/initializers.h"
 
-namespace upconv::initializers {
+namespace upconv::UPCONV_ABI::initializers {
 
 namespace {
 
@@ -163,4 +163,4 @@ Initializer icnr(const Dims& strides, Initializer base) {
   };
 }
 
-}  // namespace upconv::initializers
+}  // namespace upconv::UPCONV_ABI::initializers

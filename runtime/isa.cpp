@@ -13,7 +13,7 @@
 #include "x86_features.h"
 #endif
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -114,4 +114,4 @@ Isa default_isa() {
   return chosen;
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -7,7 +7,7 @@
 #include "HalideRuntime.h"
 #include "chunk.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// N axes, the fastest first, as Halide has them; all start at 0.
 template <int N>
@@ -33,4 +33,4 @@ inline Buffer<1> flat(const void* host, Index extent = kUnbounded) {
   return Buffer<1>(host, {extent}, {1});
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -10,7 +10,7 @@
 #include "permuted.h"
 #include "upconv/conventions.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace internal {
 
@@ -167,4 +167,4 @@ Tensor kernel_to(Convention convention, const ConstTensorView& kernel,
       kernel, axes_in(names_of(convention).order, static_cast<std::size_t>(options.rank)));
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -5,7 +5,7 @@
 
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 enum class KernelOrder {
   kOurs,              ///< [filter..., input, output]
@@ -24,4 +24,4 @@ Dims flat_shape(const Dims& shape);
 /// others use; else nothing.
 std::string other_order(const Dims& shape, const Dims& kernel_shape);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -40,7 +40,7 @@ extern "C" {
 }
 #pragma GCC visibility pop
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 namespace internal {
 
 namespace {
@@ -165,4 +165,4 @@ std::vector<KernelInfo> kernel_infos() {
   return infos;
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

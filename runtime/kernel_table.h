@@ -10,7 +10,7 @@
 #include "upconv/dtype.h"
 #include "upconv/isa.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// generators/conv_transpose.cpp; tile_arguments.h has the meaning.
 using TileFn = int (*)(halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* init,
@@ -120,4 +120,4 @@ std::span<const Isa> built_isas();
 /// The epilogue that applies `kind`. Never null for a fused kind and a built ISA.
 const EpilogueKernel* find_epilogue(ActivationKind kind, DType dtype, Isa isa);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -7,7 +7,7 @@
 
 #include "upconv/error.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 using internal::LayerFacts;
 using internal::PackedLayer;
@@ -107,4 +107,4 @@ LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa) {
   return facts;
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

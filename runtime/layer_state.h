@@ -10,7 +10,7 @@
 #include "strategy.h"
 #include "upconv/convolution_transpose.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// The packed weights are immutable and shared: a call keeps those it started with, and a copy of
 /// the layer starts with the same.
@@ -49,4 +49,4 @@ struct ConvolutionTranspose::State {
 /// Facts of a layer with these options.
 internal::LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa);
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -8,7 +8,7 @@
 #include "permuted.h"
 #include "upconv/error.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -49,4 +49,4 @@ Tensor channels_last_to_first(const ConstTensorView& tensor, int rank) {
   return moved(tensor, tensor.shape().size() - 1, channels);
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -13,7 +13,7 @@
 
 #include "upconv/error.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -80,4 +80,4 @@ double best_rate(int threads, const std::function<Work()>& make) {
   return *std::max_element(std::begin(rates), std::end(rates));
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

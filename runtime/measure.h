@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <functional>
 
-namespace upconv::internal {
+#include "upconv/version.h"
+
+namespace upconv::UPCONV_ABI::internal {
 
 /// What one thread does: a function of the number of repetitions, and what one is worth.
 struct Work {
@@ -24,4 +26,4 @@ void keep(const T& value) {
   asm volatile("" : : "r"(&value) : "memory");
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

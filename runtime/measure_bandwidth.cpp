@@ -17,7 +17,7 @@
 #include <immintrin.h>
 #endif
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -155,4 +155,4 @@ double measure_bandwidth_gbs(std::size_t read_bytes, std::size_t write_bytes, in
   return internal::best_rate(threads, make) / 1e9;
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -23,7 +23,7 @@
 #include <arm_neon.h>
 #endif
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -190,4 +190,4 @@ double measure_peak_gflops(Isa isa, DType dtype, int threads) {
   return internal::best_rate(threads, make) / 1e9;
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -11,7 +11,7 @@
 #include "upconv/npz.h"
 #include "weights.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -235,4 +235,4 @@ std::vector<Module*> Layer::tracked_modules() {
   return modules;
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

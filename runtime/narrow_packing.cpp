@@ -10,7 +10,7 @@
 
 #include "narrow_strip.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -278,4 +278,4 @@ std::optional<Tensor> pack_narrow(const NarrowLayout& layout, const Tensor& kern
   return packed;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

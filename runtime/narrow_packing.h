@@ -21,7 +21,7 @@
 #include "strategy.h"
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Most rows of a set: with a strip's positions, accumulators stay in the second-level cache.
 inline constexpr Index kSetRows = 64;
@@ -80,4 +80,4 @@ std::optional<NarrowLayout> narrow_layout(const LayerFacts& facts);
 /// strategy multiplies weights by the zeros around x, which must not make a NaN.
 std::optional<Tensor> pack_narrow(const NarrowLayout& layout, const Tensor& kernel);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

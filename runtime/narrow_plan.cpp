@@ -7,7 +7,7 @@
 
 #include "narrow_run.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -105,4 +105,4 @@ std::shared_ptr<const Plan> narrow_pack(const LayerFacts& facts, const Tensor& k
                                       std::make_shared<const Tensor>(std::move(*weights)), bias);
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -3,11 +3,11 @@
 
 #include "strategy.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 std::optional<KernelCost> narrow_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
                                       Index batches);
 std::shared_ptr<const Plan> narrow_pack(const LayerFacts& facts, const Tensor& kernel,
                                         const Tensor* bias);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

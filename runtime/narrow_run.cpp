@@ -9,7 +9,7 @@
 #include "row_epilogue.h"
 #include "tile_arguments.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -333,4 +333,4 @@ void NarrowRunner::finish(const Strip& strip) const {
   });
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

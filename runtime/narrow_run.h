@@ -8,7 +8,7 @@
 #include "narrow_packing.h"
 #include "narrow_strip.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Bytes of scratch that one thread needs, whatever the extents.
 std::size_t narrow_scratch_bytes(const NarrowLayout& layout);
@@ -58,4 +58,4 @@ class NarrowRunner {
   const EpilogueKernel* epilogue_ = nullptr;  ///< null: y is linear
 };
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -147,4 +147,4 @@ StripShape choose_strips(const NarrowLayout& layout, const CallAxis (&axes)[3], 
   return shape;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

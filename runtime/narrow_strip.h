@@ -12,7 +12,7 @@
 #include "call.h"
 #include "narrow_packing.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 struct StripShape {
   Index q[3] = {1, 1, 1};      ///< positions per axis; one along d
@@ -42,4 +42,4 @@ Index sum_elements(const NarrowLayout& layout);
 /// Elements from one accumulator row to the next.
 Index sum_step(const NarrowLayout& layout);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -9,7 +9,7 @@
 
 #include "files.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace internal {
 
@@ -162,4 +162,4 @@ void write_npy(const std::filesystem::path& path, const ConstTensorView& array) 
   });
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

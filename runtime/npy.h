@@ -9,7 +9,7 @@
 
 #include "upconv/npz.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// What a .npy header says about the bytes that follow it.
 struct NpyHeader {
@@ -62,4 +62,4 @@ void check_finite(const Tensor& tensor, std::string_view what);
 /// Most bytes a member or file that holds one array may have; saturates.
 std::uint64_t most_npy_bytes(const FileLimits& limits);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

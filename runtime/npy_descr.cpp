@@ -7,7 +7,7 @@
 #include "files.h"
 #include "npy.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -86,4 +86,4 @@ NpyElement parse_npy_descr(std::string_view descr, std::string_view what) {
            "'); it must be float32 or float64");
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

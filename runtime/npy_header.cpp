@@ -7,7 +7,7 @@
 #include "files.h"
 #include "npy.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -281,4 +281,4 @@ std::string npy_header(DType dtype, const Dims& shape) {
   return header + text;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

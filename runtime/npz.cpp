@@ -11,7 +11,7 @@
 #include "zip_inflate.h"
 #include "zip_writer.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -136,4 +136,4 @@ void write_npz(const std::filesystem::path& path, std::span<const NamedView> arr
   });
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

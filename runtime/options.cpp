@@ -11,7 +11,7 @@
 #include "files.h"
 #include "upconv/error.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -363,4 +363,4 @@ void check_no_overlap(const std::string& label, const ConstTensorView& a, const 
           " lie in the same range of memory; they must not overlap");
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -8,7 +8,7 @@
 #include "phases.h"
 #include "upconv/convolution_transpose.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Filters, strides, dilations and crops are bounded so that no product of two overflows 62 bits,
 /// and a dilated filter's length fits the kernels' 32-bit steps.
@@ -57,4 +57,4 @@ void check_no_overlap(const std::string& label, const ConstTensorView& a, const 
 /// @throws Error for null data with elements, or another dtype than the layer's.
 void check_tensor(const CheckedOptions& checked, const ConstTensorView& view, const char* name);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

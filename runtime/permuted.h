@@ -3,7 +3,7 @@
 
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// A copy whose axis a is the tensor's axis source[a].
 inline Tensor permuted(const ConstTensorView& tensor, const Dims& source) {
@@ -16,4 +16,4 @@ inline Tensor permuted(const ConstTensorView& tensor, const Dims& source) {
   return Tensor::copy_of(ConstTensorView(tensor.data(), tensor.dtype(), shape, strides));
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -9,7 +9,7 @@
 
 #include "upconv/shape.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Quotient rounded down, for any sign of a; b > 0.
 constexpr Index floor_div(Index a, Index b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
@@ -159,4 +159,4 @@ inline Segment reach_of_tap(const CallAxis& axis, const Phase& phase, Index j, I
   return segment;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

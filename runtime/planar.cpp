@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -92,4 +92,4 @@ template void to_planar(const double*, Index, Index, Index, double*, Index);
 template void from_planar(const float*, Index, Index, Index, float*, Index);
 template void from_planar(const double*, Index, Index, Index, double*, Index);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -3,7 +3,7 @@
 
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// planar[ci * planar_step + w] = x[w * x_step + ci] for 0 <= w < width, 0 <= ci < channels.
 template <Element T>
@@ -14,4 +14,4 @@ template <Element T>
 void from_planar(const T* planar, Index planar_step, Index width, Index channels, T* y,
                  Index y_step);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <numbers>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -136,4 +136,4 @@ double truncated_standard_normal(std::uint64_t seed, Index index) {
   return value;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

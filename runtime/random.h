@@ -5,7 +5,7 @@
 
 #include "upconv/shape.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Uniform on [0, 1), a multiple of 2^-53.
 double standard_uniform(std::uint64_t seed, Index index);
@@ -15,4 +15,4 @@ double standard_normal(std::uint64_t seed, Index index);
 /// Within two standard deviations.
 double truncated_standard_normal(std::uint64_t seed, Index index);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -5,7 +5,7 @@
 
 #include "kernel_buffer.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 RowEpilogue::RowEpilogue(const EpilogueKernel& kernel, const Activation& activation, Index pixels,
                          Index channels, Index step_y, Index step_r, bool residual)

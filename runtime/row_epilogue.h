@@ -8,7 +8,7 @@
 #include "chunk.h"
 #include "kernel_table.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// For rows of as many pixels, with the same steps.
 class RowEpilogue {

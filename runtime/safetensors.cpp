@@ -11,7 +11,7 @@
 #include "safetensors_header.h"
 #include "utf8.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -175,4 +175,4 @@ void write_safetensors(const std::filesystem::path& path, std::span<const NamedV
   });
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -10,7 +10,7 @@
 #include "safetensors_json.h"
 #include "utf8.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -264,4 +264,4 @@ std::string safetensors_header(std::span<const NamedView> arrays) {
   return header + json;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -10,7 +10,7 @@
 
 #include "upconv/npz.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// A tensor in the file. Its bytes lie inside the file and are those that dtype and shape need.
 struct SafetensorsTensor {
@@ -33,4 +33,4 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, std:
 /// The length field and the header that list these arrays, in their order, padded to 8 bytes.
 std::string safetensors_header(std::span<const NamedView> arrays);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

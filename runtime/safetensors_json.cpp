@@ -4,7 +4,7 @@
 
 #include "files.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -158,4 +158,4 @@ std::vector<Index> JsonReader::integers(std::string_view thing) {
   return values;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -9,7 +9,7 @@
 
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// A place in a header, and what may stand there. Every method skips white space first.
 /// All @throws Error kCorruptFile, kLimitExceeded for a number over 63 bits.
@@ -43,4 +43,4 @@ class JsonReader {
   std::size_t at_ = 0;
 };
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

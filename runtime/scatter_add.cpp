@@ -6,7 +6,7 @@
 
 #include "phases.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// A row of inputs along w. Input i and tap j of that axis meet at output i * stride + j *
 /// dilation, counted from the output of the first input and tap.

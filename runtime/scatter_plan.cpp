@@ -9,7 +9,7 @@
 #include "permuted.h"
 #include "scatter_run.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 

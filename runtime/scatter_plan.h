@@ -17,7 +17,7 @@
 #include "strategy.h"
 #include "wide_packing.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// What is packed, and the sizes that follow from it.
 // NOLINTNEXTLINE(bugprone-reserved-identifier): clang-tidy's own name for the copy of an array.

@@ -8,7 +8,7 @@
 #include "scatter_add.h"
 #include "tile_arguments.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 

@@ -17,7 +17,7 @@
 #include "kernel_table.h"
 #include "scatter_plan.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 std::size_t scatter_scratch_bytes(const ScatterLayout& layout);
 

@@ -3,7 +3,7 @@
 #include "files.h"
 #include "upconv/error.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -146,4 +146,4 @@ Sequential Layer::operator()(const Layer& first) const {
   return Sequential(make_layers(first, *this));
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

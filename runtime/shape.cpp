@@ -7,7 +7,7 @@
 #include "files.h"
 #include "upconv/error.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -210,4 +210,4 @@ Window infer_window(const Axis& axis, Index input, std::string_view what) {
   return {static_cast<Index>(output), static_cast<Index>(offset)};
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

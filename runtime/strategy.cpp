@@ -11,7 +11,7 @@
 #include "wide_plan.h"
 #include "winograd_plan.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// One row of the table of strategies.
 struct Strategy {
@@ -186,4 +186,4 @@ int worth_threads(const Call& call, const LayerFacts& facts, int threads) {
                                      static_cast<double>(threads)));
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -24,7 +24,7 @@
 #include "upconv/isa.h"
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// What the options say of a layer. Unused axes have one tap, stride 1 and dilation 1.
 // NOLINTNEXTLINE(bugprone-reserved-identifier): clang-tidy's own name for the copy of an array.
@@ -131,4 +131,4 @@ void require_kernels(const LayerFacts& facts);
 /// What PackedLayer::choice would be, were the layer packed with finite weights.
 Choice choose_strategy(const LayerFacts& facts, const CallAxis (&axes)[3], Index batches);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

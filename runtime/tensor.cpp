@@ -13,7 +13,7 @@
 #include "files.h"
 #include "upconv/error.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -269,4 +269,4 @@ Tensor& Tensor::operator=(Tensor&& other) noexcept {
   return *this;
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

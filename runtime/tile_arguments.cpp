@@ -2,7 +2,7 @@
 
 #include "kernel_buffer.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 void run_tile_kernel(const TileKernel& kernel, const TileArguments& a, const std::int32_t* pixel_x,
                      const std::int32_t* pixel_init, const std::int32_t* pixel_y, Index count) {
@@ -22,4 +22,4 @@ void run_tile_kernel(const TileKernel& kernel, const TileArguments& a, const std
                   block_step(a.block_y), a.min, a.max, &y.raw);
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -7,7 +7,7 @@
 #include "kernel_table.h"
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// What is the same for all tiles of a unit. For pixel p, channel c of block b:
 ///
@@ -42,4 +42,4 @@ void run_tile_kernel(const TileKernel& kernel, const TileArguments& arguments,
                      const std::int32_t* pixel_x, const std::int32_t* pixel_init,
                      const std::int32_t* pixel_y, Index count);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

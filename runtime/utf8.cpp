@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 bool is_utf8(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
@@ -21,4 +21,4 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -9,7 +9,7 @@
 #include "chunk.h"
 #include "wide_packing.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// A range of batches and, along every axis, of outputs: what is done with all of it before the
 /// next reads an x, and writes a y, that stay in cache.
@@ -146,4 +146,4 @@ void for_each_box(const Call& call, const Slab& slab, const Phase (&phase)[3], b
   segments(0, [&] { segments(1, along_w); });
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -13,7 +13,7 @@
 #include "upconv/npz.h"
 #include "upconv/safetensors.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -228,4 +228,4 @@ std::vector<Tensor> load_variables(const fs::path& path,
   return values;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

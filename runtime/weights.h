@@ -13,7 +13,7 @@
 #include "upconv/npz.h"
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Writes a .npz, or a .safetensors where the path ends so.
 void write_arrays(const std::filesystem::path& path, std::span<const NamedView> arrays);
@@ -44,4 +44,4 @@ std::vector<Tensor> load_variables(const std::filesystem::path& path,
                                    const std::vector<const Variable*>& variables,
                                    std::string_view what);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

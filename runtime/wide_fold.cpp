@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -68,4 +68,4 @@ FoldedCall::FoldedCall(const Fold& fold, const Call& from)
   if (call.residual != nullptr) call.residual -= before * residual_step * size;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

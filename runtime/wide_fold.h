@@ -20,7 +20,7 @@
 #include "strategy.h"
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// A layer as the wide strategy computes it.
 struct Fold {
@@ -80,4 +80,4 @@ void FoldedCall::for_each_part(const Box& box, Visit visit) const {
   }
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -9,7 +9,7 @@
 
 #include "upconv/error.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -204,4 +204,4 @@ Tensor pack_part_bias(const LayerFacts& facts, const std::vector<Part>& parts, c
   return packed;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -18,7 +18,7 @@
 #include "strategy.h"
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Output channels [first_channel, first_channel + channels) and the tiles that compute them.
 struct Part {
@@ -71,4 +71,4 @@ WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tenso
 /// A bias (null: zero) with one entry per padded channel of every part, in order.
 Tensor pack_part_bias(const LayerFacts& facts, const std::vector<Part>& parts, const Tensor* bias);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -8,7 +8,7 @@
 #include "walk.h"
 #include "wide_run.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -186,4 +186,4 @@ void WideRunner::sum_pieces(const Slab& slab, const Box& whole, const Group& gro
   });
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -13,8 +13,8 @@
 #include "call.h"
 #include "wide_packing.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 bool pieces_pay(const Call& call, const WideLayout& layout);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -12,7 +12,7 @@
 #include "upconv/error.h"
 #include "wide_run.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -190,4 +190,4 @@ std::shared_ptr<const Plan> wide_pack(const LayerFacts& facts, const Tensor& ker
   return std::make_shared<WidePlan>(std::move(fold), std::move(packed));
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -4,7 +4,7 @@
 #include "strategy.h"
 #include "wide_fold.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// The layer as it is cheaper to compute, for its expected extents.
 Fold choose_fold(const LayerFacts& facts);
@@ -14,4 +14,4 @@ std::optional<KernelCost> wide_cost(const LayerFacts& facts, const CallAxis (&ax
 std::shared_ptr<const Plan> wide_pack(const LayerFacts& facts, const Tensor& kernel,
                                       const Tensor* bias);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

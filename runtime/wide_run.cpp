@@ -6,7 +6,7 @@
 #include "kernel_buffer.h"
 #include "wide_pieces.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -210,4 +210,4 @@ void WideRunner::finish(const EpilogueKernel& epilogue, const Chunk& chunk, cons
                     &out_buffer.raw);
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

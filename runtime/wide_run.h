@@ -11,7 +11,7 @@
 #include "wide_fold.h"
 #include "wide_packing.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Everything that is the same for all units of a call. Refers to its arguments.
 class WideRunner {
@@ -117,4 +117,4 @@ void WideRunner::work_in_pieces(const Scratch& scratch, Index panel_bytes, Claim
   });
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// u of the outputs that a phase has inside the window.
 struct AxisGrids::Range {
@@ -73,4 +73,4 @@ void AxisGrids::add_kind(const WinogradAxis& axis, int kind, const CallAxis& cal
   }
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -15,7 +15,7 @@
 
 #include "winograd_layout.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 struct Grid {
   int kind = 0;  ///< of the axis' transforms
@@ -51,4 +51,4 @@ class AxisGrids {
   std::size_t phase_count_ = 0;
 };
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -7,7 +7,7 @@
 #include "toom_cook.h"
 #include "winograd_grid.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -60,7 +60,7 @@ double growth_of(const WinogradAxis& axis) {
   double most = 1;
   for (int kind = 0; kind < axis.kinds; ++kind) {
     const AxisTransform& transform = axis.transforms[kind];
-    most = std::max(most, generators::error_growth(transform.outputs, transform.taps));
+    most = std::max(most, error_growth(transform.outputs, transform.taps));
   }
   return most;
 }
@@ -339,4 +339,4 @@ std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts) {
   return best;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

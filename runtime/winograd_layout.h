@@ -26,7 +26,7 @@
 #include "upconv/tensor.h"
 #include "wide_packing.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// F(outputs, taps). F(1, 1) is no transform.
 struct AxisTransform {
@@ -103,7 +103,7 @@ struct WinogradLayout : LayerFacts {
 /// Input channels below which no transform is used: its rounding errors would not be small beside
 /// those of the sums (docs/accuracy.md).
 inline constexpr Index kLeastWinogradChannels = 16;
-/// Product of generators::error_growth over the axes that transforms may have at most.
+/// Product of error_growth over the axes that transforms may have at most.
 inline constexpr double kMostErrorGrowth = 2.5;
 
 /// The transforms of least cost for the layer's expected extents. Nothing where none apply: a phase
@@ -122,4 +122,4 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
 /// outputs that do not see it.
 std::optional<Tensor> pack_winograd(const WinogradLayout& layout, const Tensor& kernel);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

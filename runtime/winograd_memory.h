@@ -9,7 +9,7 @@
 #include "winograd_layout.h"
 #include "winograd_run.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// A tile's place.
 struct WinogradRunner::Tile {
@@ -52,4 +52,4 @@ struct WinogradRunner::Memory {
   std::byte* at;  ///< the end
 };
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

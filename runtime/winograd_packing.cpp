@@ -8,7 +8,7 @@
 #include "toom_cook.h"
 #include "winograd_layout.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -228,4 +228,4 @@ std::optional<Tensor> pack_winograd(const WinogradLayout& layout, const Tensor& 
                                          : pack<double>(layout, kernel);
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

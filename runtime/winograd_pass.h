@@ -12,7 +12,7 @@
 #include "kernel_buffer.h"
 #include "winograd_layout.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// An array of tiles: [d][h][w][channel] of each, and the distances in elements.
 struct TileArray {
@@ -210,4 +210,4 @@ inline bool within_reach(const Index (&extents)[3], const Index (&steps)[3]) {
   return reach <= kLargestOffset;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

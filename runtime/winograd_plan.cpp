@@ -6,7 +6,7 @@
 
 #include "winograd_run.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -95,4 +95,4 @@ std::shared_ptr<const Plan> winograd_pack(const LayerFacts& facts, const Tensor&
   return layout ? winograd_plan(std::move(*layout), kernel, bias) : nullptr;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

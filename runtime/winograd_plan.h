@@ -4,7 +4,7 @@
 #include "strategy.h"
 #include "winograd_layout.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 std::optional<KernelCost> winograd_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
                                         Index batches);
@@ -15,4 +15,4 @@ std::shared_ptr<const Plan> winograd_plan(WinogradLayout layout, const Tensor& k
 std::shared_ptr<const Plan> winograd_pack(const LayerFacts& facts, const Tensor& kernel,
                                           const Tensor* bias);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

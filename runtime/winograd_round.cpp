@@ -9,7 +9,7 @@
 #include "winograd_pass.h"
 #include "winograd_run.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 void WinogradRunner::gather(const Class& of, const Tile& tile, std::byte* to) const {
   const std::size_t bytes = static_cast<std::size_t>(layout_.input_size * size_);
@@ -279,4 +279,4 @@ void WinogradRunner::finish(const EpilogueKernel& epilogue, const Outputs& outpu
   flush();
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

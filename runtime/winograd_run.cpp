@@ -7,7 +7,7 @@
 #include "winograd_memory.h"
 #include "winograd_pass.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -167,4 +167,4 @@ WinogradRunner::Tile WinogradRunner::tile_at(const Class& of, Index index) const
   return tile;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -14,7 +14,7 @@
 #include "winograd_grid.h"
 #include "winograd_layout.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Bytes of scratch that one thread needs, whatever the extents.
 std::size_t winograd_scratch_bytes(const WinogradLayout& layout);
@@ -95,4 +95,4 @@ class WinogradRunner {
   Index units_ = 0;
 };
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

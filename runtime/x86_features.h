@@ -4,7 +4,9 @@
 
 #include <cpuid.h>
 
-namespace upconv::internal {
+#include "upconv/version.h"
+
+namespace upconv::UPCONV_ABI::internal {
 
 struct X86Features {
   bool sse41 = false, avx2 = false, avx512 = false;
@@ -39,4 +41,4 @@ inline X86Features x86_features() {
   return has;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

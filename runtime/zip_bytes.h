@@ -9,7 +9,7 @@
 
 #include "files.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// The number in the first `bytes` bytes of `text`, which the caller has found to be there.
 inline std::uint64_t little_endian(std::string_view text, std::size_t bytes) {
@@ -64,4 +64,4 @@ struct ZipEnd {
 /// @throws Error kTruncated, kCorruptFile, kUnsupported for an archive of several disks.
 ZipEnd read_zip_end(const ZipBytes& archive);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

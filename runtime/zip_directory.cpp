@@ -8,7 +8,7 @@
 
 #include "zip_bytes.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -269,4 +269,4 @@ std::vector<ZipMember> read_zip_directory(std::span<const std::byte> bytes, std:
   return DirectoryReader(archive, end).read();
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

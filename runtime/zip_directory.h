@@ -10,7 +10,7 @@
 
 #include "upconv/npz.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// One member, with every field agreed on by the central directory and the local header.
 struct ZipMember {
@@ -34,4 +34,4 @@ std::vector<ZipMember> read_zip_directory(std::span<const std::byte> bytes, std:
 /// control characters, relative, and without "..".
 std::string_view bad_member_name(std::string_view name);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -4,7 +4,7 @@
 
 #include "zip_bytes.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -96,4 +96,4 @@ ZipEnd read_zip_end(const ZipBytes& archive) {
   return end;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -103,4 +103,4 @@ void check_crc32(const ZipMember& member, std::span<const std::byte> bytes, std:
        "CRC-32 is " + hex(crc) + "; the archive declares " + hex(member.crc32));
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -6,7 +6,7 @@
 #include "files.h"
 #include "zip_directory.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Inflates a deflated member, and demands that its stream is whole, fills member.data, gives
 /// member.size bytes and not one more. zlib is used directly because libzip 1.7.3 cannot be asked
@@ -18,4 +18,4 @@ Buffer inflate_member(const ZipMember& member, std::string_view what);
 ///         CRC-32 than the archive says.
 void check_crc32(const ZipMember& member, std::span<const std::byte> bytes, std::string_view what);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

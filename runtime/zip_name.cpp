@@ -4,7 +4,7 @@
 #include "utf8.h"
 #include "zip_directory.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -40,4 +40,4 @@ std::string_view bad_member_name(std::string_view name) {
   return {};
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -5,7 +5,7 @@
 
 #include <new>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -93,4 +93,4 @@ Buffer ZipWriter::finish() {
   return buffer;
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -13,7 +13,7 @@
 struct zip;
 struct zip_source;
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// Builds one archive. The same members give the same bytes: each is dated 1980-01-01, the first
 /// day that zip knows.
@@ -42,4 +42,4 @@ class ZipWriter {
   std::unique_ptr<zip, Discard> archive_;
 };
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "program.h"
+#include "upconv/version.h"
 
 namespace {
 

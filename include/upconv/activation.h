@@ -11,8 +11,9 @@
 #include <vector>
 
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// The fused activations. Their names in files are the enumerators in snake_case.
 ///
@@ -113,4 +114,4 @@ class Activation {
 /// The names Activation(name) accepts, in the order above.
 const std::vector<std::string_view>& activation_names();
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

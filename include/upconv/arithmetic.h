@@ -4,7 +4,9 @@
 #include <optional>
 #include <string_view>
 
-namespace upconv {
+#include "upconv/version.h"
+
+namespace upconv::UPCONV_ABI {
 
 enum class Arithmetic {
   /// What is expected to be faster of two ways that sum in another order: Winograd's algorithm
@@ -25,4 +27,4 @@ std::string_view to_string(Arithmetic arithmetic);
 /// The Arithmetic of that name, or nothing.
 std::optional<Arithmetic> parse_arithmetic(std::string_view name);
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

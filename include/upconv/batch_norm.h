@@ -5,8 +5,9 @@
 
 #include "upconv/convolution_transpose.h"
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// A trained batch normalisation over the channels:
 /// y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, each `[output_size]`.
@@ -30,4 +31,4 @@ struct BatchNorm {
 KernelBias fold_batch_norm(const ConstTensorView& kernel,
                            const std::optional<ConstTensorView>& bias, const BatchNorm& batch_norm);
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -22,8 +22,9 @@
 #include "upconv/convolution_transpose.h"
 #include "upconv/shape.h"
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// keras.layers.Conv{1,2,3}DTranspose.
 struct KerasConvTranspose {
@@ -134,4 +135,4 @@ ConvolutionTransposeOptions from_onnx(const OnnxConvTranspose& node);
 ConvolutionTransposeOptions from_openvino(const OpenVinoConvolutionBackpropData& op);
 ConvolutionTransposeOptions from_onednn(const OneDnnDeconvolution& primitive);
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -17,8 +17,9 @@
 #include "upconv/module.h"
 #include "upconv/shape.h"
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace internal {
 struct CallShape;
@@ -215,4 +216,4 @@ class ConvolutionTranspose3D : public ConvolutionTranspose {
   std::unique_ptr<Layer> clone() const override;
 };
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <string_view>
 
-namespace upconv {
+#include "upconv/version.h"
+
+namespace upconv::UPCONV_ABI {
 
 /// The element type of a layer's tensors, kernel and bias.
 enum class DType { kFloat32, kFloat64 };
@@ -44,4 +46,4 @@ constexpr std::string_view to_string(DType dtype) {
 /// @throws Error kInvalidArgument for any other name.
 DType parse_dtype(std::string_view name);
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -4,7 +4,9 @@
 #include <stdexcept>
 #include <string>
 
-namespace upconv {
+#include "upconv/version.h"
+
+namespace upconv::UPCONV_ABI {
 
 /// What class of mistake an Error reports.
 enum class ErrorKind {
@@ -35,4 +37,4 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

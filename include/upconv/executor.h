@@ -4,7 +4,9 @@
 #include <functional>
 #include <memory>
 
-namespace upconv {
+#include "upconv/version.h"
+
+namespace upconv::UPCONV_ABI {
 
 /// Runs tasks for a call. Implement it to use a thread pool of your own.
 class Executor {
@@ -38,4 +40,4 @@ class ThreadPool final : public Executor {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -11,8 +11,9 @@
 
 #include "upconv/error.h"
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace internal {
 
@@ -77,4 +78,4 @@ requires(!std::is_const_v<T>) TensorView
   return {raw.host, layout.dtype, layout.shape, layout.strides};
 }
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -5,8 +5,9 @@
 #include <functional>
 
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// Makes a tensor of a shape and dtype. For a kernel the shape is
 /// `filter_shape ++ [input_size, output_size]`, for a bias `[output_size]`.
@@ -71,4 +72,4 @@ Initializer lanczos(const Dims& strides, int lobes = 3);
 Initializer icnr(const Dims& strides, Initializer base);
 
 }  // namespace initializers
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -6,7 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace upconv {
+#include "upconv/version.h"
+
+namespace upconv::UPCONV_ABI {
 
 /// Instruction-set families, worst to best within an architecture.
 enum class Isa {
@@ -33,4 +35,4 @@ const std::vector<Isa>& runnable_isas();
 ///         avx2)`.
 Isa default_isa();
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -2,8 +2,9 @@
 #pragma once
 
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 struct ConvolutionTransposeOptions;
 
@@ -30,4 +31,4 @@ Tensor kernel_from(Convention convention, const ConstTensorView& kernel,
 Tensor kernel_to(Convention convention, const ConstTensorView& kernel,
                  const ConvolutionTransposeOptions& options);
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -6,8 +6,9 @@
 
 #include "upconv/dtype.h"
 #include "upconv/isa.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// One row of the table of kernels.
 struct KernelInfo {
@@ -32,4 +33,4 @@ double measure_peak_gflops(Isa isa, DType dtype, int threads = 1);
 /// second, on `threads` threads at once.
 double measure_bandwidth_gbs(std::size_t read_bytes, std::size_t write_bytes, int threads = 1);
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -2,8 +2,9 @@
 #pragma once
 
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// A copy of `[batch..., channels, spatial...]` (PyTorch, ONNX: NCHW) as
 /// `[batch..., spatial..., channels]`, the order of every layer here.
@@ -16,4 +17,4 @@ Tensor channels_first_to_last(const ConstTensorView& tensor, int rank);
 /// @throws as channels_first_to_last.
 Tensor channels_last_to_first(const ConstTensorView& tensor, int rank);
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -17,8 +17,9 @@
 #include "upconv/isa.h"
 #include "upconv/shape.h"
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 class Module;
 class Sequential;
@@ -208,4 +209,4 @@ class Layer : public Module {
   std::vector<std::shared_ptr<Module>> also_track_;
 };
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -10,8 +10,9 @@
 #include <vector>
 
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// Bounds that are checked before anything is allocated. The defaults suit weight files.
 struct FileLimits {
@@ -68,4 +69,4 @@ struct NamedView {
 ///         absolute, not UTF-8, or has ".." or a control character.
 void write_npz(const std::filesystem::path& path, std::span<const NamedView> arrays);
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

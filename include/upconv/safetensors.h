@@ -10,8 +10,9 @@
 
 #include "upconv/npz.h"
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// What a file says of one tensor.
 struct SafetensorsEntry {
@@ -53,4 +54,4 @@ std::vector<SafetensorsEntry> list_safetensors(const std::filesystem::path& path
 ///         format's own `__metadata__`.
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedView> arrays);
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -13,8 +13,9 @@
 
 #include "upconv/module.h"
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// A function of the caller's as a layer without variables.
 ///
@@ -119,4 +120,4 @@ class Sequential : public Layer {
   std::vector<std::unique_ptr<Layer>> layers_;
 };
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

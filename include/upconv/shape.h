@@ -19,8 +19,9 @@
 #include <vector>
 
 #include "upconv/tensor.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// One number for every spatial axis, or one number per axis.
 class PerAxis {
@@ -127,4 +128,4 @@ struct Window {
 ///         when a length or an offset does not fit 62 bits.
 Window infer_window(const Axis& axis, Index input, std::string_view what);
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -13,8 +13,9 @@
 #include <vector>
 
 #include "upconv/dtype.h"
+#include "upconv/version.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 /// Extents, strides and counts are 64-bit and in elements, never in bytes.
 using Index = std::int64_t;
@@ -199,4 +200,4 @@ class Tensor {
   std::unique_ptr<void, Free> data_;
 };
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

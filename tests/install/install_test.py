@@ -1,7 +1,7 @@
 """Installs the build into a folder whose name has spaces, and builds projects of others that find it
 there: with CMake, with pkg-config, for this processor and for another.
 
-usage: install_test.py CMAKE BUILD_FOLDER CXX_COMPILER [unittest arguments]"""
+usage: install_test.py CMAKE BUILD_FOLDER CXX_COMPILER C_COMPILER [unittest arguments]"""
 
 import json
 import os
@@ -13,7 +13,7 @@ import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-CMAKE = BUILD = CXX = ""
+CMAKE = BUILD = CXX = CC = ""
 
 
 def check(*command, **options):
@@ -50,6 +50,19 @@ class Install(unittest.TestCase):
                       env=dict(os.environ, PKG_CONFIG_PATH=folders)).strip()
         check("sh", "-c", f"{CXX} -std=c++20 '{HERE}/consumer/main.cpp' {flags} -o consumer "
                           "&& ./consumer", cwd=self.folder)
+
+    @unittest.skipUnless(shutil.which("pkg-config"), "pkg-config is not installed")
+    def test_c_library_by_pkg_config(self):
+        """The shared library, whose soname the program asks for, needs no C++ compiler."""
+        library = next(self.prefix.rglob("libupconv_c.so"))
+        flags = check("pkg-config", "--cflags", "--libs", "upconv_c", env=dict(
+            os.environ, PKG_CONFIG_PATH=str(library.parent / "pkgconfig"))).strip()
+        check("sh", "-c", f"{CC} -std=c11 '{HERE}/../../examples/from_c.c' {flags} -o from_c",
+              cwd=self.folder)
+        found = dict(os.environ, LD_LIBRARY_PATH=str(library.parent))
+        self.assertEqual(check(self.folder / "from_c", env=found).split()[:3], ["0", "2", "4"])
+        self.assertRegex(check("ldd", self.folder / "from_c", env=found),
+                         r"libupconv_c\.so\.\d+\.\d+ => ")
 
     def installed_compiler(self):
         if not (self.prefix / "bin" / "upconvc").exists():
@@ -109,8 +122,8 @@ class Install(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4:
-        sys.exit("usage: install_test.py CMAKE BUILD_FOLDER CXX_COMPILER [unittest arguments]")
-    CMAKE, BUILD, CXX = sys.argv[1:4]
-    del sys.argv[1:4]
+    if len(sys.argv) < 5:
+        sys.exit(__doc__.rsplit("\n", 1)[-1])
+    CMAKE, BUILD, CXX, CC = sys.argv[1:5]
+    del sys.argv[1:5]
     unittest.main()

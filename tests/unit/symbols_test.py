@@ -1,10 +1,13 @@
 """What the libraries show to a linker: names of the project alone, and nothing of Halide's run time.
 
-usage: symbols_test.py C_API_HEADER STATIC_LIBRARY SHARED_LIBRARY
+usage: symbols_test.py HEADERS STATIC_LIBRARY SHARED_LIBRARY [--write]
 
-The static library defines names in the namespace upconv and C names that begin with upconv_, besides
-what every C++ object has copies of (inline functions and templates of the standard library, which are
-weak). The shared library exports the functions that the header declares, exactly.
+The static library defines names in the namespace of its version, and C names that begin with
+upconv_, besides what every C++ object has copies of (inline functions and templates of the standard
+library, which are weak). The shared library exports the functions that c_api.h declares, exactly,
+with the version. And c_api.h declares what c_api.abi lists: a function, a member or a value that
+goes, changes or moves breaks programs that exist. --write writes that list anew, after a change that
+breaks none, or with another version.
 """
 
 import pathlib
@@ -14,7 +17,8 @@ import sys
 
 #: Copies of what others define, too: the standard library, types of functions.
 SHARED_COPIES = re.compile(r"\b(std|__gnu_cxx)::|^DW\.ref\.|^typeinfo (name )?for [^:]*$")
-OURS = re.compile(r"\bupconv::|^upconv_|\bupconv_layer\b")
+C_NAMES = re.compile(r"^upconv_|\bupconv_layer\b")
+ABI = pathlib.Path(__file__).with_name("c_api.abi")
 
 
 def symbols(*arguments):
@@ -24,17 +28,22 @@ def symbols(*arguments):
     return [match.groups() for match in found if match]
 
 
-def static_faults(library):
+def static_faults(library, namespace):
     for kind, name in symbols("-g", "-C", "--defined-only", library):
-        if not OURS.search(name) and not (kind in "VWu" and SHARED_COPIES.search(name)):
+        versioned = f"upconv::{namespace}::" in name
+        copied = kind in "VWu" and SHARED_COPIES.search(name)
+        if re.search(rf"\bupconv::(?!{namespace}::)", name):
+            yield f"{library} defines {kind} {name}, which is outside of upconv::{namespace}"
+        elif not (versioned or copied or C_NAMES.search(name)):
             yield f"{library} defines {kind} {name}"
     for _, name in symbols("-u", library):
         if name.startswith("halide_"):
             yield f"{library} needs {name}"
 
 
-def shared_faults(header, library):
-    declared = set(re.findall(r"UPCONV_C_API[^;(]*?\b(upconv_\w+)\(", header.read_text()))
+def shared_faults(header, library, version):
+    declared = {f"{name}@@{version}"
+                for name in re.findall(r"UPCONV_C_API[^;(]*?\b(upconv_\w+)\(", header.read_text())}
     exported = {name for kind, name in symbols("-D", "--defined-only", library) if kind != "A"}
     if not declared or exported != declared:
         yield (f"{library} exports {sorted(exported - declared)} beyond {header.name}, "
@@ -44,9 +53,30 @@ def shared_faults(header, library):
             yield f"{library} needs {name}"
 
 
+def declarations(header):
+    """What a C header declares, a line each, without comments, macros and layout."""
+    text = re.sub(r"/\*.*?\*/|^#.*?$", "", header.read_text(), flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r'extern "C" \{(.*)\}', r"\1", " ".join(text.split()), flags=re.DOTALL)
+    return [part.strip() + ";" for part in re.split(r";(?![^{]*\})", text) if part.strip()]
+
+
+def abi_faults(header):
+    now, listed = declarations(header), ABI.read_text().splitlines()
+    for line in [line for line in listed if line not in now]:
+        yield f"{header.name} has no longer what {ABI.name} lists: {line}"
+    for line in [line for line in now if line not in listed]:
+        yield f"{ABI.name} does not list what {header.name} has: {line}"
+
+
 def main():
-    header, static, shared = sys.argv[1:]
-    faults = [*static_faults(static), *shared_faults(pathlib.Path(header), shared)]
+    folder, static, shared = (pathlib.Path(text) for text in sys.argv[1:4])
+    header = folder / "c_api.h"
+    if sys.argv[4:] == ["--write"]:
+        ABI.write_text("\n".join(declarations(header)) + "\n")
+    namespace = re.search(r"define UPCONV_ABI inline (\w+)", (folder / "version.h").read_text())[1]
+    version = "UPCONV_" + namespace.removeprefix("v").replace("_", ".")
+    faults = [*static_faults(static, namespace), *shared_faults(header, shared, version),
+              *abi_faults(header)]
     print("\n".join(faults) or "the libraries show names of the project alone")
     return bool(faults)
 

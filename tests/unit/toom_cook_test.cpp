@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace upconv::generators {
+namespace upconv::internal {
 namespace {
 
 /// Element `row` of matrix times vector.
@@ -79,4 +79,4 @@ TEST(ToomCook, ErrorGrowthIsWhatIsWrittenDown) {
 }
 
 }  // namespace
-}  // namespace upconv::generators
+}  // namespace upconv::internal

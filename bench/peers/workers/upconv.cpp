@@ -16,6 +16,7 @@
 #include "config.h"
 #include "protocol.h"
 #include "upconv/kernels.h"
+#include "upconv/version.h"
 #include "verify.h"
 
 namespace {
