@@ -14,6 +14,8 @@ namespace upconv::compiler {
 
 namespace {
 
+namespace fs = std::filesystem;
+
 /// Kernel and bias in the packed order (generators/pack_layer.h), as a constant of the code.
 template <Element T>
 Halide::Buffer<void> pack(const LayerPlan& plan) {
@@ -75,62 +77,84 @@ Halide::Module make_module(const LayerPlan& plan) {
   return module;
 }
 
-void write(const std::filesystem::path& path, const std::string& text) {
-  std::filesystem::create_directories(path.parent_path());
+void write(const fs::path& path, const std::string& text) {
+  fs::create_directories(path.parent_path());
   std::ofstream file(path, std::ios::binary);
   file << text;
   file.close();
   if (!file) throw Error(ErrorKind::kIo, path.string() + ": cannot be written");
 }
 
+void create_library(const std::vector<fs::path>& objects, const Halide::Target& target,
+                    const fs::path& library) {
+  fs::create_directories(library.parent_path());
+  const std::vector<std::string> files(objects.begin(), objects.end());
+  Halide::create_static_library(files, target, library.string());
+}
+
+fs::path library_of(const fs::path& prefix, const std::string& name) {
+  return prefix / "lib" / ("lib" + name + ".a");
+}
+
+void write_package(const fs::path& prefix, const std::string& name) {
+  for (const PackageFile& file : package_files(name)) write(prefix / file.path, file.text);
+}
+
 }  // namespace
 
-void compile_layer(const std::vector<LayerPlan>& variants, const std::filesystem::path& prefix,
-                   const std::set<Emit>& emit, const std::vector<std::string>& command) {
+std::vector<fs::path> compile_layer(const std::vector<LayerPlan>& variants, const fs::path& prefix,
+                                    const std::set<Emit>& emit,
+                                    const std::vector<std::string>& command) {
   using Halide::OutputFileType;
   const std::string& name = variants.front().spec.name;
-  const std::filesystem::path library = prefix / "lib" / ("lib" + name + ".a");
-  std::filesystem::create_directories(library.parent_path());
-  const auto compile = [&](const LayerPlan& plan, OutputFileType type, const std::string& path) {
-    std::map<OutputFileType, std::string> files = {{type, path}};
+  const fs::path library = library_of(prefix, name);
+  fs::create_directories(prefix / "objects");
+  std::vector<fs::path> objects;
+  const auto object = [&](const std::string& of) {
+    return objects.emplace_back(prefix / "objects" / (of + ".o")).string();
+  };
+  for (const LayerPlan& plan : variants) {
+    const LayerPlan variant = variants.size() > 1 ? variant_of(plan) : plan;
+    std::map<OutputFileType, std::string> files = {
+        {OutputFileType::object, object(variant.spec.name)}};
     const auto add = [&](Emit what, OutputFileType shown, const char* extension) {
       if (!emit.contains(what)) return;
-      std::filesystem::create_directories(prefix / "emit");
-      files[shown] = (prefix / "emit" / (plan.spec.name + extension)).string();
+      fs::create_directories(prefix / "emit");
+      files[shown] = (prefix / "emit" / (variant.spec.name + extension)).string();
     };
     add(Emit::kStmt, OutputFileType::stmt, ".stmt");
     add(Emit::kAssembly, OutputFileType::assembly, ".s");
     add(Emit::kLlvm, OutputFileType::llvm_assembly, ".ll");
     add(Emit::kHtml, OutputFileType::stmt_html, ".html");
-    make_module(plan).compile(files);
-  };
-  if (variants.size() == 1) {
-    compile(variants.front(), OutputFileType::static_library, library.string());
-  } else {
-    const std::filesystem::path folder = prefix / "objects";
-    std::filesystem::create_directories(folder);
-    std::vector<std::string> objects;
-    const auto object = [&](const std::string& of) {
-      return objects.emplace_back((folder / (of + ".o")).string());
-    };
-    for (const LayerPlan& plan : variants) {
-      const LayerPlan variant = variant_of(plan);
-      compile(variant, OutputFileType::object, object(variant.spec.name));
-    }
-    const Halide::Module chooser = choosing_module(name, variants);
-    chooser.compile({{OutputFileType::object, object(name)}});
+    make_module(variant).compile(files);
+  }
+  if (variants.size() > 1) {
+    choosing_module(name, variants).compile({{OutputFileType::object, object(name)}});
     write_isa_object(name, object(name + "_isa"));
-    Halide::create_static_library(objects, chooser.target(), library.string());
-    std::filesystem::remove_all(folder);
   }
-
+  create_library(objects, variants.front().target.halide, library);
   write(prefix / "include" / (name + ".h"), c_header(variants));
-  write(prefix / "include" / (name + ".hpp"), cxx_header(variants.front()));
-  write(prefix / "share" / (name + ".json"),
-        manifest(variants, std::filesystem::file_size(library), command));
-  for (const PackageFile& file : package_files(variants.front())) {
-    write(prefix / file.path, file.text);
-  }
+  write(prefix / "include" / (name + ".hpp"), cxx_header(name, {&variants.front()}));
+  write(prefix / "share" / (name + ".json"), manifest(variants, fs::file_size(library), command));
+  write_package(prefix, name);
+  return objects;
+}
+
+void compile_chain(const Chain& chain, const std::vector<fs::path>& objects, const fs::path& prefix,
+                   const std::vector<std::string>& command) {
+  const fs::path library = library_of(prefix, chain.name);
+  std::vector<fs::path> all = objects;
+  all.push_back(prefix / "objects" / (chain.name + ".o"));
+  const Halide::Module module = chain_module(chain);
+  module.compile({{Halide::OutputFileType::object, all.back().string()}});
+  create_library(all, module.target(), library);
+  std::vector<const LayerPlan*> layers;
+  for (const auto& variants : chain.layers) layers.push_back(&variants.front());
+  write(prefix / "include" / (chain.name + ".h"), chain_header(chain));
+  write(prefix / "include" / (chain.name + ".hpp"), cxx_header(chain.name, layers));
+  write(prefix / "share" / (chain.name + ".json"),
+        chain_manifest(chain, fs::file_size(library), command));
+  write_package(prefix, chain.name);
 }
 
 }  // namespace upconv::compiler

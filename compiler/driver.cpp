@@ -20,8 +20,6 @@ using Halide::cast;
 using Halide::Expr;
 using Halide::Int;
 
-constexpr std::int64_t kMostElements = 2147483647;
-
 Expr pointer(const std::string& name) {
   return Halide::Internal::Variable::make(Halide::Handle(), name);
 }
@@ -31,10 +29,6 @@ Expr integer(const std::string& name) { return Halide::Internal::Variable::make(
 Expr address(Halide::Type type, const std::string& name, Index at) {
   const Expr bytes = make_const(Halide::UInt(64), at * type.bytes());
   return reinterpret(Halide::Handle(), reinterpret(Halide::UInt(64), pointer(name)) + bytes);
-}
-
-LoweredArgument argument(const std::string& name, Halide::Type type) {
-  return LoweredArgument(name, Argument::InputScalar, type, 0, Halide::ArgumentEstimates{});
 }
 
 Stmt require(const Expr& condition, RunStatus otherwise) {
@@ -241,6 +235,14 @@ void add_functions(Halide::Module& module, const LayerPlan& plan, const LayerPip
   Driver driver(module, plan, pipelines);
   driver.add_run();
   if (!plan.spec.embeds_weights()) driver.add_pack();
+}
+
+LoweredArgument argument(const std::string& name, Halide::Type type) {
+  return LoweredArgument(name, Argument::InputScalar, type, 0, Halide::ArgumentEstimates{});
+}
+
+Expr output_length(const Axis& axis, const Expr& input) {
+  return infer_window_expr(axis, input).output;
 }
 
 std::vector<LoweredArgument> run_arguments(const LayerPlan& plan) {

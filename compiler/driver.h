@@ -22,6 +22,12 @@ void add_functions(Halide::Module& module, const LayerPlan& plan, const LayerPip
 std::vector<Halide::Internal::LoweredArgument> run_arguments(const LayerPlan& plan);
 std::vector<Halide::Internal::LoweredArgument> pack_arguments(const LayerPlan& plan);
 
+/// An argument of such a function: a number, or a pointer (Halide::Handle()).
+Halide::Internal::LoweredArgument argument(const std::string& name, Halide::Type type);
+
+/// The output length of upconv/shape.h for an input length, both 64-bit integers.
+Halide::Expr output_length(const Axis& axis, const Halide::Expr& input);
+
 /// `images`, `depth`, `height` and `width`: those that are arguments of NAME_run, in its order.
 std::vector<std::string> extent_arguments(const LayerPlan& plan);
 

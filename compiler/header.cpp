@@ -1,149 +1,22 @@
 // NAME.h and NAME.hpp.
-#include <algorithm>
-#include <cctype>
 #include <string>
 
 #include "choose.h"
 #include "driver.h"
 #include "package.h"
 #include "upconv/version.h"
+#include "words.h"
 
 namespace upconv::compiler {
 
-namespace {
-
-constexpr const char* kNames[3] = {"depth", "height", "width"};
-
-std::string upper(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return text;
-}
-
-/// What a header says of one layer, in the words of C.
-class Words {
- public:
-  explicit Words(const LayerPlan& plan) : plan_(plan), macro_(upper(plan.spec.name)) {
-    first_ = 3 - plan.spec.rank();
-  }
-
-  std::string element() const { return plan_.spec.dtype() == DType::kFloat32 ? "float" : "double"; }
-  const std::string& macro() const { return macro_; }
-
-  /// "[images, height, width, 64]", with known extents as numbers.
-  std::string shape(bool output) const {
-    std::string text = "[" + (plan_.spec.images ? std::to_string(*plan_.spec.images) : "images");
-    for (int axis = first_; axis < 3; ++axis) {
-      const PlannedAxis& of = at(axis);
-      text += ", ";
-      if (of.input) {
-        text += std::to_string(output ? of.window.output : *of.input);
-      } else {
-        text += output ? std::string("output_") + kNames[axis] : kNames[axis];
-      }
-    }
-    return text + ", " + std::to_string(output ? plan_.output_size() : plan_.input_size()) + "]";
-  }
-
-  std::string defines(const std::vector<LayerPlan>& variants) const {
-    std::string text;
-    const auto define = [&](const std::string& name, Index value) {
-      text += "#define " + macro_ + "_" + name + " " + std::to_string(value) + "\n";
-    };
-    if (plan_.spec.images) define("IMAGES", *plan_.spec.images);
-    for (int axis = first_; axis < 3; ++axis) {
-      if (!at(axis).input) continue;
-      define(upper(kNames[axis]), *at(axis).input);
-      define("OUTPUT_" + upper(kNames[axis]), at(axis).window.output);
-    }
-    define("INPUT_SIZE", plan_.input_size());
-    define("OUTPUT_SIZE", plan_.output_size());
-    if (!plan_.spec.embeds_weights()) define("PACKED_BYTES", most_packed_bytes(variants));
-    define("SCRATCH_BYTES", most_scratch_bytes(variants));
-    return text;
-  }
-
-  std::string run_arguments() const {
-    std::string text;
-    if (!plan_.spec.embeds_weights()) text += "const " + element() + " *packed, ";
-    text += "const " + element() + " *x, ";
-    for (const std::string& name : extent_arguments(plan_)) text += "int32_t " + name + ", ";
-    return text + element() + " *y, void *scratch";
-  }
-
-  std::string pack_arguments() const {
-    const bool bias = plan_.spec.checked.options.use_bias;
-    return "const " + element() + " *kernel, " + (bias ? "const " + element() + " *bias, " : "") +
-           element() + " *packed";
-  }
-
-  std::string kernel_shape() const {
-    std::string text = "[";
-    for (const Index extent : plan_.spec.checked.kernel_shape) {
-      text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
-    }
-    return text + "]";
-  }
-
-  /// `NAME_output_height(height)` for every axis whose extent is an argument.
-  std::string output_functions() const {
-    std::string text;
-    for (int axis = first_; axis < 3; ++axis) {
-      if (at(axis).input) continue;
-      const std::string name = kNames[axis];
-      text += "static inline int64_t " + plan_.spec.name + "_output_" + name + "(int64_t " + name +
-              ") {\n  return " + length(at(axis).axis, name) + ";\n}\n";
-    }
-    return text.empty()
-               ? text
-               : "\n/* Extents of y for those of x; y has none where one is negative. */\n" + text;
-  }
-
- private:
-  const PlannedAxis& at(int axis) const { return plan_.axes[static_cast<std::size_t>(axis)]; }
-
-  /// The output length of upconv/shape.h, for an input of at least 1.
-  static std::string length(const Axis& axis, const std::string& input) {
-    const Index reach = (axis.filter - 1) * axis.dilation + 1;
-    const auto plus = [&](Index more) {
-      return "(" + input + " - 1) * " + std::to_string(axis.stride) +
-             (more < 0 ? " - " + std::to_string(-more) : " + " + std::to_string(more));
-    };
-    const Index extra = axis.output_padding.value_or(0);
-    switch (axis.padding) {
-      case Padding::Kind::kExplicit:
-        return plus(reach + extra - axis.crop_begin - axis.crop_end);
-      case Padding::Kind::kValid:
-        return plus(axis.output_padding ? reach + extra : std::max(reach, axis.stride));
-      default:  // SAME; those that need output_lengths have no extents that are arguments
-        break;
-    }
-    return axis.output_padding ? plus(reach % 2 + extra)
-                               : input + " * " + std::to_string(axis.stride);
-  }
-
-  const LayerPlan& plan_;
-  std::string macro_;
-  int first_ = 0;
-};
-
-/// Replaces {key} by its text.
-std::string fill(std::string text, const std::vector<std::pair<std::string, std::string>>& values) {
-  for (const auto& [key, value] : values) {
-    const std::string mark = "{" + key + "}";
-    for (std::size_t at = 0; (at = text.find(mark, at)) != std::string::npos; at += value.size()) {
-      text.replace(at, mark.size(), value);
-    }
-  }
-  return text;
-}
-
-}  // namespace
-
 std::string c_header(const std::vector<LayerPlan>& variants) {
   const LayerPlan& plan = variants.front();
-  const Words words(plan);
-  std::string targets, functions;
+  const Words words(plan.spec.name, plan, plan);
+  std::string defines = words.shape_defines(), targets, functions;
+  if (!plan.spec.embeds_weights()) {
+    defines += words.define("PACKED_BYTES", most_packed_bytes(variants));
+  }
+  defines += words.define("SCRATCH_BYTES", most_scratch_bytes(variants));
   for (const LayerPlan& variant : variants) {
     const std::string name = variant_of(variant).spec.name;
     targets += (targets.empty() ? "" : "+") + variant.target.name;
@@ -213,6 +86,10 @@ static inline const char *{n}_error_text(int32_t status) {
 #endif
 )";
   const bool bias = plan.spec.checked.options.use_bias;
+  std::string outputs = output_functions(plan);
+  if (!outputs.empty()) {
+    outputs = "\n/* Extents of y for those of x; y has none where one is negative. */\n" + outputs;
+  }
   return fill(text,
               {{"pack_function", pack},
                {"choice", choice},
@@ -228,35 +105,44 @@ static inline const char *{n}_error_text(int32_t status) {
                {"N", words.macro()},
                {"version", UPCONV_VERSION},
                {"target", targets},
-               {"x_shape", words.shape(false)},
-               {"y_shape", words.shape(true)},
+               {"x_shape", words.x_shape()},
+               {"y_shape", words.y_shape()},
                {"type", words.element()},
-               {"defines", words.defines(variants)},
-               {"kernel", words.kernel_shape()},
+               {"defines", defines},
+               {"kernel", kernel_shape(plan)},
                {"and_bias", bias ? " and a bias [" + std::to_string(plan.output_size()) + "]" : ""},
-               {"pack", words.pack_arguments()},
-               {"run", words.run_arguments()},
-               {"outputs", words.output_functions()}});
+               {"pack", weight_parameters(plan, "") + words.element() + " *packed"},
+               {"run", words.run_parameters()},
+               {"outputs", outputs}});
 }
 
-std::string cxx_header(const LayerPlan& plan) {
-  const Words words(plan);
-  std::string parameters, names;
-  for (const std::string& name : extent_arguments(plan)) {
-    parameters += "std::int32_t " + name + ", ";
-    names += name + ", ";
+std::string cxx_header(const std::string& name, const std::vector<const LayerPlan*>& layers) {
+  const LayerPlan& first = *layers.front();
+  const bool chain = layers.size() > 1, constant = first.spec.embeds_weights();
+  const Words words(name, first, *layers.back());
+  std::string parameters, names, weights, kernels, kernel_names;
+  for (const std::string& extent : extent_arguments(first)) {
+    parameters += "std::int32_t " + extent + ", ";
+    names += extent + ", ";
   }
-  const bool constant = plan.spec.embeds_weights();
-  const bool bias = plan.spec.checked.options.use_bias;
-  const std::string weights = constant ? "" : R"(
-  /// Packs a kernel {kernel}{and_bias}.
-  explicit Layer(const {type} *kernel{bias_parameter}) : packed_({N}_PACKED_BYTES / sizeof({type})) {
-    {n}_pack(kernel{bias_name}, packed_.data());
+  for (std::size_t n = 0; n < layers.size(); ++n) {
+    const std::string suffix = chain ? "_" + std::to_string(n) : "";
+    kernels += weight_parameters(*layers[n], suffix);
+    kernel_names += "kernel" + suffix + ", ";
+    if (layers[n]->spec.checked.options.use_bias) kernel_names += "bias" + suffix + ", ";
+    weights += (n > 0 ? ", " : "") + kernel_shape(*layers[n]);
+  }
+  kernels.resize(kernels.size() - 2);
+  const std::string constructor = constant ? "" : R"(
+  /// Packs {weights}, each with the bias after it where the layer has one.
+  explicit Layer({kernels}) : packed_({N}_PACKED_BYTES / sizeof({type})) {
+    {n}_pack({kernel_names}packed_.data());
   }
 )";
   const std::string text = R"(// {n}.h as a C++17 class.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <vector>
@@ -268,10 +154,10 @@ namespace {n} {
 /// x {x_shape} to y {y_shape}. Copies are deep; calls of the same object from
 /// several threads at once are safe.
 class Layer {
- public:{weights}
+ public:{constructor}
   /// @throws std::invalid_argument with {n}_error_text(); then nothing was written.
   void operator()(const {type} *x, {parameters}{type} *y) const {
-    std::vector<std::int32_t> scratch({N}_SCRATCH_BYTES / sizeof(std::int32_t));
+    std::vector<double> scratch((static_cast<std::size_t>({scratch_bytes}) + 7) / sizeof(double));
     const std::int32_t status = {n}_run({packed}x, {names}y, scratch.data());
     if (status != {N}_DONE) throw std::invalid_argument({n}_error_text(status));
   }
@@ -279,22 +165,25 @@ class Layer {
 
 }  // namespace {n}
 )";
+  const bool varies = chain && !names.empty();
   return fill(
       text,
-      {{"weights", weights},
-       {"n", plan.spec.name},
+      {{"constructor", constructor},
+       {"weights", std::string(chain ? "kernels " : "a kernel ") + weights},
+       {"kernels", kernels},
+       {"kernel_names", kernel_names},
+       {"scratch_bytes", varies ? name + "_scratch_bytes(" + names.substr(0, names.size() - 2) + ")"
+                                : words.macro() + "_SCRATCH_BYTES"},
+       {"n", name},
        {"N", words.macro()},
-       {"x_shape", words.shape(false)},
-       {"y_shape", words.shape(true)},
+       {"x_shape", words.x_shape()},
+       {"y_shape", words.y_shape()},
        {"type", words.element()},
        {"parameters", parameters},
        {"names", names},
        {"packed", constant ? "" : "packed_.data(), "},
-       {"member", constant ? "" : "\n private:\n  std::vector<" + words.element() + "> packed_;\n"},
-       {"kernel", words.kernel_shape()},
-       {"and_bias", bias ? " and a bias [" + std::to_string(plan.output_size()) + "]" : ""},
-       {"bias_parameter", bias ? ", const " + words.element() + " *bias" : ""},
-       {"bias_name", bias ? ", bias" : ""}});
+       {"member",
+        constant ? "" : "\n private:\n  std::vector<" + words.element() + "> packed_;\n"}});
 }
 
 }  // namespace upconv::compiler

@@ -66,12 +66,19 @@ void parse_shape(const std::string& text, LayerSpec& spec) {
 
 /// What the layer before leaves as the input of the next.
 void continue_shape(const LayerSpec& before, LayerSpec& next) {
-  if (before.rank() != next.rank() ||
-      before.checked.options.output_size != next.checked.options.input_size) {
+  const auto require_equal = [&](const std::string& what, const std::string& value,
+                                 const std::string& other, const std::string& must) {
+    if (value == must) return;
     throw Error(ErrorKind::kShapeMismatch,
-                next.checked.label + " cannot follow " + before.checked.label +
-                    ": its rank and input_size must be the other's rank and output_size");
-  }
+                next.checked.label + " cannot follow " + before.checked.label + ": its " + what +
+                    " is " + value + "; it must be the other's " + other + ", " + must);
+  };
+  const ConvolutionTransposeOptions &from = before.checked.options, &to = next.checked.options;
+  require_equal("rank", std::to_string(to.rank), "rank", std::to_string(from.rank));
+  require_equal("input_size", std::to_string(to.input_size), "output_size",
+                std::to_string(from.output_size));
+  require_equal("dtype", std::string(to_string(to.dtype)), "dtype",
+                std::string(to_string(from.dtype)));
   next.images = before.images;
   for (std::size_t axis = 0; axis < next.extents.size(); ++axis) {
     if (!before.extents[axis]) continue;
@@ -190,9 +197,10 @@ std::vector<LayerSpec> read_onnx(const InputOptions& options) {
 
 }  // namespace
 
-std::vector<LayerSpec> read_layers(const InputOptions& options) {
+Layers read_layers(const InputOptions& options) {
   check_name(options.name);
-  return options.model.extension() == ".onnx" ? read_onnx(options) : read_json(options);
+  if (options.model.extension() == ".onnx") return {.layers = read_onnx(options)};
+  return {.layers = read_json(options), .chained = true};
 }
 
 }  // namespace upconv::compiler

@@ -70,8 +70,22 @@ std::string manifest(const std::vector<LayerPlan>& variants, std::uintmax_t libr
   return json.dump(2) + "\n";
 }
 
-std::vector<PackageFile> package_files(const LayerPlan& plan) {
-  const std::string& name = plan.spec.name;
+std::string chain_manifest(const Chain& chain, std::uintmax_t library_bytes,
+                           const std::vector<std::string>& command) {
+  Json json = {{"upconvc", UPCONV_VERSION}, {"name", chain.name}, {"layers", Json::array()}};
+  for (const auto& variants : chain.layers) {
+    json["layers"].push_back(variants.front().spec.name);
+  }
+  const bool constant = chain.first().spec.embeds_weights(), fixed = chain.first().is_fixed();
+  json["weights"] = constant ? "constant" : "packed by the caller";
+  json["packed_bytes"] = chain.packed_at(chain.layers.size());
+  json["scratch_bytes"] = fixed ? Json(chain.scratch_bytes()) : Json(nullptr);
+  json["library_bytes"] = library_bytes;
+  json["command"] = command;
+  return json.dump(2) + "\n";
+}
+
+std::vector<PackageFile> package_files(const std::string& name) {
   const std::string cmake = R"(# find_package(@): the target @::@, a layer compiled by upconvc.
 get_filename_component(_@_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 if(NOT TARGET @::@)

@@ -10,8 +10,6 @@ namespace upconv::compiler {
 
 namespace {
 
-constexpr Index kMostElements = std::numeric_limits<std::int32_t>::max();
-
 /// The rows of tiles whose blocks cover `vectors` vectors at the least cost, widest first.
 std::vector<TileRow> cover(const std::vector<TileRow>& rows, Index vectors) {
   // All but a few vectors are covered by the row that is cheapest per vector.

@@ -13,6 +13,9 @@
 
 namespace upconv::compiler {
 
+/// The most elements that compiled code addresses, in x, y and packed weights.
+inline constexpr Index kMostElements = 2147483647;
+
 /// A layer as it was asked for.
 struct LayerSpec {
   std::string name;  ///< a C identifier: what all names in the header begin with

@@ -95,17 +95,23 @@ class Workplace {
   fs::path output_, path_;
 };
 
-/// Compiles all layers for one target into a folder.
+/// Compiles all layers for one target into a folder; several that run one after the other also as
+/// one, under the name `chain`.
 void compile_for(const std::string& name, const std::vector<std::vector<LayerPlan>>& layers,
-                 const fs::path& prefix, const std::set<Emit>& emit,
-                 const std::vector<std::string>& command) {
+                 const std::optional<std::string>& chain, const fs::path& prefix,
+                 const std::set<Emit>& emit, const std::vector<std::string>& command) {
   fs::create_directories(prefix);
+  std::vector<fs::path> objects;
   for (const std::vector<LayerPlan>& variants : layers) {
     if (::isatty(STDERR_FILENO) != 0) {
       std::cerr << "upconvc: compiling " << variants.front().spec.name << " for " << name << "\n";
     }
-    compile_layer(variants, prefix, emit, command);
+    for (fs::path& object : compile_layer(variants, prefix, emit, command)) {
+      objects.push_back(std::move(object));
+    }
   }
+  if (chain) compile_chain({.name = *chain, .layers = layers}, objects, prefix, command);
+  fs::remove_all(prefix / "objects");
 }
 
 /// @return exit status
@@ -116,17 +122,19 @@ int compile(const Options& options, const std::vector<std::string>& command) {
       std::find(strategies.begin(), strategies.end(), options.strategy) == strategies.end()) {
     refuse("--strategy", options.strategy, strategies[0] + " or " + strategies[1]);
   }
-  const std::vector<LayerSpec> layers = read_layers({.model = options.config,
-                                                     .weights = options.weights,
-                                                     .name = options.name,
-                                                     .shape = options.shape});
+  const Layers read = read_layers({.model = options.config,
+                                   .weights = options.weights,
+                                   .name = options.name,
+                                   .shape = options.shape});
+  std::optional<std::string> chain;
+  if (read.chained && read.layers.size() > 1) chain = options.name;
   // Every mistake is found before anything is compiled.
   std::map<std::string, std::vector<std::vector<LayerPlan>>> targets;
   for (const std::string& name : options.targets) {
     std::vector<std::vector<LayerPlan>>& plans = targets[name];
     plans.clear();
     const std::vector<std::string> parts = split_targets(name);
-    for (const LayerSpec& layer : layers) {
+    for (const LayerSpec& layer : read.layers) {
       std::vector<LayerPlan>& variants = plans.emplace_back();
       for (const std::string& part : parts) {
         const TargetInfo target = find_target(part, layer.dtype());
@@ -142,7 +150,7 @@ int compile(const Options& options, const std::vector<std::string>& command) {
     const int status = run_guarded([&] {
       return tools::run_program("upconvc", [&] {
         for (const auto& [name, plans] : targets) {
-          compile_for(name, plans, workplace.path() / name, emit, command);
+          compile_for(name, plans, chain, workplace.path() / name, emit, command);
         }
         return tools::kDone;
       });
