@@ -40,4 +40,4 @@ void RowEpilogue::run(std::byte* y, const std::byte* residual) const {
   }
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -30,4 +30,4 @@ class RowEpilogue {
   std::array<std::int32_t, kTablePixels> pixel_y_, pixel_r_;
 };
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -91,4 +91,4 @@ template void add_products(const ScatterRow&, const ScatterTaps&, const ScatterT
 template void add_products(const ScatterRow&, const ScatterTaps&, const ScatterTaps&, const double*,
                            double*);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -35,4 +35,4 @@ template <Element T>
 void add_products(const ScatterRow& row, const ScatterTaps& d, const ScatterTaps& h,
                   const T* products, T* y);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

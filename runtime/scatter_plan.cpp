@@ -165,4 +165,4 @@ std::shared_ptr<const Plan> scatter_pack(const LayerFacts& facts, const Tensor& 
                                        std::move(packed.weights), bias);
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -39,4 +39,4 @@ std::optional<KernelCost> scatter_cost(const LayerFacts& facts, const CallAxis (
 std::shared_ptr<const Plan> scatter_pack(const LayerFacts& facts, const Tensor& kernel,
                                          const Tensor* bias);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -302,4 +302,4 @@ void ScatterRunner::add_row(const Band& band, const Index (&input)[3], Index cou
   }
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

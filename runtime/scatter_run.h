@@ -78,4 +78,4 @@ class ScatterRunner {
   const EpilogueKernel* epilogue_ = nullptr;  ///< null: none is needed
 };
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

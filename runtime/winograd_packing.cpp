@@ -35,7 +35,7 @@ struct Matrix {
 Matrix::Matrix(const PhaseTransform& of)
     : points(of.transform.points()), taps(of.phase->phase.taps) {
   const std::size_t all = static_cast<std::size_t>(of.transform.taps);
-  for (const auto& row : generators::toom_cook(of.transform.outputs, of.transform.taps).filter) {
+  for (const auto& row : toom_cook(of.transform.outputs, of.transform.taps).filter) {
     std::array<double, kMostTaps>& entries = rows.emplace_back();
     for (std::size_t j = 0; j < static_cast<std::size_t>(taps); ++j) {
       entries[j] = row[all - 1 - j].value();
