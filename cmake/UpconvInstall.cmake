@@ -4,8 +4,12 @@ include(GNUInstallDirs)
 
 set(upconv_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/upconv")
 
+set(upconv_gpu_target "")
+if(UPCONV_GPU)
+  set(upconv_gpu_target upconv_gpu)
+endif()
 install(
-  TARGETS upconv upconv_c
+  TARGETS upconv upconv_c ${upconv_gpu_target}
   EXPORT upconv-targets
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"

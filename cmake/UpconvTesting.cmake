@@ -2,7 +2,7 @@
 include_guard(GLOBAL)
 include(GoogleTest)
 
-set(UPCONV_TEST_LABELS unit property golden errors faults fuzz peers cli compiler install)
+set(UPCONV_TEST_LABELS unit property golden errors faults gpu fuzz peers cli compiler install)
 
 # The Python that scripts of the tests run under: the one of .venv, which has numpy.
 find_program(

@@ -93,11 +93,22 @@ LayerSpec spec_of(const std::string& name, const ConvolutionTransposeOptions& op
   return spec;
 }
 
+void refuse_gpu(const ConvolutionTransposeOptions& options) {
+  if (options.device == Device::kCpu) return;
+  throw Error(ErrorKind::kUnsupported,
+              internal::label(options.name) + ": device is \"" +
+                  std::string(to_string(options.device)) +
+                  "\"; it must be \"cpu\", since upconvc makes no code for GPUs");
+}
+
 std::vector<LayerSpec> read_json(const InputOptions& options) {
   const tools::ModelConfig config = tools::read_config(options.model);
   // Made for its checks, and to read the weights as every tool does.
   std::vector<std::unique_ptr<Layer>> made;
-  for (const tools::LayerConfig& layer : config.layers) made.push_back(tools::make_layer(layer));
+  for (const tools::LayerConfig& layer : config.layers) {
+    refuse_gpu(layer.options);
+    made.push_back(tools::make_layer(layer));
+  }
   std::optional<Sequential> all;
   std::unique_ptr<Layer> only;
   if (config.sequential) {

@@ -179,6 +179,12 @@ Isa isa_of(const char* name) {
   refuse("isa is \"" + printable(std::string_view(name)) + "\"; this machine runs " + names);
 }
 
+Device device_of(const char* name) {
+  const std::optional<Device> device = parse_device(name);
+  if (device) return *device;
+  refuse("device is \"" + std::string(name) + "\"; it must be cpu, gpu, cuda or opencl");
+}
+
 ConvolutionTransposeOptions options_of(const upconv_options& o) {
   ConvolutionTransposeOptions options;
   if (o.name != nullptr) options.name = o.name;
@@ -211,6 +217,7 @@ ConvolutionTransposeOptions options_of(const upconv_options& o) {
   options.use_bias = o.no_bias == 0;
   if (o.arithmetic != nullptr) options.arithmetic = arithmetic_of(o.arithmetic);
   if (o.isa != nullptr) options.isa = isa_of(o.isa);
+  if (o.device != nullptr) options.device = device_of(o.device);
   if (o.expected_input_shape != nullptr) {
     options.expected_input_shape =
         dims(o.expected_input_shape, o.expected_axes, "expected_input_shape");

@@ -29,7 +29,9 @@ LayerFacts ConvolutionTranspose::State::facts_for(Isa isa) const {
 
 std::shared_ptr<const PackedLayer> ConvolutionTranspose::State::packed_for(
     std::optional<Isa> isa) const {
-  if (!isa || *isa == packed->facts().isa) return packed;
+  if (!isa) return packed;
+  internal::require_cpu(checked.options.device, *isa, checked.label);
+  if (*isa == packed->facts().isa) return packed;
   internal::require_runnable(checked.label, *isa);
   const std::lock_guard guard(other_lock_);
   if (other_ == nullptr || other_->facts().isa != *isa) {
@@ -101,6 +103,7 @@ LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa) {
   facts.output_size = checked.options.output_size;
   facts.dtype = checked.options.dtype;
   facts.arithmetic = checked.options.arithmetic;
+  facts.device = checked.options.device;
   facts.isa = isa;
   facts.memory = checked.options.memory;
   facts.label = checked.label;

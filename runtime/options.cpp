@@ -148,12 +148,19 @@ bool different_slices(const ConstTensorView& a, const ConstTensorView& b) {
 
 }  // namespace
 
+void require_cpu(Device device, Isa isa, const std::string& label) {
+  if (device == Device::kCpu) return;
+  invalid(label + ": isa is " + std::string(to_string(isa)) +
+          "; it must be absent where device is \"" + std::string(to_string(device)) + "\"");
+}
+
 std::string label(const std::string& name) {
   return "ConvolutionTranspose \"" + printable(std::string_view(name)) + "\"";
 }
 
 CheckedOptions check_options(ConvolutionTransposeOptions options) {
   const std::string what = label(options.name);
+  if (options.isa) require_cpu(options.device, *options.isa, what);
   if (options.rank < 1 || options.rank > 3) {
     invalid(what + ": rank is " + std::to_string(options.rank) + "; it must be 1, 2 or 3");
   }

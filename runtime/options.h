@@ -21,6 +21,9 @@ std::string label(const std::string& name);
 /// @throws Error kUnsupported when this machine has no kernels for `isa`, or does not run them.
 void require_runnable(const std::string& what, Isa isa);
 
+/// @throws Error kInvalidArgument for an instruction set beside a device that has none of them.
+void require_cpu(Device device, Isa isa, const std::string& label);
+
 /// Options that are consistent, in the form that calls need.
 struct CheckedOptions {
   ConvolutionTransposeOptions options;  ///< filter_shape, strides ... expanded to rank values

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "gpu_plan.h"
 #include "kernel_table.h"
 #include "narrow_plan.h"
 #include "scatter_plan.h"
@@ -42,9 +43,16 @@ constexpr Strategy kStrategies[] = {
 /// expected to want the everyday one, whose weights of few channels are mostly padding.
 constexpr double kAloneShare = 0.5;
 
+/// The one strategy of a layer whose device is a GPU.
+constexpr Strategy kGpuStrategy = {"gpu", Arithmetic::kDirect, true, gpu_cost, gpu_pack};
+
+const Strategy& everyday_strategy(const LayerFacts& facts) {
+  return facts.device == Device::kCpu ? kStrategies[0] : kGpuStrategy;
+}
+
 /// The cost of the everyday strategy. @throws as require_kernels
 double everyday_cost(const LayerFacts& facts, const ExpectedCall& expected) {
-  const std::optional<KernelCost> cost = kStrategies[0].cost(facts, expected.axes, 1);
+  const std::optional<KernelCost> cost = everyday_strategy(facts).cost(facts, expected.axes, 1);
   if (cost) return cost->cost;
   throw Error(ErrorKind::kUnsupported, facts.label + ": this build has no kernel for " +
                                            std::string(to_string(facts.isa)) + " and " +
@@ -53,10 +61,11 @@ double everyday_cost(const LayerFacts& facts, const ExpectedCall& expected) {
 
 /// Strategies to pack for, a complete one first.
 StrategyList strategies_for(const LayerFacts& facts) {
-  StrategyList chosen = {&kStrategies[0]};
+  StrategyList chosen = {&everyday_strategy(facts)};
   const ExpectedCall expected(facts);
   const double everyday = everyday_cost(facts, expected);
   double least = everyday;
+  if (facts.device != Device::kCpu) return chosen;
   for (const Strategy& strategy : std::span(kStrategies).subspan(1)) {
     if (facts.arithmetic == Arithmetic::kDirect && strategy.arithmetic != Arithmetic::kDirect) {
       continue;
@@ -76,6 +85,10 @@ Choice least_of(std::vector<Choice> candidates, const LayerFacts& facts) {
   Choice& least = *std::min_element(
       candidates.begin(), candidates.end(),
       [](const Choice& a, const Choice& b) { return a.kernel.cost < b.kernel.cost; });
+  if (facts.device != Device::kCpu) {
+    least.reason = "the layer's device is \"" + std::string(to_string(facts.device)) + "\"";
+    return std::move(least);
+  }
   if (candidates.size() == 1) {
     const bool direct = facts.arithmetic == Arithmetic::kDirect;
     least.reason = direct ? "arithmetic is direct, and no other direct strategy is expected to win"

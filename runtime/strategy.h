@@ -20,6 +20,7 @@
 #include "call.h"
 #include "phases.h"
 #include "upconv/arithmetic.h"
+#include "upconv/device.h"
 #include "upconv/executor.h"
 #include "upconv/isa.h"
 #include "upconv/tensor.h"
@@ -34,6 +35,7 @@ struct LayerFacts {
   Index output_size = 1;
   DType dtype = DType::kFloat32;
   Arithmetic arithmetic = Arithmetic::kFast;
+  Device device = Device::kCpu;
   Isa isa = Isa::kSse41;
   std::pmr::memory_resource* memory = nullptr;  ///< for packed weights; null: the C library's
   /// What to choose strategies for: extents, and the windows that they have.
@@ -125,7 +127,8 @@ class PackedLayer {
 /// What a strategy of that name computes with.
 Arithmetic arithmetic_of(std::string_view strategy);
 
-/// @throws Error kUnsupported when no strategy can compute the layer with this build's kernels.
+/// @throws Error kUnsupported when no strategy can compute the layer with this build's kernels, on
+/// this machine where its device is a GPU.
 void require_kernels(const LayerFacts& facts);
 
 /// What PackedLayer::choice would be, were the layer packed with finite weights.

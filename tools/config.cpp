@@ -288,6 +288,12 @@ ConvolutionTransposeOptions parse_options(const Json& value, std::string_view wh
     }
     options.arithmetic = *given;
   }
+  if (const Json* const device = keys.find("device")) {
+    const std::optional<Device> given = parse_device(keys.text("device", *device));
+    if (!given)
+      fail_value(where, keys.path("device"), *device, "\"cpu\", \"gpu\", \"cuda\" or \"opencl\"");
+    options.device = *given;
+  }
   if (const Json* const use_bias = keys.find("use_bias")) {
     if (!use_bias->is_boolean()) {
       fail_value(where, keys.path("use_bias"), *use_bias, "true or false");

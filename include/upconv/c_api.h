@@ -98,6 +98,8 @@ typedef struct upconv_options {
   const char* isa;               /* "avx2", "neon" ...; NULL: the best that runs here */
   const int64_t* expected_input_shape; /* [expected_axes], to choose strategies by */
   int32_t expected_axes;
+  const char*
+      device; /* "gpu", "cuda" or "opencl", where the library is built for it; NULL: "cpu" */
 } upconv_options;
 
 /* How one call runs. */

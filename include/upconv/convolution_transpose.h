@@ -12,6 +12,7 @@
 
 #include "upconv/activation.h"
 #include "upconv/arithmetic.h"
+#include "upconv/device.h"
 #include "upconv/initializers.h"
 #include "upconv/kernel_order.h"
 #include "upconv/module.h"
@@ -77,7 +78,10 @@ struct ConvolutionTransposeOptions {
   bool use_bias = true;
   /// Fast algorithms where they pay, or one fixed order of summation; see arithmetic.h.
   Arithmetic arithmetic = Arithmetic::kFast;
-  /// The instruction set to pack for; absent: default_isa().
+  /// Where the layer computes. On a GPU (docs/gpu.md) weights are copied there when they are set,
+  /// input and output in every call; dtype must be float32.
+  Device device = Device::kCpu;
+  /// The instruction set to pack for; absent: default_isa(). Only for kCpu.
   std::optional<Isa> isa = {};
   /// An input shape to expect: checked at once, and what the strategies to pack for are chosen by
   /// (absent: 1024 positions at rank 1, 64 per axis at rank 2, 32 at rank 3). Calls of other shapes
@@ -99,7 +103,7 @@ struct WeightNames {
 /// What a call would run.
 struct KernelChoice {
   std::string kernel;     ///< the row of the kernel table, as in kernel_infos()
-  std::string strategy;   ///< "wide", "narrow" or "winograd"
+  std::string strategy;   ///< "wide", "narrow" or "winograd"; "gpu" where that is the device
   Arithmetic arithmetic;  ///< of that strategy
   Isa isa;
   /// Why: the times estimated for the strategies that were weighed, or why there was one only.

@@ -89,7 +89,7 @@ struct CallOptions {
   /// Where what the call allocates comes from: its result, scratch and copies of views; null: the C
   /// library's heap. Used by the calling thread alone; it must outlive the result.
   std::pmr::memory_resource* memory = nullptr;
-  /// The instruction set to use instead of the layer's own.
+  /// The instruction set to use instead of the layer's own; not for one on a GPU.
   std::optional<Isa> isa = {};
 };
 

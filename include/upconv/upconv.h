@@ -8,6 +8,7 @@
 #include "upconv/batch_norm.h"
 #include "upconv/conventions.h"
 #include "upconv/convolution_transpose.h"
+#include "upconv/device.h"
 #include "upconv/dtype.h"
 #include "upconv/error.h"
 #include "upconv/executor.h"

@@ -328,6 +328,8 @@ class Mistakes(CompilerTest):
         refused(1, "absent.json", arguments=arguments("absent.json"))
         (self.folder / "bad.json").write_text('{"input_size": 3, "strides": 0}')
         refused(2, "bad.json", "output_size is missing", arguments=arguments("bad.json"))
+        (self.folder / "gpu.json").write_text(json.dumps(dict(BASE, device="gpu")))
+        refused(2, 'device is "gpu"', "no code for GPUs", arguments=arguments("gpu.json"))
         lengths = dict(BASE, output_lengths=[9, 9])
         (self.folder / "lengths.json").write_text(json.dumps(lengths))
         refused(2, "output_lengths", "--input-shape", arguments=arguments("lengths.json"))

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "checks.h"
+#include "gpu_apis.h"
 
 namespace upconv::test {
 namespace {
@@ -23,6 +24,22 @@ void expect_refused(const ConvolutionTransposeOptions& options, const std::strin
   const auto [got, message] = error_of([&] { const ConvolutionTranspose layer(options); });
   EXPECT_EQ(message, "ConvolutionTranspose \"up\": " + text);
   EXPECT_EQ(got, kind) << message;
+}
+
+TEST(OptionErrors, AGpuThatTheBuildHasNoKernelsFor) {
+  if (!internal::gpu_apis().empty()) GTEST_SKIP() << "this build has GPU kernels";
+  for (const char* name : {"gpu", "cuda", "opencl"}) {
+    ConvolutionTransposeOptions options = good();
+    options.device = *parse_device(name);
+    expect_refused(options,
+                   "device is \"" + std::string(name) +
+                       "\"; this build of the library has kernels for cpu only (UPCONV_GPU is off)",
+                   ErrorKind::kUnsupported);
+    options.isa = default_isa();
+    expect_refused(options, "isa is " + std::string(to_string(default_isa())) +
+                                "; it must be absent where device is \"" + name + "\"");
+  }
+  EXPECT_EQ(usable_devices(), std::vector{Device::kCpu});
 }
 
 TEST(OptionErrors, SizesOfChannels) {

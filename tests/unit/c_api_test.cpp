@@ -260,6 +260,13 @@ TEST_F(CApi, OptionsAreRefusedWithAReason) {
   options_.isa = "avx3";
   expect_refused(UPCONV_INVALID_ARGUMENT, {"avx3", std::string(to_string(isas().front()))});
   options_ = good;
+  options_.device = "tpu";
+  expect_refused(UPCONV_INVALID_ARGUMENT, {"tpu", "cpu, gpu, cuda or opencl"});
+  options_ = good;
+  options_.device = "gpu";
+  options_.isa = isas().front() == Isa::kNeon ? "neon" : "sse41";
+  expect_refused(UPCONV_INVALID_ARGUMENT, {"absent where device is \"gpu\""});
+  options_ = good;
   options_.dtype = 7;
   expect_refused(UPCONV_INVALID_ARGUMENT, {"dtype is 7"});
   options_ = good;

@@ -63,6 +63,7 @@ TEST(Config, DefaultsAreTheLayers) {
   EXPECT_EQ(options.activation_fn.kind(), ActivationKind::kLinear);
   EXPECT_EQ(options.dtype, DType::kFloat32);
   EXPECT_EQ(options.arithmetic, Arithmetic::kFast);
+  EXPECT_EQ(options.device, Device::kCpu);
   EXPECT_EQ(options.name, "ConvolutionTranspose");
   EXPECT_TRUE(options.use_bias);
 }
@@ -72,7 +73,7 @@ TEST(Config, EveryKey) {
       R"({"rank": 3, "input_size": 2, "output_size": 7, "filter_shape": 4, "strides": [1, 2, 3],
           "dilations": 2, "padding": [[1, 2], [0, 0], [-1, 3]], "output_padding": [0, 1, 2],
           "activation": "gelu_tanh", "name": "up", "dtype": "float64", "use_bias": false,
-          "arithmetic": "direct"})");
+          "arithmetic": "direct", "device": "opencl"})");
   EXPECT_EQ(options.rank, 3);
   EXPECT_THAT(options.filter_shape.values(), ElementsAre(4));
   EXPECT_THAT(options.strides.values(), ElementsAre(1, 2, 3));
@@ -85,6 +86,7 @@ TEST(Config, EveryKey) {
   EXPECT_EQ(options.name, "up");
   EXPECT_EQ(options.dtype, DType::kFloat64);
   EXPECT_EQ(options.arithmetic, Arithmetic::kDirect);
+  EXPECT_EQ(options.device, Device::kOpencl);
   EXPECT_FALSE(options.use_bias);
 }
 
@@ -255,6 +257,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"NameNumber", layer(R"("name": 1)"), {"name is 1", "string"}},
         Refused{"DTypeHalf", layer(R"("dtype": "float16")"), {"dtype is \"float16\"", "float64"}},
         Refused{"DTypeNumber", layer(R"("dtype": 32)"), {"dtype is 32", "string"}},
+        Refused{"DeviceUnknown",
+                layer(R"("device": "tpu")"),
+                {"device is \"tpu\"", "\"cpu\", \"gpu\", \"cuda\" or \"opencl\""}},
         Refused{"ArithmeticQuick",
                 layer(R"("arithmetic": "quick")"),
                 {"arithmetic is \"quick\"", "\"fast\" or \"direct\""}},
