@@ -73,6 +73,13 @@ void GpuArray::copy_to(const Gpu& gpu, float* host) const {
   gpu.require(status, report, ErrorKind::kUnsupported, "a copy");
 }
 
+void GpuArray::wait(const Gpu& gpu) const {
+  halide_buffer_t buffer = buffer_;
+  GpuReport report;
+  const int status = buffer.device_interface->device_sync(&report, &buffer);
+  gpu.require(status, report, ErrorKind::kUnsupported, "a kernel");
+}
+
 GpuArray::GpuArray(GpuArray&& other) noexcept
     : dimension_(other.dimension_), buffer_(std::exchange(other.buffer_, {})) {
   buffer_.dim = &dimension_;
@@ -88,7 +95,9 @@ std::string why_unusable(const GpuApi& api) {
   halide_dimension_t dimension = dimension_of(1);
   halide_buffer_t buffer = unallocated(dimension);
   GpuReport report;
-  if (allocate(api, buffer, report) != 0) return report.text;
+  if (allocate(api, buffer, report) != 0) {
+    return report.text[0] != '\0' ? report.text : "no reason was given";
+  }
   buffer.device_interface->device_free(&report, &buffer);
   return "";
 }

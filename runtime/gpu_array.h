@@ -36,6 +36,8 @@ class GpuArray {
   Index elements() const { return dimension_.extent; }
   /// Of a kernel. Calls at the same time each need their own: kernels set its flags.
   halide_buffer_t argument() const { return buffer_; }
+  /// Waits for what was asked of the device. @throws Error kUnsupported
+  void wait(const Gpu& gpu) const;
   /// Waits for what was asked of the device, and copies the elements. @throws Error kUnsupported
   void copy_to(const Gpu& gpu, float* host) const;
 

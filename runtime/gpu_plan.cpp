@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "gpu_array.h"
 #include "upconv/error.h"
 
 namespace upconv::internal {
@@ -106,37 +105,11 @@ void copy_out(const Gpu& gpu, const GpuArray& y, const Call& call, const Index (
   }
 }
 
-class GpuPlan final : public Plan {
- public:
-  GpuPlan(const LayerFacts& facts, Gpu gpu, std::shared_ptr<const GpuArray> weights,
-          const Tensor* bias)
-      : facts_(facts), gpu_(std::move(gpu)), weights_(std::move(weights)), bias_(copy(bias)) {}
-
-  const char* strategy() const override { return "gpu"; }
-  KernelCost cost(const CallAxis (&)[3], Index) const override { return {"gpu", 1}; }
-  std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
-    return std::make_shared<GpuPlan>(facts_, gpu_, weights_, bias);
-  }
-  std::size_t packed_bytes() const override {
-    return static_cast<std::size_t>(weights_->elements() + bias_.elements()) * sizeof(float);
-  }
-  std::size_t scratch_bytes_per_thread() const override { return 0; }
-  void check(const Call& call) const override;
-  void run(const Call& call, int threads, Executor* executor,
-           std::span<std::byte> scratch) const override;
-
- private:
-  GpuArray copy(const Tensor* bias) const {
-    const std::vector<float> zeros(bias ? 0 : static_cast<std::size_t>(facts_.output_size));
-    return GpuArray::copy_of(gpu_, bias ? bias->values<float>().data() : zeros.data(),
-                             facts_.output_size);
-  }
-
-  LayerFacts facts_;
-  Gpu gpu_;
-  std::shared_ptr<const GpuArray> weights_;
-  GpuArray bias_;
-};
+GpuArray copy_bias(const Gpu& gpu, const Tensor* bias, Index channels) {
+  if (bias != nullptr) return GpuArray::copy_of(gpu, bias->values<float>().data(), channels);
+  const std::vector<float> zeros(static_cast<std::size_t>(channels));
+  return GpuArray::copy_of(gpu, zeros.data(), channels);
+}
 
 /// @throws Error kLimitExceeded
 void require_at_most(const LayerFacts& facts, const char* what, double value, Index most) {
@@ -145,6 +118,25 @@ void require_at_most(const LayerFacts& facts, const char* what, double value, In
   std::snprintf(text, sizeof text, ": %s are %.0f; on a GPU they must be at most %lld", what, value,
                 static_cast<long long>(most));
   throw Error(ErrorKind::kLimitExceeded, facts.label + text);
+}
+
+}  // namespace
+
+GpuPlan::GpuPlan(const LayerFacts& facts, Gpu gpu, std::shared_ptr<const GpuArray> weights,
+                 const Tensor* bias)
+    : facts_(facts),
+      gpu_(std::move(gpu)),
+      weights_(std::move(weights)),
+      bias_(copy_bias(gpu_, bias, facts.output_size)) {}
+
+KernelCost GpuPlan::cost(const CallAxis (&)[3], Index) const { return {"gpu_float32", 1}; }
+
+std::shared_ptr<const Plan> GpuPlan::with_bias(const Tensor* bias) const {
+  return std::make_shared<GpuPlan>(facts_, gpu_, weights_, bias);
+}
+
+std::size_t GpuPlan::packed_bytes() const {
+  return static_cast<std::size_t>(weights_->elements() + bias_.elements()) * sizeof(float);
 }
 
 void GpuPlan::check(const Call& call) const {
@@ -172,42 +164,47 @@ void GpuPlan::check(const Call& call) const {
 }
 
 void GpuPlan::run(const Call& call, int, Executor*, std::span<std::byte>) const {
-  const AxisArguments axes[3] = {AxisArguments(call.axes[0]), AxisArguments(call.axes[1]),
-                                 AxisArguments(call.axes[2])};
   Index inputs[3], outputs[3];
   for (int axis = 0; axis < 3; ++axis) {
     inputs[axis] = call.axes[axis].input;
     outputs[axis] = call.axes[axis].window.output;
   }
-  const Index images = call.batch_count();
-  const Index pixels = images * outputs[0] * outputs[1] * outputs[2];
-
-  std::optional<GpuArray> x, residual;
-  const auto to_device = [&](std::optional<GpuArray>& array, const DenseInput& from) {
-    array.emplace(GpuArray::copy_of(gpu_, from.values(), from.elements()));
+  const auto to_device = [&](const DenseInput& from) {
+    return GpuArray::copy_of(gpu_, from.values(), from.elements());
   };
-  to_device(x, DenseInput(call, call.x, call.x_strides, &BatchAxis::x, inputs, facts_.input_size));
+  const GpuArray x =
+      to_device(DenseInput(call, call.x, call.x_strides, &BatchAxis::x, inputs, facts_.input_size));
+  std::optional<GpuArray> residual;
   if (call.residual != nullptr) {
-    to_device(residual, DenseInput(call, call.residual, call.residual_strides, &BatchAxis::residual,
-                                   outputs, facts_.output_size));
+    residual.emplace(to_device(DenseInput(call, call.residual, call.residual_strides,
+                                          &BatchAxis::residual, outputs, facts_.output_size)));
   }
-  GpuArray y(gpu_, pixels * facts_.output_size);
+  const Index pixels = call.batch_count() * outputs[0] * outputs[1] * outputs[2];
+  const GpuArray y(gpu_, pixels * facts_.output_size);
+  launch(call, x, residual ? &*residual : nullptr, y);
+  copy_out(gpu_, y, call, outputs, facts_.output_size);
+}
 
+void GpuPlan::launch(const Call& call, const GpuArray& x, const GpuArray* residual,
+                     const GpuArray& y) const {
+  const AxisArguments axes[3] = {AxisArguments(call.axes[0]), AxisArguments(call.axes[1]),
+                                 AxisArguments(call.axes[2])};
   const Activation& activation = call.activation;
   const bool clamp = activation.is_clamp();
   const float infinity = std::numeric_limits<float>::infinity();
   const float min = clamp ? static_cast<float>(activation.min()) : -infinity;
   const float max = clamp ? static_cast<float>(activation.max()) : infinity;
   const auto narrow = [](Index value) { return static_cast<std::int32_t>(value); };
-  const std::int32_t sizes[] = {narrow(images), narrow(facts_.input_size),
+  const std::int32_t sizes[] = {narrow(call.batch_count()), narrow(facts_.input_size),
                                 narrow(facts_.output_size),
-                                call.residual != nullptr ? narrow(y.elements()) : 0};
-  halide_buffer_t x_argument = x->argument(), w_argument = weights_->argument(),
-                  bias_argument = bias_.argument(),
-                  residual_argument = (residual ? *residual : y).argument(),
-                  y_argument = y.argument();
-  std::vector<const void*> arguments = {&x_argument, &w_argument, &bias_argument,
-                                        &residual_argument};
+                                residual != nullptr ? narrow(y.elements()) : 0};
+  halide_buffer_t buffers[] = {x.argument(), weights_->argument(), bias_.argument(),
+                               (residual != nullptr ? *residual : y).argument()};
+  halide_buffer_t out = y.argument();
+
+  // In the order of generators/gpu_conv_transpose.cpp.
+  std::vector<const void*> arguments;
+  for (const halide_buffer_t& buffer : buffers) arguments.push_back(&buffer);
   for (const std::int32_t& size : sizes) arguments.push_back(&size);
   using Member = std::int32_t AxisArguments::*;
   for (const Member member :
@@ -217,21 +214,18 @@ void GpuPlan::run(const Call& call, int, Executor*, std::span<std::byte>) const 
         &AxisArguments::inverse}) {
     for (const AxisArguments& axis : axes) arguments.push_back(&(axis.*member));
   }
-  arguments.insert(arguments.end(), {&min, &max, &y_argument});
+  arguments.insert(arguments.end(), {&min, &max, &out});
   gpu_.run(gpu_.api->conv_transpose, arguments);
 
-  if (!clamp) {
-    for (const GpuActivation& epilogue : gpu_.api->activations) {
-      if (epilogue.kind != activation.kind()) continue;
-      const float p0 = static_cast<float>(activation.alpha()), p1 = 0;
-      halide_buffer_t in = y.argument(), out = y.argument();
-      gpu_.run(epilogue.kernel, std::array<const void*, 4>{&in, &p0, &p1, &out});
-    }
-  }
-  copy_out(gpu_, y, call, outputs, facts_.output_size);
+  if (clamp) return;
+  const auto& activations = gpu_.api->activations;
+  const auto epilogue =
+      std::find_if(activations.begin(), activations.end(),
+                   [&](const GpuActivation& row) { return row.kind == activation.kind(); });
+  const float p0 = static_cast<float>(activation.alpha()), p1 = 0;
+  halide_buffer_t in = y.argument();
+  gpu_.run(epilogue->kernel, std::array<const void*, 4>{&in, &p0, &p1, &out});
 }
-
-}  // namespace
 
 std::optional<KernelCost> gpu_cost(const LayerFacts& facts, const CallAxis (&)[3], Index) {
   require_gpu(facts.device, facts.label);
@@ -240,7 +234,7 @@ std::optional<KernelCost> gpu_cost(const LayerFacts& facts, const CallAxis (&)[3
                                              std::string(to_string(facts.dtype)) +
                                              "; on a GPU it must be float32");
   }
-  return KernelCost{"gpu", 1};
+  return KernelCost{"gpu_float32", 1};
 }
 
 std::shared_ptr<const Plan> gpu_pack(const LayerFacts& facts, const Tensor& kernel,
