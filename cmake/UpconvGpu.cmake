@@ -72,6 +72,7 @@ function(upconv_add_gpu target)
 
   add_library(${target}_hooks OBJECT gpu_hooks.cpp)
   upconv_target_defaults(${target}_hooks)
+  target_include_directories(${target}_hooks PRIVATE "${PROJECT_SOURCE_DIR}/include")
   set_target_properties(
     ${target}_hooks PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET default)
   target_compile_options(${target}_hooks PRIVATE -fno-exceptions -fno-sanitize=all)

@@ -7,7 +7,7 @@
 #include "gpu_array.h"
 #include "upconv/error.h"
 
-namespace upconv {
+namespace upconv::UPCONV_ABI {
 
 namespace {
 
@@ -58,4 +58,4 @@ const GpuApi& require_gpu(Device device, const std::string& label) {
 
 }  // namespace internal
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI

@@ -24,7 +24,7 @@ extern "C" {
 }
 #pragma GCC visibility pop
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -49,4 +49,4 @@ constexpr GpuApi kApis[] = {
 
 std::span<const GpuApi> gpu_apis() { return kApis; }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

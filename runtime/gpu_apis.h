@@ -9,7 +9,7 @@
 #include "upconv/activation.h"
 #include "upconv/device.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// A kernel of generators/gpu_*.cpp, called with the addresses of user_context and all arguments in
 /// the generator's order.
@@ -34,4 +34,4 @@ std::span<const GpuApi> gpu_apis();
 /// @throws Error kUnsupported for one that this build lacks, or that finds no device.
 const GpuApi& require_gpu(Device device, const std::string& label);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

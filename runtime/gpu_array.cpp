@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -102,4 +102,4 @@ std::string why_unusable(const GpuApi& api) {
   return "";
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

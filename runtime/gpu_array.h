@@ -9,7 +9,7 @@
 #include "upconv/error.h"
 #include "upconv/tensor.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 /// A GPU as a layer uses it, with the layer's name for messages.
 struct Gpu {
@@ -49,4 +49,4 @@ class GpuArray {
 /// Why an interface cannot be used here; empty where it can.
 std::string why_unusable(const GpuApi& api);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 
-namespace upconv::internal {
+#include "upconv/version.h"
+
+namespace upconv::UPCONV_ABI::internal {
 
 /// The `user_context` of every call into the run time.
 struct GpuReport {
@@ -11,4 +13,4 @@ struct GpuReport {
   char text[kMost] = {};  ///< what was said first, on one line; empty when all went well
 };
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -1,8 +1,8 @@
 // A library without GPU kernels.
 #include "gpu_apis.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 std::span<const GpuApi> gpu_apis() { return {}; }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -11,7 +11,7 @@
 
 #include "upconv/error.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
@@ -255,4 +255,4 @@ std::shared_ptr<const Plan> gpu_pack(const LayerFacts& facts, const Tensor& kern
   return std::make_shared<GpuPlan>(facts, gpu, std::move(weights), bias);
 }
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -7,7 +7,7 @@
 #include "gpu_array.h"
 #include "strategy.h"
 
-namespace upconv::internal {
+namespace upconv::UPCONV_ABI::internal {
 
 class GpuPlan final : public Plan {
  public:
@@ -46,4 +46,4 @@ std::optional<KernelCost> gpu_cost(const LayerFacts& facts, const CallAxis (&axe
 std::shared_ptr<const Plan> gpu_pack(const LayerFacts& facts, const Tensor& kernel,
                                      const Tensor* bias);
 
-}  // namespace upconv::internal
+}  // namespace upconv::UPCONV_ABI::internal

@@ -5,7 +5,9 @@
 #include <string_view>
 #include <vector>
 
-namespace upconv {
+#include "upconv/version.h"
+
+namespace upconv::UPCONV_ABI {
 
 /// The processor, or a GPU by one of its programming interfaces. Libraries have GPU kernels when
 /// they are built with UPCONV_GPU (docs/gpu.md).
@@ -25,4 +27,4 @@ std::optional<Device> parse_device(std::string_view name);
 /// kCpu, and of this build's interfaces those that find a device here, best first.
 std::vector<Device> usable_devices();
 
-}  // namespace upconv
+}  // namespace upconv::UPCONV_ABI
