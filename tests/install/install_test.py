@@ -60,7 +60,7 @@ class Install(unittest.TestCase):
         check("sh", "-c", f"{CC} -std=c11 '{HERE}/../../examples/from_c.c' {flags} -o from_c",
               cwd=self.folder)
         found = dict(os.environ, LD_LIBRARY_PATH=str(library.parent))
-        self.assertEqual(check(self.folder / "from_c", env=found).split()[:3], ["0", "2", "4"])
+        self.assertEqual(check(self.folder / "from_c", env=found).split()[:3], ["0", "0", "2"])
         self.assertRegex(check("ldd", self.folder / "from_c", env=found),
                          r"libupconv_c\.so\.\d+\.\d+ => ")
 
