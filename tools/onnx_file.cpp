@@ -155,10 +155,13 @@ void take_activation(const onnx::GraphProto& graph, const std::string& output,
     if (reads) reader = &other;
   }
   if (reader == nullptr || std::count(known.begin(), known.end(), reader->op_type()) == 0) return;
-  node.activation = reader->op_type();
+  std::optional<double> alpha;
   for (const onnx::AttributeProto& attribute : reader->attribute()) {
-    if (attribute.name() == "alpha") node.alpha = attribute.f();
+    if (attribute.name() != "alpha") return;  // gamma of Selu: ours has one value of it
+    alpha = attribute.f();
   }
+  node.activation = reader->op_type();
+  node.alpha = alpha;
 }
 
 }  // namespace

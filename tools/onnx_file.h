@@ -22,8 +22,8 @@ struct OnnxConvTransposeNode {
   Index group = 1;
   Tensor kernel;               ///< W: [input channels, output channels / group, kernel...]
   std::optional<Tensor> bias;  ///< B: [output channels]
-  /// The one consumer of the output, when it is an activation: ONNX's op_type, as "Relu", with the
-  /// attributes that are numbers.
+  /// The one consumer of the output, when it is an activation: ONNX's op_type, as "Relu", with its
+  /// alpha. Empty where it has other attributes.
   std::string activation;
   std::optional<double> alpha;
 };

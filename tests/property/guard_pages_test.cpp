@@ -178,6 +178,26 @@ TEST_P(GuardPage, IsNotTouchedByScatteredProducts) {
   EXPECT_GT(scatter, 24);
 }
 
+TEST_P(GuardPage, IsNotTouchedByTheFillingOfGaps) {
+  // Filters below the stride and outputs of 200 KB and more: rows are filled before taps are
+  // summed.
+  for (Index n = 0; n < 12; ++n) {
+    const Index stride = 3 + n % 3;
+    const Problem problem =
+        make_problem({1 + n % 2}, {20 + n, 21}, 1 + n % 4, 17 + 5 * n, {1 + n % 2, 1 + n % 3 / 2},
+                     {stride, n % 4 == 0 ? 1 : stride}, {1, 1}, n % 2 == 0 ? "SAME" : "VALID");
+    const DType dtype = n % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
+    Random random(kSeed);
+    const Case c = make_case(problem, dtype, Values::kNormal, random);
+    const ConvolutionTranspose layer = layer_of(c, GetParam(), n % 3 == 0 ? "sigmoid" : "relu");
+    // With a residual nothing is filled.
+    const Tensor nothing = Tensor::zeros(dtype, layer.output_shape(c.input_shape()));
+    const Tensor expected = layer(c.input(), {.residual = nothing.view()});
+    ASSERT_EQ(values_of(layer(c.input())), values_of(expected)) << problem.text();
+    expect_guarded(c, layer, layer(c.input()), nullptr, n % 2 == 0 ? 1 : 3);
+  }
+}
+
 TEST_P(GuardPage, IsNotTouchedByStridedViews) {
   // Rows apart, of which the last ends at the page: what is between rows is poison.
   for (std::uint64_t seed = kSeed; seed < kSeed + cases(60); ++seed) {

@@ -115,6 +115,17 @@ TEST_F(OnnxFileTest, AnActivationBesideAnotherReaderIsNotFused) {
   EXPECT_FALSE(nodes[0].bias.has_value());
 }
 
+TEST_F(OnnxFileTest, AnActivationWithParametersOfItsOwnIsNotFused) {
+  add_initializer("w", {3, 4, 2, 2});
+  add_node("ConvTranspose", {"x", "w"}, "y");
+  onnx::AttributeProto* const gamma = add_node("Selu", {"y"}, "z")->add_attribute();
+  gamma->set_name("gamma");
+  gamma->set_f(2);
+  EXPECT_EQ(read_onnx_conv_transposes(write())[0].activation, "");
+  model_.mutable_graph()->mutable_node(1)->clear_attribute();
+  EXPECT_EQ(read_onnx_conv_transposes(write())[0].activation, "Selu");
+}
+
 TEST_F(OnnxFileTest, AllThatIsUnsupportedIsNamedAtOnce) {
   onnx::NodeProto* const node = add_node("ConvTranspose", {"x", "w"}, "y");
   onnx::AttributeProto* const group = node->add_attribute();
