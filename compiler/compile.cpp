@@ -6,6 +6,7 @@
 
 #include "choose.h"
 #include "driver.h"
+#include "heap.h"
 #include "package.h"
 #include "pipelines.h"
 #include "upconv/error.h"
@@ -65,14 +66,15 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
   return packed;
 }
 
-/// All functions and constants of a layer.
-Halide::Module make_module(const LayerPlan& plan) {
+/// All functions and constants of a layer; sets plan.heap_bytes.
+Halide::Module make_module(LayerPlan& plan) {
   Halide::Module module(plan.spec.name, plan.target.halide);
   Halide::Buffer<void> packed;
   if (plan.spec.embeds_weights()) {
     packed = plan.spec.dtype() == DType::kFloat32 ? pack<float>(plan) : pack<double>(plan);
   }
   const LayerPipelines pipelines = add_pipelines(module, plan, packed);
+  if (pipelines.heap_bytes > 0) plan.heap_bytes = pipelines.heap_bytes + kHeapAlignment;
   add_functions(module, plan, pipelines);
   return module;
 }
@@ -102,7 +104,7 @@ void write_package(const fs::path& prefix, const std::string& name) {
 
 }  // namespace
 
-std::vector<fs::path> compile_layer(const std::vector<LayerPlan>& variants, const fs::path& prefix,
+std::vector<fs::path> compile_layer(std::vector<LayerPlan>& variants, const fs::path& prefix,
                                     const std::set<Emit>& emit,
                                     const std::vector<std::string>& command) {
   using Halide::OutputFileType;
@@ -113,8 +115,8 @@ std::vector<fs::path> compile_layer(const std::vector<LayerPlan>& variants, cons
   const auto object = [&](const std::string& of) {
     return objects.emplace_back(prefix / "objects" / (of + ".o")).string();
   };
-  for (const LayerPlan& plan : variants) {
-    const LayerPlan variant = variants.size() > 1 ? variant_of(plan) : plan;
+  for (LayerPlan& plan : variants) {
+    LayerPlan variant = variants.size() > 1 ? variant_of(plan) : plan;
     std::map<OutputFileType, std::string> files = {
         {OutputFileType::object, object(variant.spec.name)}};
     const auto add = [&](Emit what, OutputFileType shown, const char* extension) {
@@ -127,6 +129,7 @@ std::vector<fs::path> compile_layer(const std::vector<LayerPlan>& variants, cons
     add(Emit::kLlvm, OutputFileType::llvm_assembly, ".ll");
     add(Emit::kHtml, OutputFileType::stmt_html, ".html");
     make_module(variant).compile(files);
+    plan.heap_bytes = variant.heap_bytes;
   }
   if (variants.size() > 1) {
     choosing_module(name, variants).compile({{OutputFileType::object, object(name)}});
@@ -135,6 +138,9 @@ std::vector<fs::path> compile_layer(const std::vector<LayerPlan>& variants, cons
   create_library(objects, variants.front().target.halide, library);
   write(prefix / "include" / (name + ".h"), c_header(variants));
   write(prefix / "include" / (name + ".hpp"), cxx_header(name, {&variants.front()}));
+  if (!variants.front().spec.embeds_weights()) {
+    write(prefix / "include" / (name + "_upconv.hpp"), library_header(variants.front()));
+  }
   write(prefix / "share" / (name + ".json"), manifest(variants, fs::file_size(library), command));
   write_package(prefix, name);
   return objects;

@@ -17,13 +17,15 @@ enum class Emit { kStmt, kAssembly, kLlvm, kHtml };
 /// Compiles a layer into the folder `prefix`, which exists:
 ///
 ///   lib/libNAME.a  include/NAME.h  include/NAME.hpp  share/NAME.json
+///   include/NAME_upconv.hpp, unless weights are constants
 ///   lib/cmake/NAME/NAMEConfig.cmake  lib/pkgconfig/NAME.pc
 ///
-/// @param variants of one layer: for one target, or several among which it chooses (choose.h)
+/// @param variants of one layer: for one target, or several among which it chooses (choose.h);
+///        their heap_bytes are set
 /// @param command for the manifest: what makes the same again
 /// @return its objects, in the folder `objects`, which is the caller's to remove
 /// @throws Error kIo
-std::vector<std::filesystem::path> compile_layer(const std::vector<LayerPlan>& variants,
+std::vector<std::filesystem::path> compile_layer(std::vector<LayerPlan>& variants,
                                                  const std::filesystem::path& prefix,
                                                  const std::set<Emit>& emit,
                                                  const std::vector<std::string>& command);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "heap.h"
 #include "whole_layer.h"
 
 namespace upconv::compiler {
@@ -175,6 +176,7 @@ class Driver {
   /// Slabs of x: images, or if one is too large, ranges of its slowest axis, whose x stays in the
   /// second-level cache while all phases and parts read it.
   Stmt walk() const {
+    if (!plan_.autoscheduler.empty()) return call_schedule();
     Values values;
     const int slow = plan_.slow_axis;
     Expr row = static_cast<int>(plan_.input_size() * static_cast<Index>(plan_.element_bytes()));
@@ -210,6 +212,16 @@ class Driver {
     std::vector<Stmt> all = make_tables();
     all.push_back(values.around(slabs));
     return Block::make(all);
+  }
+
+  /// An autoscheduled layer, with the scratch that it needs from an aligned address on.
+  Stmt call_schedule() const {
+    const Expr packed =
+        plan_.spec.embeds_weights() ? make_zero(Halide::Handle()) : pointer("packed");
+    const Expr last = make_const(Halide::UInt(64), kHeapAlignment - 1);
+    const Expr begin = reinterpret(Halide::UInt(64), pointer("scratch"));
+    return LetStmt::make(kHeap, reinterpret(Halide::Handle(), (begin + last) & ~last),
+                         pipelines_.parts.front().call({packed, pointer("x"), pointer("y")}, {}));
   }
 
   std::vector<Stmt> make_tables() const {

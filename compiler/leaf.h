@@ -19,6 +19,10 @@ class Leaf {
        const std::vector<Halide::ImageParam>& pointers,
        const std::vector<Halide::Param<int>>& integers);
 
+  /// What it does, of which the pipeline's allocations are a part.
+  const Halide::Internal::Stmt& body() const { return body_; }
+  void set_body(const Halide::Internal::Stmt& body) { body_ = body; }
+
   /// A statement that runs it. @param pointers as above, the output's last
   Halide::Internal::Stmt call(const std::vector<Halide::Expr>& pointers,
                               const std::vector<Halide::Expr>& integers) const;

@@ -25,6 +25,7 @@ void describe_variant(Json& json, const LayerPlan& plan) {
   json["target"] = plan.target.name;
   json["halide_target"] = plan.target.halide.to_string();
   json["strategy"] = plan.strategy();
+  if (!plan.autoscheduler.empty()) return;
   json["lanes"] = plan.target.lanes;
   json["parts"] = parts;
   json["slab_bytes"] = plan.target.slab_bytes;

@@ -4,7 +4,8 @@
 #include <string>
 #include <utility>
 
-#include "activations.h"
+#include "autoschedule.h"
+#include "finish.h"
 #include "layer_tiles.h"
 #include "pack_layer.h"
 #include "phases.h"
@@ -120,19 +121,6 @@ Leaf add_segments(Halide::Module& module, const LayerPlan& plan, int axis) {
   table.output_buffer().dim(1).set_bounds(0, rows).set_stride(kSegmentColumns);
   return Leaf(module, plan.spec.name + "_segments_" + std::to_string(axis), table, {},
               {input, output, offset});
-}
-
-/// The activation of a sum, as an Expr.
-Expr finish(const Activation& activation, const Expr& sum) {
-  using activations::Kind;
-  if (activation.kind() == ActivationKind::kLinear) return sum;
-  const auto number = [&](double value) { return Halide::Internal::make_const(sum.type(), value); };
-  if (activation.is_clamp()) {
-    return activations::activate(Kind::kClamp, sum, number(activation.min()),
-                                 number(activation.max()));
-  }
-  const Kind kind = activations::kinds().at(std::string(activation.name()));
-  return activations::activate(kind, sum, number(activation.alpha()), number(0));
 }
 
 Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part,
@@ -288,8 +276,13 @@ LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
     if (plan.axes[static_cast<std::size_t>(axis)].input) continue;
     pipelines.segments[static_cast<std::size_t>(axis)] = add_segments(module, plan, axis);
   }
-  for (const PlannedPart& part : plan.parts) {
-    pipelines.parts.push_back(add_part(module, plan, part, packed));
+  if (!plan.autoscheduler.empty()) {
+    pipelines.parts.push_back(
+        autoscheduled_layer(module, plan, packed, kHeap, pipelines.heap_bytes));
+  } else {
+    for (const PlannedPart& part : plan.parts) {
+      pipelines.parts.push_back(add_part(module, plan, part, packed));
+    }
   }
   if (!plan.spec.embeds_weights()) add_packing(module, plan, pipelines);
   return pipelines;

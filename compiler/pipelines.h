@@ -17,12 +17,17 @@ struct CallIntegers {
   std::array<Halide::Expr, 3> inputs, outputs, offsets;  ///< d, h, w
 };
 
+/// The pointer where an autoscheduled layer keeps what is between its stages.
+inline constexpr const char* kHeap = "heap";
+
 /// What a layer's function calls.
 struct LayerPipelines {
   /// One per axis whose input is an argument: (input, output, offset) -> table of segments.
   std::array<std::optional<Leaf>, 3> segments;
-  /// One per part of the channels: (packed, x, table, images, q ... -> y).
+  /// One per part of the channels: (packed, x, table, images, q ... -> y). Of an autoscheduled
+  /// layer it is one, (packed, x -> y), which keeps heap_bytes at kHeap.
   std::vector<Leaf> parts;
+  Index heap_bytes = 0;
   /// (kernel[, bias]) -> packed; two per part. Empty when the weights are constants.
   std::vector<Leaf> pack_weights, pack_bias;
 };

@@ -153,6 +153,28 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
   return best;
 }
 
+/// Weights as they are, in one block, taps in their own order; everything else is the schedule's.
+void plan_for_autoscheduler(LayerPlan& plan, const std::string& name) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorKind::kUnsupported,
+                plan.spec.checked.label + ": --autoscheduler " + name + ": " + why);
+  };
+  if (!plan.is_fixed()) {
+    refuse("all extents and the number of images must be constants; --input-shape has no ? then");
+  }
+  for (PlannedAxis& axis : plan.axes) {
+    if (axis.axis.stride > 1 && axis.axis.dilation > 1) {
+      refuse(
+          "an axis has a stride and a dilation above 1, and the algorithm that it schedules one "
+          "of both");
+    }
+    axis.phases = internal::AxisPhases(axis.axis.filter, 1, 1);
+  }
+  plan.autoscheduler = name;
+  const int channels = static_cast<int>(plan.output_size());
+  plan.parts = {{.channels = channels, .block_channels = channels, .blocks = 1}};
+}
+
 void check_limits(const LayerPlan& plan) {
   const auto refuse = [&](const std::string& what, double count) {
     throw Error(ErrorKind::kLimitExceeded,
@@ -187,6 +209,7 @@ const std::vector<std::string>& strategy_names() {
 }
 
 const char* LayerPlan::strategy() const {
+  if (!autoscheduler.empty()) return autoscheduler.c_str();
   return channels() == output_size() ? "wide" : "combined";
 }
 
@@ -211,7 +234,7 @@ Index LayerPlan::scratch_bytes() const {
   constexpr Index kRowBytes = Index{8} * 4;  // generators::kSegmentColumns numbers
   Index rows = 0;
   for (const PlannedAxis& axis : axes) rows += axis.input ? 0 : free_segments(axis);
-  return rows * kRowBytes;
+  return rows * kRowBytes + heap_bytes;
 }
 
 Index most_packed_bytes(const std::vector<LayerPlan>& variants) {
@@ -228,8 +251,7 @@ Index most_scratch_bytes(const std::vector<LayerPlan>& variants) {
   return most;
 }
 
-LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, std::optional<TileRow> tile,
-                    const std::string& strategy) {
+LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanChoices& choices) {
   LayerPlan plan{.spec = spec, .target = target};
   plan.slow_axis = 3 - spec.rank();
   for (int axis = plan.slow_axis; axis < 3; ++axis) {
@@ -241,9 +263,13 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, std::option
   };
   while (plan.slow_axis < 2 && is_unit(plan.slow_axis)) ++plan.slow_axis;
 
-  const std::vector<TileRow> rows = tile ? std::vector{*tile} : target.tiles;
-  const std::vector<TileRow> blocks = choose_blocks(plan, rows, strategy);
-  plan.parts = parts_of(blocks, target.lanes, plan.channels());
+  if (!choices.autoscheduler.empty()) {
+    plan_for_autoscheduler(plan, choices.autoscheduler);
+  } else {
+    const std::vector<TileRow> rows = choices.tile ? std::vector{*choices.tile} : target.tiles;
+    const std::vector<TileRow> blocks = choose_blocks(plan, rows, choices.strategy);
+    plan.parts = parts_of(blocks, target.lanes, plan.channels());
+  }
   Index at = 0;
   for (PlannedPart& part : plan.parts) {
     part.weights_at = at;

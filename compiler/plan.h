@@ -59,6 +59,9 @@ struct LayerPlan {
   std::vector<PlannedPart> parts = {};
   Index packed_elements = 0;  ///< weights, then a bias for every packed channel
   int slow_axis = 2;          ///< the axis that slabs cut
+  /// Who schedules the layer in the place of schedules/layer_tiles.h; empty: no one.
+  std::string autoscheduler = {};
+  Index heap_bytes = 0;  ///< that its schedule keeps in scratch; known when it is compiled
 
   const char* strategy() const;
   /// Channels as they are computed: output_size for each of the phases that are combined.
@@ -67,7 +70,7 @@ struct LayerPlan {
   Index input_size() const { return spec.checked.options.input_size; }
   Index output_size() const { return spec.checked.options.output_size; }
   std::size_t element_bytes() const { return size_of(spec.dtype()); }
-  /// Bytes that a call needs beside its arguments.
+  /// Bytes that a call needs beside its arguments; of an autoscheduled layer, once it is compiled.
   Index scratch_bytes() const;
   /// All extents and the number of images are constants.
   bool is_fixed() const;
@@ -87,9 +90,15 @@ Index free_segments(const PlannedAxis& axis);
 /// become channels).
 const std::vector<std::string>& strategy_names();
 
+/// What is decided by the user in the place of the compiler.
+struct PlanChoices {
+  std::optional<TileRow> tile = {};
+  std::string strategy = {};       ///< empty: the one that is expected to be faster
+  std::string autoscheduler = {};  ///< as check_autoscheduler; empty: none
+};
+
 /// @throws Error kUnsupported or kLimitExceeded for a layer that the compiler has no code for.
-/// @param strategy empty: the one that is expected to be faster
 LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target,
-                    std::optional<TileRow> tile = {}, const std::string& strategy = "");
+                    const PlanChoices& choices = {});
 
 }  // namespace upconv::compiler

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "autoschedule.h"
 #include "choose.h"
 #include "compile.h"
 #include "guarded.h"
@@ -31,7 +32,7 @@ using tools::parse;
 using tools::refuse;
 
 struct Options {
-  std::string config, weights, name, output, shape, tile, strategy;
+  std::string config, weights, name, output, shape, tile, strategy, autoscheduler;
   std::vector<std::string> targets, emit;
 };
 
@@ -97,12 +98,12 @@ class Workplace {
 
 /// Compiles all layers for one target into a folder; several that run one after the other also as
 /// one, under the name `chain`.
-void compile_for(const std::string& name, const std::vector<std::vector<LayerPlan>>& layers,
+void compile_for(const std::string& name, std::vector<std::vector<LayerPlan>> layers,
                  const std::optional<std::string>& chain, const fs::path& prefix,
                  const std::set<Emit>& emit, const std::vector<std::string>& command) {
   fs::create_directories(prefix);
   std::vector<fs::path> objects;
-  for (const std::vector<LayerPlan>& variants : layers) {
+  for (std::vector<LayerPlan>& variants : layers) {
     if (::isatty(STDERR_FILENO) != 0) {
       std::cerr << "upconvc: compiling " << variants.front().spec.name << " for " << name << "\n";
     }
@@ -122,6 +123,10 @@ int compile(const Options& options, const std::vector<std::string>& command) {
       std::find(strategies.begin(), strategies.end(), options.strategy) == strategies.end()) {
     refuse("--strategy", options.strategy, strategies[0] + " or " + strategies[1]);
   }
+  if (!options.autoscheduler.empty() && !(options.strategy + options.tile).empty()) {
+    refuse("--autoscheduler", options.autoscheduler,
+           "alone: it decides what --strategy and --tile would");
+  }
   const Layers read = read_layers({.model = options.config,
                                    .weights = options.weights,
                                    .name = options.name,
@@ -138,8 +143,11 @@ int compile(const Options& options, const std::vector<std::string>& command) {
       std::vector<LayerPlan>& variants = plans.emplace_back();
       for (const std::string& part : parts) {
         const TargetInfo target = find_target(part, layer.dtype());
-        variants.push_back(
-            make_plan(layer, target, parse_tile(options.tile, target.tiles), options.strategy));
+        if (!options.autoscheduler.empty()) check_autoscheduler(options.autoscheduler, target);
+        variants.push_back(make_plan(layer, target,
+                                     {.tile = parse_tile(options.tile, target.tiles),
+                                      .strategy = options.strategy,
+                                      .autoscheduler = options.autoscheduler}));
       }
     }
   }
@@ -194,6 +202,8 @@ int run(int argc, const char* const* argv) {
   app.add_option("--strategy", options.strategy,
                  "wide, or combined: phases become channels (by the layer)");
   app.add_option("--tile", options.tile, "PIXELSxVECTORS: the register tile (by the channels)");
+  app.add_option("--autoscheduler", options.autoscheduler,
+                 "adams2019, li2018 or mullapudi2016: schedules the layer, of constant extents");
   app.add_option("--emit", options.emit, "stmt, asm, llvm, html: also write that")->delimiter(',');
   std::string footer =
       "Exit status: 0 done; 2 a mistake in usage, configuration, shape or value; "

@@ -24,6 +24,7 @@ from support import (BASE, FLAGS, SEED, CompilerTest, Tools, reference, run, run
                      use_tools)
 
 CASES = 14
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class Layers(CompilerTest):
@@ -151,6 +152,83 @@ int main() {
         self.check(Tools.cxx, "-std=c++17", *FLAGS, "main.cpp", "-Iout/sse41/include",
                    "-Lout/sse41/lib", "-ldecoder", "-o", "main")
         self.assertTrue(self.check("./main").stdout.startswith("4 7 decoder_run: an extent"))
+
+    def test_layer_of_the_library(self):
+        """NAME_upconv.hpp: calls that fit run the compiled code, others the library, to the same bits."""
+        layers = [
+            (dict(BASE, padding=[[1, 0], [-1, 2]], output_padding=[1, 0], activation="gelu",
+                  name='a "layer"'), "2,?,4,3"),
+            (dict(BASE, padding="same", use_bias=False, dtype="float64",
+                  activation={"name": "clamp", "min": -0.1, "max": 0.3}), "?,?,?,?"),
+        ]
+        for config, shape in layers:
+            with self.subTest(config=config):
+                element = "double" if "dtype" in config else "float"
+                self.write_layer(config)
+                self.compile_layer("--input-shape", shape)
+                (self.folder / "main.cpp").write_text("using Real = " + element + ";" + r"""
+#include <upconv/upconv.h>
+#include <cstring>
+#include <iostream>
+#include "decoder_upconv.hpp"
+using namespace upconv;
+int faults = 0;
+#define CHECK(...) if (!(__VA_ARGS__)) faults += 1, std::cout << __LINE__ << ": " #__VA_ARGS__ "\n"
+bool same(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() &&
+         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(Real)) == 0;
+}
+int main() {
+  decoder::ConvolutionTranspose layer;
+  const ConvolutionTranspose& base = layer;
+  ConvolutionTranspose plain(layer.compiled_options());
+  const auto check = [&](const Dims& shape, bool compiled, const ConvolutionTranspose& of) {
+    const Tensor x = initializers::normal()(shape, layer.dtype());
+    Tensor y(layer.dtype(), layer.output_shape(shape));
+    CHECK(layer.runs_compiled(x, y.view()) == compiled);
+    layer(x, y.view());
+    CHECK(same(y, plain(x)));
+    CHECK(same(of(x), plain(x)));
+  };
+  const auto follow = [&] {
+    plain.kernel() = layer.kernel().value();
+    if (layer.has_bias()) plain.bias() = layer.bias().value();
+  };
+  follow();
+  check({2, 5, 4, 3}, true, layer);
+  check({1, 2, 3, 4, 3}, true, base);
+  check({2, 5, 6, 3}, DECODER_FITS, base);
+  layer.kernel() = initializers::normal(1)(layer.kernel().shape(), layer.dtype());
+  if (layer.has_bias()) layer.bias() = initializers::normal(1)(layer.bias().shape(), layer.dtype());
+  follow();
+  check({2, 5, 4, 3}, true, base);
+  layer.save("saved.npz");
+  decoder::ConvolutionTranspose loaded;
+  loaded.load("saved.npz");
+  layer = loaded;
+  check({2, 5, 4, 3}, true, *dynamic_cast<ConvolutionTranspose*>(layer.clone().get()));
+  const Tensor x = initializers::normal()({2, 5, 4, 3}, layer.dtype());
+  const Sequential net(layer, [](const ConstTensorView& of) { return Tensor::copy_of(of); });
+  CHECK(same(net(x), plain(x)));
+  const Tensor residual = initializers::normal()(layer.output_shape(x.shape()), layer.dtype());
+  CHECK(same(layer(x, {.residual = residual.view()}), plain(x, {.residual = residual.view()})));
+  try {
+    layer(Tensor::zeros(layer.dtype(), {2, 5, 4, 9}));
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::kShapeMismatch);
+  }
+  return faults;
+}
+""")
+                fits = "true" if shape == "?,?,?,?" else "false"
+                build = pathlib.Path(Tools.upconv).parents[1]
+                self.check(Tools.cxx, "-std=c++20", "-Wall", "-Wextra", "-Wconversion",
+                           "-Wno-sign-conversion", "-Werror", f"-DDECODER_FITS={fits}", "main.cpp",
+                           "-Iout/sse41/include", f"-I{ROOT}/include", "-Lout/sse41/lib",
+                           "-ldecoder", f"{build}/runtime/libupconv.a", "-lzip", "-lz", "-pthread",
+                           "-o", "main")
+                self.check("./main", env={"UPCONV_ISA": "sse41"})
 
     def test_emit(self):
         self.write_layer(BASE)

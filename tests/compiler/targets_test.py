@@ -66,6 +66,12 @@ class Run(CompilerTest):
         self.check_cases("neon", "avx2", ["aarch64-linux-gnu-gcc", "-static"],
                          ["qemu-aarch64-static"], 6)
 
+    def test_arm_32(self):
+        """Without fused multiply-adds, as SSE4.1."""
+        need("arm-linux-gnueabihf-gcc", "qemu-arm-static")
+        self.check_cases("armv7", "sse41", ["arm-linux-gnueabihf-gcc", "-static"],
+                         ["qemu-arm-static"], 4)
+
     def test_avx2_on_a_processor_without_avx512(self):
         need("qemu-x86_64-static")
         self.check_cases("avx2", "avx2", None, ["qemu-x86_64-static", "-cpu", "Haswell"], 2)
