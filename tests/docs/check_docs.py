@@ -5,7 +5,8 @@
 - Links between documents lead somewhere.
 - Blocks marked `run` are run, in the order of the document and in one empty folder per document, in
   which `build`, `schedules` and `bench` are this project's; ```json file=NAME writes that file first.
-  A ```text output block is what the block before it printed.
+  A ```text output block is what the block before it printed. `needs=PROGRAM,...`: skipped where one
+  of them is not installed.
 - docs/cli.md lists every option of the tool and no other; docs/activations.md has the errors that
   the header states.
 - docs/reliability.md: every test that it names exists.
@@ -16,6 +17,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -67,6 +69,9 @@ class DocsTest(unittest.TestCase):
             printed = None
             for block in blocks:
                 with self.subTest(document=block.path.name, line=block.line):
+                    needs = block.attributes.get("needs", "").split(",")
+                    if any(program and shutil.which(program) is None for program in needs):
+                        self.skipTest(f"{needs} are not installed")
                     if "file" in block.attributes:
                         (folder / block.attributes["file"]).write_text(block.text)
                     elif "output" in block.attributes:
