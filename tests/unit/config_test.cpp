@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -165,6 +166,9 @@ struct Refused {
   std::string text;
   std::vector<std::string> says;
 };
+
+/// Else its bytes are printed, those of its padding too.
+void PrintTo(const Refused& refused, std::ostream* out) { *out << refused.name; }
 
 class ConfigRefuses : public ::testing::TestWithParam<Refused> {};
 
