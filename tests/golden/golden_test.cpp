@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -76,6 +77,9 @@ struct Peer {
   std::string name;
   std::size_t cases;
 };
+
+/// Else its bytes are printed, those of its padding too.
+void PrintTo(const Peer& peer, std::ostream* out) { *out << peer.name; }
 
 class Golden : public testing::TestWithParam<std::tuple<Peer, Isa>> {};
 
