@@ -10,6 +10,7 @@ definition.
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
@@ -235,6 +236,20 @@ int main() {
         self.compile_layer("--emit", "stmt,asm", "--emit", "llvm,html")
         self.assertEqual({path.name for path in (self.folder / "out/sse41/emit").iterdir()},
                          {"decoder.stmt", "decoder.s", "decoder.ll", "decoder.html"})
+
+    def test_progress(self):
+        """A terminal sees what is being compiled; a file does not."""
+        self.write_layer(BASE)
+        self.assertEqual(self.compile_layer().stderr, "")
+        terminal, behind = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        subprocess.run([Tools.upconvc, "layer.json", "--target", "sse41", "--target", "neon", "--name",
+                        "decoder", "-o", "out"], cwd=self.folder, stderr=behind,
+                       stdout=subprocess.DEVNULL, check=True, timeout=600)
+        os.close(behind)
+        shown = os.read(terminal, 4096).decode()
+        for target in ("sse41", "neon"):
+            self.assertIn(f"upconvc: compiling decoder for {target}", shown)
 
     def test_tile(self):
         self.write_layer(BASE)
