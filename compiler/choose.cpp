@@ -38,6 +38,7 @@ LoweredFunc choosing_function(const std::string& name, const std::vector<LayerPl
                               const std::string& suffix,
                               const std::vector<LoweredArgument>& arguments) {
   std::vector<Expr> values;
+  values.reserve(arguments.size());
   for (const LoweredArgument& argument : arguments) {
     values.push_back(Halide::Internal::Variable::make(argument.type, argument.name));
   }

@@ -1,6 +1,6 @@
 #include "guarded.h"
 
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction is POSIX
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>

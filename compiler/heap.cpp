@@ -14,7 +14,7 @@ using Halide::Expr;
 using Halide::MemoryType;
 
 /// Allocations up to this stay on the stack, where Halide puts as much.
-constexpr Index kStackBytes = 16 * 1024;
+constexpr Index kStackBytes = Index{16} * 1024;
 
 class Mover {
  public:

@@ -54,7 +54,7 @@ int main(void) {
     upconv_layer_destroy(layer);
     return 1;
   }
-  for (int i = 0; i < 8; ++i) printf("%g ", (double)row[2 * i]);
+  for (int i = 0; i < 8; ++i) printf("%g ", (double)row[(size_t)2 * (size_t)i]);
   printf("\n");
 
   /* A mistake has a reason, and nothing was written. */

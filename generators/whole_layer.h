@@ -19,10 +19,10 @@
 // channels.
 //
 // Phases combined. Where the filter is a multiple of the stride s (or padded to one with zero taps)
-// and the dilation is 1, all phases of an axis read the same inputs, so that a layer with few output channels is one with s times as
-// many and stride 1: channel r * output_size + co of block q is output q*s + r. Along w these are
-// neighbours in y; along h and d they are other rows. A block that the window cuts has outputs
-// [low, high) of r only, which is two more columns of the table.
+// and the dilation is 1, all phases of an axis read the same inputs, so that a layer with few
+// output channels is one with s times as many and stride 1: channel r * output_size + co of block q
+// is output q*s + r. Along w these are neighbours in y; along h and d they are other rows. A block
+// that the window cuts has outputs [low, high) of r only, which is two more columns of the table.
 #pragma once
 
 #include <array>

@@ -16,6 +16,8 @@
 #include "upconv/version.h"
 
 struct upconv_layer {
+  explicit upconv_layer(upconv::ConvolutionTranspose of) : layer(std::move(of)) {}
+
   upconv::ConvolutionTranspose layer;
 };
 
@@ -201,7 +203,7 @@ ConvolutionTransposeOptions options_of(const upconv_options& o) {
   if (o.padding != nullptr) options.padding = o.padding;
   if (o.crops != nullptr) {
     Padding::Pairs pairs;
-    for (int axis = 0; axis < options.rank; ++axis) {
+    for (std::ptrdiff_t axis = 0; axis < options.rank; ++axis) {
       pairs.emplace_back(o.crops[2 * axis], o.crops[2 * axis + 1]);
     }
     options.padding = std::move(pairs);

@@ -7,9 +7,9 @@
   ROW(API, leaky_relu, kLeakyRelu)                                                 \
   ROW(API, elu, kElu)                                                              \
   ROW(API, selu, kSelu)                                                            \
-  ROW(API, gelu, kGelu) ROW(API, gelu_tanh, kGeluTanh) ROW(API, sigmoid, kSigmoid) \
-      ROW(API, tanh, kTanh) ROW(API, softplus, kSoftplus) ROW(API, silu, kSilu)    \
-          ROW(API, hard_swish, kHardSwish)
+  ROW(API, gelu, kGelu)                                                            \
+  ROW(API, gelu_tanh, kGeluTanh) ROW(API, sigmoid, kSigmoid) ROW(API, tanh, kTanh) \
+      ROW(API, softplus, kSoftplus) ROW(API, silu, kSilu) ROW(API, hard_swish, kHardSwish)
 
 #pragma GCC visibility push(hidden)
 extern "C" {

@@ -78,7 +78,7 @@ class ScatterPlan final : public Plan {
     return static_cast<std::size_t>(weights_->size() + bias_.size()) * size_of(layout_.dtype);
   }
   std::size_t scratch_bytes_per_thread() const override {
-    return (scatter_scratch_bytes(layout_) + 63) / 64 * 64;
+    return (ScatterRunner::scratch_bytes(layout_) + 63) / 64 * 64;
   }
   // Inputs and outputs are found with 64-bit offsets.
   void check(const Call&) const override {}

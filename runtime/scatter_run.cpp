@@ -44,11 +44,9 @@ struct ScatterRunner::Memory {
   }
 };
 
-std::size_t scatter_scratch_bytes(const ScatterLayout& layout) {
-  return static_cast<std::size_t>(ScatterRunner::scratch_bytes(layout));
+std::size_t ScatterRunner::scratch_bytes(const ScatterLayout& layout) {
+  return static_cast<std::size_t>(Memory::bytes(layout));
 }
-
-Index ScatterRunner::scratch_bytes(const ScatterLayout& layout) { return Memory::bytes(layout); }
 
 ScatterRunner::ScatterRunner(const ScatterLayout& layout, const Tensor& weights, const Tensor& bias,
                              const Call& call, int threads)

@@ -19,8 +19,6 @@
 
 namespace upconv::UPCONV_ABI::internal {
 
-std::size_t scatter_scratch_bytes(const ScatterLayout& layout);
-
 /// Everything that is the same for all units of a call. Refers to its arguments.
 class ScatterRunner {
  public:
@@ -31,7 +29,8 @@ class ScatterRunner {
   Index units() const { return call_.batch_count() * bands_; }
   void run(Index unit, std::span<std::byte> scratch) const;
 
-  static Index scratch_bytes(const ScatterLayout& layout);
+  /// Of a thread.
+  static std::size_t scratch_bytes(const ScatterLayout& layout);
 
  private:
   struct Memory;
@@ -69,8 +68,8 @@ class ScatterRunner {
   const Call& call_;
   Index size_;
   const AxisPhases one_tap_;
-  Call inputs_;  ///< the layer of one tap whose outputs are the products; y is not set
-  bool once_;  ///< the products, which start with the bias, are y
+  Call inputs_;   ///< the layer of one tap whose outputs are the products; y is not set
+  bool once_;     ///< the products, which start with the bias, are y
   int slow_ = 0;  ///< the axis of bands
   Index bands_ = 1, band_outputs_ = 0;
   double min_ = -std::numeric_limits<double>::infinity();

@@ -182,12 +182,11 @@ constexpr std::size_t kHugeBytes = std::size_t{4} << 20;
 void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
   if (bytes < kHugeBytes) return;
-  constexpr std::uintptr_t kPage = 4096;
-  const std::uintptr_t begin =
-      (reinterpret_cast<std::uintptr_t>(memory) + kPage - 1) / kPage * kPage;
-  const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(memory) + bytes) / kPage * kPage;
+  constexpr std::size_t kPage = 4096;
+  const std::size_t skipped = (kPage - reinterpret_cast<std::uintptr_t>(memory) % kPage) % kPage;
   // Without them, all works the same: an error says nothing.
-  static_cast<void>(madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
+  static_cast<void>(madvise(static_cast<std::byte*>(memory) + skipped,
+                            (bytes - skipped) / kPage * kPage, MADV_HUGEPAGE));
 #endif
 }
 

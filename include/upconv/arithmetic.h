@@ -11,7 +11,8 @@ namespace upconv::UPCONV_ABI {
 enum class Arithmetic {
   /// What is expected to be faster of two ways that sum in another order: Winograd's algorithm
   /// (Toom-Cook transforms), only with transforms whose root mean square error is measured below 4
-  /// times that of kDirect, and products of all taps that are added afterwards, whose error is about
+  /// times that of kDirect, and products of all taps that are added afterwards, whose error is
+  /// about
   /// that of kDirect or smaller (docs/accuracy.md). Results are bitwise equal for every number of
   /// threads and in every run; they may depend, within that error, on extents, batch and window. A
   /// NaN or an infinity in the input may also reach outputs up to 7 positions away per axis.

@@ -20,6 +20,7 @@
 #ifndef UPCONV_C_API_H_
 #define UPCONV_C_API_H_
 
+/* NOLINTBEGIN(modernize-*): a header of C */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -161,5 +162,6 @@ UPCONV_C_API upconv_status upconv_layer_run(const upconv_layer* layer, const upc
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
+/* NOLINTEND(modernize-*) */
 
 #endif /* UPCONV_C_API_H_ */

@@ -43,8 +43,8 @@ Case scaled_case(const Problem& problem, DType dtype, Random& random) {
 class Fused : public testing::TestWithParam<Isa> {
  protected:
   /// `y` is the activation of `sums`: clamps exactly, the others within 4 ulp, the most that
-  /// activation.h allows any (unit/epilogue_values_test.cpp has each one's own), and for float64 the
-  /// 2 that the double reference itself may be off.
+  /// activation.h allows any (unit/epilogue_values_test.cpp has each one's own), and for float64
+  /// the 2 that the double reference itself may be off.
   static void expect_activated(const Activation& activation, const std::vector<double>& sums,
                                const Tensor& y, const std::string& what) {
     const std::vector<double> got = values_of(y);

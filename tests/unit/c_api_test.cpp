@@ -140,7 +140,7 @@ TEST_F(CApi, TakesThreadsScratchResidualAndStrides) {
   call.scratch_bytes = scratch.size() * 64;
 
   // Channels 2 to 8 of 11, in a channel slice.
-  const Dims shape = expected.shape();
+  const Dims& shape = expected.shape();
   Tensor joined = Tensor::zeros(DType::kFloat32, {shape[0], shape[1], shape[2], 11});
   const Dims strides = c_order_strides(joined.shape());
   upconv_view out = view_of(joined);
