@@ -3,13 +3,15 @@
 #include "gpu_apis.h"
 
 // Activations that have a kernel of their own; the same as in cmake/UpconvGpu.cmake.
-#define UPCONV_GPU_ACTIVATIONS(ROW, API)                                           \
-  ROW(API, leaky_relu, kLeakyRelu)                                                 \
-  ROW(API, elu, kElu)                                                              \
-  ROW(API, selu, kSelu)                                                            \
-  ROW(API, gelu, kGelu)                                                            \
-  ROW(API, gelu_tanh, kGeluTanh) ROW(API, sigmoid, kSigmoid) ROW(API, tanh, kTanh) \
-      ROW(API, softplus, kSoftplus) ROW(API, silu, kSilu) ROW(API, hard_swish, kHardSwish)
+#define UPCONV_GPU_ACTIVATIONS(ROW, API) \
+  ROW(API, leaky_relu, kLeakyRelu)       \
+  ROW(API, elu, kElu)                    \
+  ROW(API, selu, kSelu)                  \
+  ROW(API, gelu, kGelu)                  \
+  ROW(API, gelu_tanh, kGeluTanh)         \
+  ROW(API, sigmoid, kSigmoid)            \
+  ROW(API, tanh, kTanh)                  \
+  ROW(API, softplus, kSoftplus) ROW(API, silu, kSilu) ROW(API, hard_swish, kHardSwish)
 
 #pragma GCC visibility push(hidden)
 extern "C" {
