@@ -110,7 +110,7 @@ void ScatterRunner::run(Index unit, std::span<std::byte> scratch) const {
       std::clamp<Index>(floor_div(band.end - 1 + offset, stride) + 1, first, axis.input);
   Index row_inputs = 1;
   for (int faster = slow_ + 1; faster < 3; ++faster) row_inputs *= call_.axes[faster].input;
-  const Index step = std::max<Index>(1, layout_.chunk_pixels / row_inputs);
+  const Index step = std::max<Index>(1, layout_.chunk_pixels / std::max<Index>(1, row_inputs));
   Index begun = band.begin, finished = band.begin;
   for (Index input = first; input < last; input += step) {
     const Index end = std::min(input + step, last);

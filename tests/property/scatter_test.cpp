@@ -123,6 +123,23 @@ TEST_P(Scatter, AppliesActivationsAndResidualsAndWritesOnlyItsChannels) {
   }
 }
 
+TEST_P(Scatter, OfNoInputsIsTheBias) {
+  for (const std::vector<Index>& input :
+       std::vector<std::vector<Index>>{{0}, {0, 4}, {3, 0}, {0, 0}, {2, 3, 0}, {2, 0, 3}}) {
+    const std::vector<Index> filter(input.size(), 4), twos(input.size(), 2), ones(input.size(), 1);
+    const Problem problem = make_problem({2}, input, 6, 3, filter, twos, ones, "VALID");
+    Random random(4);
+    const Case c = make_case(problem, DType::kFloat32, Values::kIntegers, random);
+    const Plans plans(c, GetParam());
+    ASSERT_NE(plans.scatter, nullptr) << problem.text();
+    for (const int threads : {1, 3}) {
+      const Tensor y = plans.run(*plans.scatter, c.input(), {.threads = threads});
+      ASSERT_GT(y.size(), 0) << problem.text();
+      EXPECT_TRUE(matches_reference(c, Values::kIntegers, y.view())) << problem.text();
+    }
+  }
+}
+
 TEST_P(Scatter, ReadsStridedInputs) {
   const Problem problem = make_problem({2}, {9, 11}, 24, 3, {4, 3}, {2, 1}, {1, 2}, "SAME");
   Random random(2);
