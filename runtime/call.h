@@ -42,6 +42,13 @@ struct Call {
     return count;
   }
 
+  /// The first axis with more than one position, else w.
+  int slow_axis() const {
+    int axis = 0;
+    while (axis < 2 && axes[axis].input == 1 && axes[axis].window.output == 1) ++axis;
+    return axis;
+  }
+
   /// Where image n of the batch, in C order, begins.
   Place image(Index n) const {
     Place place;

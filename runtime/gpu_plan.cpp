@@ -92,13 +92,14 @@ void copy_out(const Gpu& gpu, const GpuArray& y, const Call& call, const Index (
   Tensor copy(DType::kFloat32, {y.elements()});
   y.copy_to(gpu, copy.values<float>().data());
   const float* from = copy.values<float>().data();
-  for (Index image = 0; image < call.batch_count(); ++image) {
+  for (Index n = 0; n < call.batch_count(); ++n) {
+    float* const image = to + call.image(n).y;
     for (Index d = 0; d < extents[0]; ++d) {
       for (Index h = 0; h < extents[1]; ++h) {
         for (Index w = 0; w < extents[2]; ++w, from += channels) {
-          std::copy_n(from, channels,
-                      to + call.image(image).y + d * call.y_strides[0] + h * call.y_strides[1] +
-                          w * call.y_strides[2]);
+          std::copy_n(
+              from, channels,
+              image + d * call.y_strides[0] + h * call.y_strides[1] + w * call.y_strides[2]);
         }
       }
     }

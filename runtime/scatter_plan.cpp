@@ -1,13 +1,13 @@
 #include "scatter_plan.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <utility>
 
 #include "chunk.h"
 #include "permuted.h"
 #include "scatter_run.h"
+#include "units.h"
 
 namespace upconv::UPCONV_ABI::internal {
 
@@ -86,18 +86,10 @@ class ScatterPlan final : public Plan {
            std::span<std::byte> scratch) const override {
     threads = worth_threads(call, layout_, threads);
     const ScatterRunner runner(layout_, *weights_, bias_, call, threads);
-    if (threads == 1) {
-      for (Index unit = 0; unit < runner.units(); ++unit) runner.run(unit, scratch);
-      return;
-    }
-    const std::size_t share = scratch_bytes_per_thread();
-    std::atomic<Index> next{0};
-    executor->run(threads, [&](int thread) {
-      const auto mine = scratch.subspan(static_cast<std::size_t>(thread) * share, share);
-      for (Index unit; (unit = next.fetch_add(1, std::memory_order_relaxed)) < runner.units();) {
-        runner.run(unit, mine);
-      }
-    });
+    for_each_unit(runner.units(), threads, executor, scratch, scratch_bytes_per_thread(),
+                  [&](std::span<std::byte> mine) {
+                    return [&runner, mine](Index unit) { runner.run(unit, mine); };
+                  });
   }
 
  private:

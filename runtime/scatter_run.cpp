@@ -56,7 +56,8 @@ ScatterRunner::ScatterRunner(const ScatterLayout& layout, const Tensor& weights,
       call_(call),
       size_(static_cast<Index>(size_of(layout.dtype))),
       inputs_(call),
-      once_(meet_once(call.axes)) {
+      once_(meet_once(call.axes)),
+      slow_(call.slow_axis()) {
   for (int axis = 0; axis < 3; ++axis) {
     inputs_.axes[axis] = {&one_tap_, call.axes[axis].input, {call.axes[axis].input, 0}};
     inputs_.y_strides[axis] = 0;
@@ -65,7 +66,6 @@ ScatterRunner::ScatterRunner(const ScatterLayout& layout, const Tensor& weights,
   inputs_.y = nullptr;
   inputs_.residual = nullptr;
 
-  while (slow_ < 2 && call.axes[slow_].input == 1 && call.axes[slow_].window.output == 1) ++slow_;
   // Of two neighbouring bands, both compute the inputs that reach both.
   const CallAxis& axis = call.axes[slow_];
   const Index outputs = axis.window.output, shared = last_tap(slow_);

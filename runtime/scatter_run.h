@@ -68,9 +68,9 @@ class ScatterRunner {
   const Call& call_;
   Index size_;
   const AxisPhases one_tap_;
-  Call inputs_;   ///< the layer of one tap whose outputs are the products; y is not set
-  bool once_;     ///< the products, which start with the bias, are y
-  int slow_ = 0;  ///< the axis of bands
+  Call inputs_;  ///< the layer of one tap whose outputs are the products; y is not set
+  bool once_;    ///< the products, which start with the bias, are y
+  int slow_;     ///< the axis of bands
   Index bands_ = 1, band_outputs_ = 0;
   double min_ = -std::numeric_limits<double>::infinity();
   double max_ = std::numeric_limits<double>::infinity();

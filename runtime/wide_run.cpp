@@ -47,8 +47,7 @@ WideRunner::Grain WideRunner::grain(int threads) const {
 }
 
 Index WideRunner::slab_pixels() const {
-  int slow = 0;
-  while (slow < 2 && call_.axes[slow].input == 1 && call_.axes[slow].window.output == 1) ++slow;
+  const int slow = call_.slow_axis();
   Index row_bytes = layout_.input_size * size_, row = 1, position_bytes = folded_.channels * size_;
   for (int axis = 0; axis < 3; ++axis) {
     const CallAxis& a = call_.axes[axis];

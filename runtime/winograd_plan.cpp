@@ -1,9 +1,9 @@
 // The winograd strategy as a Plan: scratch, threads and cost.
 #include "winograd_plan.h"
 
-#include <atomic>
 #include <utility>
 
+#include "units.h"
 #include "winograd_run.h"
 
 namespace upconv::UPCONV_ABI::internal {
@@ -56,20 +56,12 @@ void WinogradPlan::run(const Call& call, int threads, Executor* executor,
                        std::span<std::byte> scratch) const {
   threads = worth_threads(call, layout_, threads);
   const WinogradRunner runner(layout_, *weights_, bias_, call, threads);
-  if (threads == 1) {
-    WinogradRunner::Cursor cursor;
-    for (Index unit = 0; unit < runner.units(); ++unit) runner.run(unit, cursor, scratch);
-    return;
-  }
-  const std::size_t share = scratch_bytes_per_thread();
-  std::atomic<Index> next{0};
-  executor->run(threads, [&](int thread) {
-    const auto mine = scratch.subspan(static_cast<std::size_t>(thread) * share, share);
-    WinogradRunner::Cursor cursor;
-    for (Index unit; (unit = next.fetch_add(1, std::memory_order_relaxed)) < runner.units();) {
-      runner.run(unit, cursor, mine);
-    }
-  });
+  for_each_unit(runner.units(), threads, executor, scratch, scratch_bytes_per_thread(),
+                [&](std::span<std::byte> mine) {
+                  return [&runner, mine, cursor = WinogradRunner::Cursor()](Index unit) mutable {
+                    runner.run(unit, cursor, mine);
+                  };
+                });
 }
 
 }  // namespace
