@@ -3,7 +3,6 @@
 
 #include "chain.h"
 #include "driver.h"
-#include "upconv/version.h"
 #include "words.h"
 
 namespace upconv::compiler {
@@ -80,7 +79,7 @@ std::string chain_header(const Chain& chain) {
     pack.clear();
   }
   if (fixed) defines += words.define("SCRATCH_BYTES", chain.scratch_bytes());
-  return fill(
+  std::string text =
       R"(/* {n}: transposed convolutions that run one after the other, compiled by upconvc {version} for
    {target}: {calls}.
 
@@ -129,28 +128,12 @@ static inline const char *{n}_error_text(int32_t status) {
 #endif
 
 #endif
-)",
-      {{"pack_function", pack},
-       {"functions", fixed ? "" : "\n" + extent_functions(chain)},
-       {"no_isa_text", chooses ? R"(    case {N}_NO_ISA:
-      return "{n}_run: the processor has none of the instruction sets {target}";
-)"
-                               : ""},
-       {"no_isa", chooses ? "  {N}_NO_ISA = 3 /* the processor has no instruction set of "
-                            "{target} */\n"
-                          : ""},
-       {"scratch", fixed ? "{N}_SCRATCH_BYTES" : "{n}_scratch_bytes(...)"},
-       {"n", chain.name},
-       {"N", words.macro()},
-       {"version", UPCONV_VERSION},
-       {"target", targets},
-       {"calls", calls},
-       {"x_shape", words.x_shape()},
-       {"y_shape", words.y_shape()},
-       {"type", words.element()},
-       {"includes", includes},
-       {"defines", defines},
-       {"run", words.run_parameters()}});
+)";
+  text = fill(text, {{"pack_function", pack},
+                     {"functions", fixed ? "" : "\n" + extent_functions(chain)},
+                     {"scratch", fixed ? "{N}_SCRATCH_BYTES" : "{n}_scratch_bytes(...)"}});
+  text = fill(text, words.header_texts(targets, chooses));
+  return fill(text, {{"calls", calls}, {"includes", includes}, {"defines", defines}});
 }
 
 }  // namespace upconv::compiler

@@ -4,7 +4,6 @@
 #include "choose.h"
 #include "driver.h"
 #include "package.h"
-#include "upconv/version.h"
 #include "words.h"
 
 namespace upconv::compiler {
@@ -90,29 +89,13 @@ static inline const char *{n}_error_text(int32_t status) {
   if (!outputs.empty()) {
     outputs = "\n/* Extents of y for those of x; y has none where one is negative. */\n" + outputs;
   }
+  text = fill(text, {{"pack_function", pack}, {"choice", choice}, {"functions", functions}});
+  text = fill(text, words.header_texts(targets, chooses));
   return fill(text,
-              {{"pack_function", pack},
-               {"choice", choice},
-               {"functions", functions},
-               {"no_isa_text", chooses ? R"(    case {N}_NO_ISA:
-      return "{n}_run: the processor has none of the instruction sets {target}";
-)"
-                                       : ""},
-               {"no_isa", chooses ? "  {N}_NO_ISA = 3 /* the processor has no instruction set of "
-                                    "{target} */\n"
-                                  : ""},
-               {"n", plan.spec.name},
-               {"N", words.macro()},
-               {"version", UPCONV_VERSION},
-               {"target", targets},
-               {"x_shape", words.x_shape()},
-               {"y_shape", words.y_shape()},
-               {"type", words.element()},
-               {"defines", defines},
+              {{"defines", defines},
                {"kernel", kernel_shape(plan)},
                {"and_bias", bias ? " and a bias [" + std::to_string(plan.output_size()) + "]" : ""},
                {"pack", weight_parameters(plan, "") + words.element() + " *packed"},
-               {"run", words.run_parameters()},
                {"outputs", outputs}});
 }
 

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "driver.h"
+#include "upconv/version.h"
 
 namespace upconv::compiler {
 
@@ -44,7 +45,7 @@ std::string upper(std::string text) {
   return text;
 }
 
-std::string fill(std::string text, const std::vector<std::pair<std::string, std::string>>& values) {
+std::string fill(std::string text, const Texts& values) {
   for (const auto& [key, value] : values) {
     const std::string mark = "{" + key + "}";
     for (std::size_t at = 0; (at = text.find(mark, at)) != std::string::npos; at += value.size()) {
@@ -56,6 +57,25 @@ std::string fill(std::string text, const std::vector<std::pair<std::string, std:
 
 Words::Words(std::string name, const LayerPlan& first, const LayerPlan& last)
     : name_(std::move(name)), macro_(upper(name_)), first_(first), last_(last) {}
+
+Texts Words::header_texts(const std::string& targets, bool chooses) const {
+  // The first two have others of these in them.
+  return {{"no_isa_text", chooses ? R"(    case {N}_NO_ISA:
+      return "{n}_run: the processor has none of the instruction sets {target}";
+)"
+                                  : ""},
+          {"no_isa", chooses ? "  {N}_NO_ISA = 3 /* the processor has no instruction set of "
+                               "{target} */\n"
+                             : ""},
+          {"n", name_},
+          {"N", macro_},
+          {"version", UPCONV_VERSION},
+          {"target", targets},
+          {"x_shape", x_shape()},
+          {"y_shape", y_shape()},
+          {"type", element()},
+          {"run", run_parameters()}};
+}
 
 std::string Words::element() const {
   return first_.spec.dtype() == DType::kFloat32 ? "float" : "double";

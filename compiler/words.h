@@ -15,8 +15,11 @@ inline constexpr const char* kExtentNames[3] = {"depth", "height", "width"};
 /// The name in capitals, as macros have it.
 std::string upper(std::string text);
 
+/// Keys and their texts.
+using Texts = std::vector<std::pair<std::string, std::string>>;
+
 /// Replaces every {key} by its text, in the order given.
-std::string fill(std::string text, const std::vector<std::pair<std::string, std::string>>& values);
+std::string fill(std::string text, const Texts& values);
 
 /// The words of a function that takes the input of `first` and leaves the output of `last`, the
 /// same plan where it is one layer.
@@ -35,6 +38,10 @@ class Words {
   std::string run_parameters() const;
   /// #define NAME_IMAGES ... of what is constant: images, extents, channels.
   std::string shape_defines() const;
+  /// What every header says: {n} and {N} (the name), {version}, {target}, {x_shape}, {y_shape},
+  /// {type}, {run}, and {no_isa}, {no_isa_text}, which are empty but where `chooses` among several
+  /// instruction sets.
+  Texts header_texts(const std::string& targets, bool chooses) const;
   /// #define NAME_WHAT value
   std::string define(const std::string& what, Index value) const;
 
