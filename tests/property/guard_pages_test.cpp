@@ -71,6 +71,21 @@ class GuardPage : public testing::TestWithParam<Isa> {
       }
     }
   }
+
+  /// Case n of a layer with fast arithmetic, without and with a residual: the strategy that it
+  /// took.
+  std::string guarded_strategy(const Problem& problem, Index n) {
+    Random random(kSeed);
+    Case c =
+        make_case(problem, n % 5 == 0 ? DType::kFloat64 : DType::kFloat32, Values::kNormal, random);
+    c.arithmetic = Arithmetic::kFast;
+    const ConvolutionTranspose layer = layer_of(c, GetParam(), n % 3 == 0 ? "silu" : "relu");
+    const Tensor plain = layer(c.input());
+    expect_guarded(c, layer, plain, nullptr, n % 4 == 0 ? 3 : 1);
+    const Tensor with_residual = layer(c.input(), {.residual = plain.view()});
+    expect_guarded(c, layer, with_residual, &plain);
+    return layer.kernel_choice(c.input_shape()).strategy;
+  }
 };
 
 TEST_P(GuardPage, IsNotTouchedByRandomLayers) {
@@ -143,16 +158,7 @@ TEST_P(GuardPage, IsNotTouchedByTilesOfTransforms) {
     const Problem problem =
         make_problem({}, {17 + n, 33 - n}, 32 + 5 * (n % 4), 20 + 3 * n, {3 + n % 2, 3},
                      {1 + n % 2, 1}, {1, 1 + n % 3}, n % 2 == 0 ? "SAME" : "VALID");
-    Random random(kSeed);
-    Case c =
-        make_case(problem, n % 5 == 0 ? DType::kFloat64 : DType::kFloat32, Values::kNormal, random);
-    c.arithmetic = Arithmetic::kFast;
-    const ConvolutionTranspose layer = layer_of(c, GetParam(), n % 3 == 0 ? "silu" : "relu");
-    const Tensor plain = layer(c.input());
-    expect_guarded(c, layer, plain, nullptr, n % 4 == 0 ? 3 : 1);
-    const Tensor with_residual = layer(c.input(), {.residual = plain.view()});
-    expect_guarded(c, layer, with_residual, &plain);
-    winograd += layer.kernel_choice(c.input_shape()).strategy == "winograd";
+    winograd += guarded_strategy(problem, n) == "winograd";
   }
   EXPECT_GT(winograd, 12);
 }
@@ -164,16 +170,7 @@ TEST_P(GuardPage, IsNotTouchedByScatteredProducts) {
     const Problem problem = make_problem({}, {7 + n % 5, 20 + 3 * n}, 40 + 13 * (n % 4), 1 + n % 7,
                                          {2 + n % 4, n % 5 == 0 ? stride : 4}, {1 + n % 2, stride},
                                          {1, 1 + n % 4 / 3}, n % 2 == 0 ? "SAME" : "VALID");
-    Random random(kSeed);
-    Case c =
-        make_case(problem, n % 5 == 0 ? DType::kFloat64 : DType::kFloat32, Values::kNormal, random);
-    c.arithmetic = Arithmetic::kFast;
-    const ConvolutionTranspose layer = layer_of(c, GetParam(), n % 3 == 0 ? "silu" : "relu");
-    const Tensor plain = layer(c.input());
-    expect_guarded(c, layer, plain, nullptr, n % 4 == 0 ? 3 : 1);
-    const Tensor with_residual = layer(c.input(), {.residual = plain.view()});
-    expect_guarded(c, layer, with_residual, &plain);
-    scatter += layer.kernel_choice(c.input_shape()).strategy == "scatter";
+    scatter += guarded_strategy(problem, n) == "scatter";
   }
   EXPECT_GT(scatter, 24);
 }

@@ -59,13 +59,7 @@ TEST_P(Winograd, HasTheSameBitsForEveryNumberOfThreads) {
     const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
     const Plans plans(c, GetParam());
     ASSERT_NE(plans.winograd, nullptr) << problem.text();
-    const Tensor x = c.input();
-    const Tensor once = plans.run(*plans.winograd, x);
-    EXPECT_TRUE(same_bits(plans.run(*plans.winograd, x).view(), once.view())) << problem.text();
-    for (const int threads : {2, 3, 7}) {
-      const Tensor y = plans.run(*plans.winograd, x, {.threads = threads});
-      EXPECT_TRUE(same_bits(y.view(), once.view())) << threads << " threads " << problem.text();
-    }
+    plans.run_on_any_threads(*plans.winograd, c.input(), problem.text());
   }
 }
 
@@ -73,12 +67,7 @@ TEST_P(Winograd, HasTheSameBitsForEveryNumberOfThreads) {
 TEST_P(Winograd, RootMeanSquareErrorIsBelowFourTimesTheDirectOne) {
   for (const Problem& problem : large_problems()) {
     for (const bool positive : {false, true}) {
-      Random random(5);
-      Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
-      if (positive) {
-        for (double& value : c.x) value = std::abs(value);
-        for (double& value : c.kernel) value = std::abs(value);
-      }
+      const Case c = normal_case(problem, positive);
       const Plans plans(c, GetParam());
       ASSERT_NE(plans.winograd, nullptr) << problem.text();
       const Expected expected(c);

@@ -58,6 +58,17 @@ struct Plans {
     return y;
   }
 
+  /// A plan's result, after several numbers of threads gave the same bits.
+  Tensor run_on_any_threads(const internal::Plan& plan, const ConstTensorView& x,
+                            const std::string& text) const {
+    Tensor once = run(plan, x);
+    for (const int threads : {1, 2, 3, 7}) {
+      const Tensor y = run(plan, x, {.threads = threads});
+      EXPECT_TRUE(same_bits(y.view(), once.view())) << threads << " threads " << text;
+    }
+    return once;
+  }
+
   internal::CheckedOptions checked;
   internal::LayerFacts facts;
   /// Null where it does not apply.

@@ -11,6 +11,17 @@
 
 namespace upconv::test {
 
+/// Normal values in float32, or their absolute values.
+inline Case normal_case(const Problem& problem, bool positive) {
+  Random random(5);
+  Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
+  if (positive) {
+    for (double& value : c.x) value = std::abs(value);
+    for (double& value : c.kernel) value = std::abs(value);
+  }
+  return c;
+}
+
 struct Errors {
   double rms = 0, largest = 0;
 };
