@@ -4,16 +4,16 @@ Objects and schedules are kept in autoscheduled/ of the build folder: a layer is
 """
 
 import ctypes
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import re
-import subprocess
 
 import numpy as np
 
-from workers.common import THREADS, Refused, serve
+from workers.common import THREADS, Refused, run_program, serve
 
 BUILD = pathlib.Path(os.environ["PEER_BUILD"])
 ISA = os.environ["PEER_ISA"]
@@ -21,6 +21,7 @@ TABLE = pathlib.Path(__file__).resolve().parents[3] / "schedules" / "kernels.jso
 # With its own beam of 32 the search of Adams2019 takes many minutes for a layer.
 SCHEDULERS = {"Mullapudi2016": [], "Li2018": [], "Adams2019": ["autoscheduler.beam_size=1"]}
 SEARCH_SECONDS = 240
+run = functools.partial(run_program, seconds=SEARCH_SECONDS, late="found no schedule")
 
 
 def halide_folder():
@@ -92,15 +93,6 @@ def shared_object(scheduler, problem):
         run(["cc", "-shared", "-o", unfinished, folder / f"{name}.o", "-lpthread", "-ldl"])
         unfinished.rename(library)
     return library, name
-
-
-def run(command):
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=SEARCH_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise Refused(f"found no schedule in {SEARCH_SECONDS} s") from None
-    except subprocess.CalledProcessError as error:
-        raise Refused(f"failed: {error.stderr[-200:]}") from None
 
 
 def layer(scheduler, problem):

@@ -24,6 +24,7 @@ answered by {"refused": why}. A peer is a class with
 
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -40,6 +41,16 @@ now = time.perf_counter
 
 class Refused(Exception):
     """The peer does not run this layer."""
+
+
+def run_program(command, seconds, late):
+    """A program that has to end well. @raise Refused with `late` when it takes too long."""
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise Refused(f"{late} in {seconds} s") from None
+    except subprocess.CalledProcessError as error:
+        raise Refused(f"failed: {error.stderr[-200:]}") from None
 
 
 def channels_first(values):

@@ -5,19 +5,20 @@ compiled/ of the build folder: a layer is compiled once, and again when upconvc 
 """
 
 import ctypes
+import functools
 import hashlib
 import json
 import os
 import pathlib
-import subprocess
 
 import numpy as np
 
-from workers.common import Refused, serve
+from workers.common import Refused, run_program, serve
 
 BUILD = pathlib.Path(os.environ["PEER_BUILD"])
 ISA = os.environ["PEER_ISA"]
 COMPILE_SECONDS = 110
+run = functools.partial(run_program, seconds=COMPILE_SECONDS, late="was not compiled")
 # The calls are repeated in C: Python takes a microsecond for one.
 REPEAT = r"""
 #define _POSIX_C_SOURCE 199309L
@@ -31,15 +32,6 @@ double layer_repeat(const float *packed, const float *x, float *y, void *scratch
   return (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
 }
 """
-
-
-def run(command):
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise Refused(f"was not compiled in {COMPILE_SECONDS} s") from None
-    except subprocess.CalledProcessError as error:
-        raise Refused(f"failed: {error.stderr[-200:]}") from None
 
 
 def compiled(problem):
