@@ -5,12 +5,10 @@ that needs nothing.
 """
 
 import json
-import sys
-import unittest
 
 import numpy as np
 
-from support import BASE, SEED, CompilerTest, Tools, reference, run, use_tools
+from support import BASE, SEED, CompilerTest, Tools, main, reference, run
 
 NAMES = ["adams2019", "li2018", "mullapudi2016"]
 # What the algorithm tells apart: phases with and without all taps, borders, dilation, activations,
@@ -31,22 +29,13 @@ class Autoscheduler(CompilerTest):
         config, extents = LAYERS[case]
         config = {"input_size": 6, "output_size": 5, "rank": len(extents), "name": "layer", **config}
         random = np.random.default_rng([SEED, 11, case])
-        dtype = np.dtype(config.get("dtype", "float32"))
-        x = random.standard_normal((2, *extents, 6)).astype(dtype)
-        kernel = random.standard_normal((*config["filter_shape"], 6, config["output_size"])).astype(dtype)
-        bias = None
-        if config.get("use_bias", True):
-            bias = random.standard_normal(config["output_size"]).astype(dtype)
-            bias.tofile(self.folder / "bias.raw")
-        self.write_layer(config, kernel, bias)
-        x.tofile(self.folder / "x.raw")
-        kernel.tofile(self.folder / "kernel.raw")
+        x, kernel, bias = self.write_case(random, config, (2, *extents, 6))
         self.compile_layer("--autoscheduler", name, "--input-shape", ",".join(map(str, x.shape)),
                            *(["--weights", "w.npz"] if constant else []))
         y_shape = reference.conv_transpose(config, x, kernel, bias).shape
         self.build("out/sse41", config, x, y_shape, constant, [])
         self.check("./main")
-        y = np.fromfile(self.folder / "y.raw", dtype).reshape(y_shape)
+        y = np.fromfile(self.folder / "y.raw", x.dtype).reshape(y_shape)
         self.assertIsNone(reference.difference(config, x, kernel, bias, y, exact=False))
         manifest = json.loads((self.folder / "out/sse41/share/decoder.json").read_text())
         self.assertEqual(manifest["strategy"], name)
@@ -100,7 +89,4 @@ class Autoscheduler(CompilerTest):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 6:
-        sys.exit("usage: autoscheduler_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]")
-    use_tools(sys.argv)
-    unittest.main()
+    main()

@@ -5,28 +5,16 @@ the layers give one by one.
 """
 
 import json
-import sys
-import unittest
 
 import numpy as np
 
-from support import BASE, FLAGS, SEED, CompilerTest, Tools, run, runnable_isas, use_tools
+from support import BASE, FLAGS, LOAD, SEED, CompilerTest, Tools, main, run, runnable_isas
 
 # Runs net_run, and the layers one by one, on the same input, between guards. Of one layer's extents
 # the height is an argument, or none is.
-PROGRAM = r"""
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+PROGRAM = LOAD + r"""
 #include "net.h"
 enum { GUARD = 4096, X = %(x)d, Y = %(y)d };
-static void *load(const char *path, size_t bytes) {
-  void *data = malloc(bytes + 1);
-  FILE *file = fopen(path, "rb");
-  if (file == NULL || data == NULL || fread(data, 1, bytes + 1, file) != bytes) exit(70);
-  fclose(file);
-  return data;
-}
 int main(void) {
   const float *x = load("x.raw", X);
   const size_t bytes = (size_t)(%(scratch)s);
@@ -194,7 +182,4 @@ int main() {
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 6:
-        sys.exit("usage: chain_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]")
-    use_tools(sys.argv)
-    unittest.main()
+    main()

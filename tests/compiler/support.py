@@ -24,14 +24,11 @@ class Tools:
 
 FLAGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-O1"]
 
-# Reads arrays as raw bytes, runs the layer between guards, and writes y. Exits with the status.
-PROGRAM = r"""
+# Reads a file of just so many bytes.
+LOAD = r"""
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "%(name)s.h"
-
-enum { GUARD = 4096 };
 
 static void *load(const char *path, size_t bytes) {
   void *data = malloc(bytes + 1);
@@ -40,6 +37,13 @@ static void *load(const char *path, size_t bytes) {
   fclose(file);
   return data;
 }
+"""
+
+# Reads arrays as raw bytes, runs the layer between guards, and writes y. Exits with the status.
+PROGRAM = LOAD + r"""
+#include "%(name)s.h"
+
+enum { GUARD = 4096 };
 
 int main(void) {
   const %(type)s *x = load("x.raw", %(x_bytes)d);
@@ -144,12 +148,10 @@ class CompilerTest(unittest.TestCase):
         # The bits, but for the sign of a zero, which strategies may choose.
         np.testing.assert_array_equal(y, want)
 
-    def check_case(self, random, config, extents, target, constant, fixed, isa=None, compiler=None,
-                   runner=(), options=()):
-        """One random case, compiled for `target` and run, beside the library on `isa`."""
+    def write_case(self, random, config, shape):
+        """Files of a layer and of random arrays: x of that shape, kernel, bias or None."""
         dtype = np.dtype(config.get("dtype", "float32"))
-        images = int(random.integers(1, 4))
-        x = random.standard_normal((images, *extents, config["input_size"])).astype(dtype)
+        x = random.standard_normal(shape).astype(dtype)
         kernel = random.standard_normal((*config["filter_shape"], config["input_size"],
                                          config["output_size"])).astype(dtype)
         bias = None
@@ -159,6 +161,13 @@ class CompilerTest(unittest.TestCase):
         self.write_layer(config, kernel, bias)
         x.tofile(self.folder / "x.raw")
         kernel.tofile(self.folder / "kernel.raw")
+        return x, kernel, bias
+
+    def check_case(self, random, config, extents, target, constant, fixed, isa=None, compiler=None,
+                   runner=(), options=()):
+        """One random case, compiled for `target` and run, beside the library on `isa`."""
+        images = int(random.integers(1, 4))
+        x, kernel, bias = self.write_case(random, config, (images, *extents, config["input_size"]))
         known = [str(n) if fixed else "?" for n in x.shape[:-1]]
         if random.random() < 0.3:  # some of each
             known[int(random.integers(len(known)))] = "?"
@@ -169,7 +178,7 @@ class CompilerTest(unittest.TestCase):
         free = [n for n, word in zip(x.shape, known) if word == "?"]
         self.build(f"out/{target}", config, x, y_shape, constant, free, compiler)
         self.check(*runner, "./main")
-        y = np.fromfile(self.folder / "y.raw", dtype).reshape(y_shape)
+        y = np.fromfile(self.folder / "y.raw", x.dtype).reshape(y_shape)
         self.assert_same_as_library(config, x, kernel, bias, y, isa or target)
 
     @staticmethod
@@ -204,3 +213,12 @@ class CompilerTest(unittest.TestCase):
         if random.random() < 0.2:
             config["use_bias"] = False
         return config, extents
+
+
+def main():
+    """What every script of tests ends with."""
+    if len(sys.argv) < 6:
+        sys.exit(f"usage: {pathlib.Path(sys.argv[0]).name} UPCONVC UPCONV CC CXX CMAKE "
+                 "[unittest arguments]")
+    use_tools(sys.argv)
+    unittest.main()

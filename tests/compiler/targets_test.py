@@ -6,13 +6,12 @@
 import json
 import shutil
 import struct
-import sys
 import unittest
 
 import numpy as np
 
-from support import (BASE, FLAGS, SEED, CompilerTest, Tools, reference, run, runnable_isas,
-                     use_tools)
+from support import (BASE, FLAGS, SEED, CompilerTest, Tools, main, reference, run,
+                     runnable_isas)
 
 # Runs NAME_pack and NAME_run of a WebAssembly module on arrays that stand in files.
 NODE_PROGRAM = r"""
@@ -238,7 +237,4 @@ class Inspected(CompilerTest):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 6:
-        sys.exit("usage: targets_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]")
-    use_tools(sys.argv)
-    unittest.main()
+    main()
