@@ -7,6 +7,7 @@
 #include "files.h"
 #include "kernel_table.h"
 #include "options.h"
+#include "strategy.h"
 #include "upconv/error.h"
 
 #if defined(__x86_64__)
@@ -34,7 +35,26 @@ bool machine_runs(Isa isa) {
   return false;
 }
 
+/// 512-bit operations are done in two halves. So does Zen 4, which of AMD's family 19h is what has
+/// AVX-512 (AMD, Software Optimization Guide for the AMD Zen4 Microarchitecture, 2.11).
+bool halves_avx512() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx || c != signature_AMD_ecx ||
+      d != signature_AMD_edx || !__get_cpuid(1, &a, &b, &c, &d)) {
+    return false;
+  }
+  constexpr unsigned kExtended = 0xf;  // a family of 15 is continued in another field
+  return (a >> 8 & 0xf) == kExtended && (a >> 20 & 0xff) + kExtended == 0x19;
+}
+
+double machine_vector_time(Isa isa) {
+  static const bool halves = halves_avx512();
+  return isa == Isa::kAvx512 && halves ? 2 : 1;
+}
+
 #elif defined(__aarch64__)
+
+double machine_vector_time(Isa) { return 1; }
 
 bool machine_runs(Isa isa) { return isa == Isa::kNeon; }
 
@@ -96,6 +116,8 @@ void internal::require_runnable(const std::string& what, Isa isa) {
   throw Error(ErrorKind::kUnsupported, what + ": isa is " + std::string(to_string(isa)) +
                                            "; this machine runs " + join(runnable));
 }
+
+double internal::vector_time(Isa isa) { return machine_vector_time(isa); }
 
 Isa default_isa() {
   // Read once: a process does not change its mind between two layers. A wrong value throws at every

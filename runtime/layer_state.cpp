@@ -23,7 +23,7 @@ ConvolutionTranspose::State::State(const State& from)
 
 LayerFacts ConvolutionTranspose::State::facts_for(Isa isa) const {
   LayerFacts facts = packed->facts();
-  facts.isa = isa;
+  facts.set_isa(isa);
   return facts;
 }
 
@@ -104,7 +104,7 @@ LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa) {
   facts.dtype = checked.options.dtype;
   facts.arithmetic = checked.options.arithmetic;
   facts.device = checked.options.device;
-  facts.isa = isa;
+  facts.set_isa(isa);
   facts.memory = checked.options.memory;
   facts.label = checked.label;
   return facts;

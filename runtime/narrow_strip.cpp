@@ -94,7 +94,7 @@ double strip_cost(const NarrowLayout& layout, Index q_h, Index q_w) {
     tiles += width.cost * static_cast<double>(ceil_div(columns, width.columns));
   }
   const double copied = static_cast<double>(layout.input_size * (1 + span(layout, 0)) * pitch_w);
-  return tiles * (far ? kFarTileCost : 1) +
+  return tiles * layout.vector_time * (far ? kFarTileCost : 1) +
          static_cast<double>(tile_calls(layout, columns)) * kTileCallCost +
          copied * (static_cast<double>(q_h) * kCopyCost +
                    static_cast<double>(span(layout, 1)) * kMoveCost) +

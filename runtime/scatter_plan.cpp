@@ -18,12 +18,12 @@ constexpr Index kMostColumns = 4096;  ///< products of an input
 constexpr Index kProductBytes = 1 << 17;
 
 // Costs beside the tiles', in vector multiply-adds at full rate: fitted to 100 layers on AVX-512
-// and 80 on AVX2.
+// and 80 on AVX2 of an Intel core; of a product also to 150 on Zen 4.
 constexpr double kCallCost = 2000;    ///< of a call
 constexpr double kInputCost = 11;     ///< of an input: its place in the lists, its tile
 constexpr double kRowCost = 60;       ///< of a run of taps, for each row of inputs
 constexpr double kRunCost = 1.3;      ///< of a run of taps, for each input
-constexpr double kProductCost = 1.5;  ///< of a product that is added
+constexpr double kProductCost = 1.7;  ///< of a product that is added
 constexpr double kOutputCost = 0.6;   ///< of an output: the bias, the activation
 constexpr double kFarLineCost = 6;  ///< of 64 bytes of weights that do not fit the cache, each time
 
@@ -36,6 +36,7 @@ KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index
   for (const CallAxis& axis : axes) outputs *= real(axis.window.output);
   double blocks = 0;
   for (const Part& part : layout.parts) blocks += real(part.blocks) * part.tiles[0].cost;
+  blocks *= layout.vector_time;
 
   const double runs = real(layout.taps() / w.filter()) *
                       real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());

@@ -27,6 +27,11 @@
 
 namespace upconv::UPCONV_ABI::internal {
 
+/// Time of a vector multiply-add of an instruction set on this machine, in that of one at full
+/// rate, of which a core does two a cycle: 1, or 2 where vectors are computed in two halves. What
+/// is beside the multiply-adds takes as long there as elsewhere, so that other strategies may win.
+double vector_time(Isa isa);
+
 /// What the options say of a layer. Unused axes have one tap, stride 1 and dilation 1.
 // NOLINTNEXTLINE(bugprone-reserved-identifier): clang-tidy's own name for the copy of an array.
 struct LayerFacts {
@@ -37,12 +42,18 @@ struct LayerFacts {
   Arithmetic arithmetic = Arithmetic::kFast;
   Device device = Device::kCpu;
   Isa isa = Isa::kSse41;
+  double vector_time = 1;                       ///< as vector_time(isa)
   std::pmr::memory_resource* memory = nullptr;  ///< for packed weights; null: the C library's
   /// What to choose strategies for: extents, and the windows that they have.
   Index expected_inputs[3] = {1, 1, 1};
   Window expected_windows[3] = {{1, 0}, {1, 0}, {1, 0}};
   std::string label;  ///< `ConvolutionTranspose "decoder"`, for messages
 
+  /// Makes these the facts for that instruction set, on this machine.
+  void set_isa(Isa to) {
+    isa = to;
+    vector_time = internal::vector_time(to);
+  }
   /// Taps of the whole filter.
   Index taps() const { return axes[0].filter() * axes[1].filter() * axes[2].filter(); }
 };

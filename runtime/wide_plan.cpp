@@ -59,7 +59,7 @@ KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
   // Gaps cost nothing beside what all strategies need to write them.
   const double pixel = (padded ? kPaddedPixelCost : kPixelCost) * visited_share(axes);
   return {parts.front().tiles.front().name,
-          pixels * (rows * blocks + pixel) + boxes_of(axes) * kBoxCost};
+          pixels * (rows * blocks * facts.vector_time + pixel) + boxes_of(axes) * kBoxCost};
 }
 
 class WidePlan final : public Plan {

@@ -11,15 +11,47 @@
 #include <utility>
 #include <vector>
 
+#include "bind.h"
 #include "config.h"
 #include "kernel_table.h"
+#include "layer_state.h"
+#include "options.h"
+#include "strategy.h"
 #include "upconv/upconv.h"
 
 namespace upconv {
 namespace {
 
-// Every layer of bench/layers.json on every instruction set of this processor's kind, run here or
-// not. A change of the cost model or of schedules/kernels.json shows here by name.
+// What processors there are: instruction set and the time of its multiply-adds (vector_time).
+struct Processor {
+  Isa isa = Isa::kSse41;
+  double vector_time = 1;
+  std::string name;
+};
+
+std::vector<Processor> processors() {
+  std::vector<Processor> all;
+  for (const Isa isa : internal::built_isas()) {
+    all.push_back({isa, 1, std::string(to_string(isa))});
+    if (isa == Isa::kAvx512) all.push_back({isa, 2, "avx512_in_halves"});
+  }
+  return all;
+}
+
+// As a layer that is packed for that processor, run here or not, would choose.
+internal::Choice choice_on(const Processor& processor, const ConvolutionTransposeOptions& options,
+                           const Dims& input_shape) {
+  const internal::CheckedOptions checked = internal::check_options(options);
+  internal::LayerFacts facts = layer_facts(checked, processor.isa);
+  facts.vector_time = processor.vector_time;
+  const internal::CallShape shape = internal::check_input_shape(checked, input_shape);
+  internal::CallAxis axes[3];
+  internal::bind_axes(axes, facts, shape);
+  return internal::choose_strategy(facts, axes, input_shape[0]);
+}
+
+// Every layer of bench/layers.json on every processor. A change of the cost model or of
+// schedules/kernels.json shows here by name.
 TEST(KernelChoice, OfTheBenchmarkLayersIsTheOneThatIsWrittenDown) {
   std::ifstream file(UPCONV_KERNEL_CHOICES);
   const nlohmann::json written = nlohmann::json::parse(file);
@@ -28,26 +60,30 @@ TEST(KernelChoice, OfTheBenchmarkLayersIsTheOneThatIsWrittenDown) {
     ++layers;
     const std::string name = config.options.name;
     ASSERT_TRUE(written.contains(name)) << name;
-    std::size_t choices = 0;
     for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
       config.options.dtype = dtype;
       const auto layer = tools::make_layer(config);
-      for (const Isa isa : internal::built_isas()) {
-        const std::string key = std::string(to_string(dtype)) + "_" + std::string(to_string(isa));
-        if (!written[name].contains(key)) continue;  // of the other kind of processor
-        ++choices;
-        const KernelChoice choice = layer->kernel_choice(*config.input, isa);
-        const bool scatter = choice.strategy == "scatter";  // has no kernels of its own
-        EXPECT_EQ((scatter ? "scatter with " : "") + choice.kernel,
-                  written[name][key].get<std::string>())
+      for (const Processor& processor : processors()) {
+        const std::string key = std::string(to_string(dtype)) + "_" + processor.name;
+        ASSERT_TRUE(written[name].contains(key)) << name << " " << key;
+        const internal::Choice choice = choice_on(processor, layer->options(), *config.input);
+        const std::string strategy = choice.strategy, kernel = choice.kernel.kernel;
+        const bool scatter = strategy == "scatter";  // has no kernels of its own
+        EXPECT_EQ((scatter ? "scatter with " : "") + kernel, written[name][key].get<std::string>())
             << name << " " << key;
-        EXPECT_TRUE(choice.kernel.starts_with((scatter ? "wide" : choice.strategy) + "_" + key))
-            << choice.kernel;
-        EXPECT_EQ(choice.isa, isa);
+
+        if (processor.vector_time != internal::vector_time(processor.isa)) continue;
+        const KernelChoice here = layer->kernel_choice(*config.input, processor.isa);
+        EXPECT_EQ(here.kernel, kernel) << name << " " << key;
+        EXPECT_EQ(here.strategy, strategy) << name << " " << key;
+        EXPECT_EQ(here.isa, processor.isa);
+        EXPECT_TRUE(kernel.starts_with((scatter ? "wide" : strategy) + "_" +
+                                       std::string(to_string(dtype)) + "_" +
+                                       std::string(to_string(processor.isa))))
+            << kernel;
       }
       EXPECT_EQ(layer->kernel_choice(*config.input).isa, default_isa());
     }
-    EXPECT_EQ(choices, 2 * internal::built_isas().size()) << name;
   }
   EXPECT_EQ(layers, written.size());
 }
