@@ -1,12 +1,12 @@
 # upconv_add_layer(<target> CONFIG <layer.json> [WEIGHTS <w.npz>] [TARGETS <target>...]
 #                  [INPUT_SHAPE <shape>] [TILE <tile>])
 #
-# A library of a layer that upconvc compiles when the project is built; <target> is linked like any
-# other and brings <target>.h (docs/compiler.md). Files are relative to the current source folder,
-# and the layer is compiled again when they, or upconvc, change. TARGETS are upconvc's own, whatever
-# compiler the project uses, so that a project that is cross-compiled names the processor here;
-# without it they are the least that CMAKE_SYSTEM_PROCESSOR promises. With several, the functions of
-# each begin with <target>_<its name>, and the program chooses among them.
+# A library of a layer, or of a list of layers, that upconvc compiles when the project is built;
+# <target> is linked like any other and brings <target>.h (docs/compiler.md). Files are relative to
+# the current source folder, and the layer is compiled again when they, or upconvc, change. TARGETS
+# are upconvc's own, whatever compiler the project uses, so that a project that is cross-compiled
+# names the processor here; without it they are the least that CMAKE_SYSTEM_PROCESSOR promises. With
+# several, the functions of each begin with <target>_<its name>, and the program chooses among them.
 include_guard(GLOBAL)
 
 # The program upconvc: of this build, of the installed package, or on the path.

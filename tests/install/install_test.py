@@ -72,6 +72,7 @@ class Install(unittest.TestCase):
         self.installed_compiler()
         out = self.build("layer")
         self.assertEqual(check(out / "layer"), "done, 8 rows\n")
+        self.assertEqual(check(out / "two_layers"), "done, 16 rows\n")
         # Compiled again when its description changes, and only then.
         before = (out / "decoder/sse41/lib/libdecoder.a").stat().st_mtime_ns
         check(CMAKE, "--build", out)
@@ -97,6 +98,7 @@ class Install(unittest.TestCase):
                          "-DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc",
                          "-DCMAKE_EXE_LINKER_FLAGS=-static")
         self.assertEqual(check("qemu-aarch64-static", out / "layer"), "done, 8 rows\n")
+        self.assertEqual(check("qemu-aarch64-static", out / "two_layers"), "done, 16 rows\n")
 
     def test_subfolder(self):
         """By FetchContent. To be short, with the generators of this build, and kernels for the least
