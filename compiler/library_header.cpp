@@ -89,8 +89,8 @@ std::string options_of(const LayerPlan& plan) {
   add("activation_fn", literal(of.activation_fn));
   add("name", quoted(of.name));
   add("use_bias", of.use_bias ? "true" : "false");
-  add("arithmetic", plan.winograd == nullptr ? "upconv::Arithmetic::kDirect"
-                                              : "upconv::Arithmetic::kFast");
+  add("arithmetic",
+      plan.winograd == nullptr ? "upconv::Arithmetic::kDirect" : "upconv::Arithmetic::kFast");
   return text + "}";
 }
 

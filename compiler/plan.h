@@ -94,8 +94,8 @@ bool check_weights(const std::vector<LayerPlan>& variants);
 /// as a phase can have, some of them empty.
 Index free_segments(const PlannedAxis& axis);
 
-/// How the compiler's strategies are called: `wide` and `winograd`, as in the library, and `combined`
-/// (phases that become channels).
+/// How the compiler's strategies are called: `wide` and `winograd`, as in the library, and
+/// `combined` (phases that become channels).
 const std::vector<std::string>& strategy_names();
 
 /// What is decided by the user in the place of the compiler.

@@ -121,7 +121,8 @@ int compile(const Options& options, const std::vector<std::string>& command) {
   const std::vector<std::string>& strategies = strategy_names();
   if (!options.strategy.empty() &&
       std::find(strategies.begin(), strategies.end(), options.strategy) == strategies.end()) {
-    refuse("--strategy", options.strategy, strategies[0] + ", " + strategies[1] + " or " + strategies[2]);
+    refuse("--strategy", options.strategy,
+           strategies[0] + ", " + strategies[1] + " or " + strategies[2]);
   }
   if (!options.autoscheduler.empty() && !(options.strategy + options.tile).empty()) {
     refuse("--autoscheduler", options.autoscheduler,

@@ -94,9 +94,8 @@ class WinogradDriver {
   }
 
   Expr images() const {
-    return plan_.spec.images
-               ? Expr(static_cast<int>(*plan_.spec.images))
-               : Expr(Halide::Internal::Variable::make(Int(32), "images"));
+    return plan_.spec.images ? Expr(static_cast<int>(*plan_.spec.images))
+                             : Expr(Halide::Internal::Variable::make(Int(32), "images"));
   }
   Index most_images() const {
     Index x = plan_.input_size(), y = plan_.output_size();
@@ -111,12 +110,12 @@ class WinogradDriver {
   Stmt check_finite() const {
     const bool single = plan_.spec.dtype() == DType::kFloat32;
     const Halide::Type bits = Halide::UInt(single ? 32 : 64);
-    const Expr exponent = single ? make_const(bits, 0x7f800000)
-                                 : Expr(std::uint64_t{0x7ff0000000000000});
+    const Expr exponent =
+        single ? make_const(bits, 0x7f800000) : Expr(std::uint64_t{0x7ff0000000000000});
     Index count = plan_.input_size() * plan_.output_size();
     for (const PlannedAxis& axis : plan_.axes) count *= axis.axis.filter;
-    const Expr value = Load::make(bits, "kernel", integer("at"), Halide::Buffer<>(), Halide::Parameter(),
-                                  const_true(), ModulusRemainder());
+    const Expr value = Load::make(bits, "kernel", integer("at"), Halide::Buffer<>(),
+                                  Halide::Parameter(), const_true(), ModulusRemainder());
     return loop("at", static_cast<int>(count),
                 require((value & exponent) != exponent, kPackNotFinite));
   }
@@ -174,8 +173,7 @@ class WinogradDriver {
       const int last = static_cast<int>(extents[axis] - (tile.points() - 1) * tile.step);
       exist = exist && first[axis] >= 0 && first[axis] < last;
     }
-    const Expr to =
-        address("run.points", wide(integer("tile")) * number(winograd_.pitch));
+    const Expr to = address("run.points", wide(integer("tile")) * number(winograd_.pitch));
     const auto x_at = [&](const std::array<Expr, 3>& at) {
       return address("x", element_at(extents, at, plan_.input_size()));
     };
@@ -245,9 +243,9 @@ class WinogradDriver {
     }
     const int rows = static_cast<int>(winograd_.points() * plan_.input_size());
     const Expr b = integer("block") + integer("b");
-    const Expr weights = static_cast<int>(part.weights_at) +
-                         (b * rows + panel * static_cast<int>(plan_.input_size())) *
-                             part.block_channels;
+    const Expr weights =
+        static_cast<int>(part.weights_at) +
+        (b * rows + panel * static_cast<int>(plan_.input_size())) * part.block_channels;
     const auto some = [&](int height, const Expr& first, const Expr& tiles) {
       const Expr row = wide(point) * number(winograd_.tile_rows) + wide(first);
       return leaves.at(height).call(
@@ -278,8 +276,7 @@ class WinogradDriver {
     }
     const Expr whole = count / tallest;
     const Stmt last = some(height, whole * tallest, 1);
-    return Block::make(some(tallest, 0, whole),
-                       IfThenElse::make(count % tallest != 0, last));
+    return Block::make(some(tallest, 0, whole), IfThenElse::make(count % tallest != 0, last));
   }
 
   Stmt transform_outputs(const TileClass& of, const ClassLeaves& leaves,
@@ -293,8 +290,8 @@ class WinogradDriver {
       const PlannedAxis& planned = plan_.axes[axis];
       const std::string name = kAxes[axis];
       extents[axis] = planned.window.output;
-      first[axis] = integer("u_" + name) * static_cast<int>(planned.axis.stride) +
-                    integer("shift_" + name);
+      first[axis] =
+          integer("u_" + name) * static_cast<int>(planned.axis.stride) + integer("shift_" + name);
       const int step = static_cast<int>(tile.output_step), outputs = tile.outputs();
       const int extent = static_cast<int>(extents[axis]);
       const Expr at = integer("o_" + name);

@@ -12,6 +12,7 @@ namespace upconv::compiler {
 
 namespace {
 
+using generators::TileTransform;
 using Halide::Buffer;
 using Halide::Expr;
 using Halide::Func;
@@ -19,7 +20,6 @@ using Halide::ImageParam;
 using Halide::Param;
 using Halide::TailStrategy;
 using Halide::Var;
-using generators::TileTransform;
 
 constexpr int kMostIndex = 2147483646;
 
@@ -62,10 +62,9 @@ class Leaves {
     for (std::size_t axis = 0; axis < 3; ++axis) {
       axes[axis] = weight_axis(plan_.axes[axis].phases, winograd_.axes[axis]);
     }
-    generators::PointWeights weights(kernel, axes, input_size(),
-                                     static_cast<int>(plan_.output_size()), part.first_channel,
-                                     part.block_channels, part.channels < part.block_channels,
-                                     type_);
+    generators::PointWeights weights(
+        kernel, axes, input_size(), static_cast<int>(plan_.output_size()), part.first_channel,
+        part.block_channels, part.channels < part.block_channels, type_);
     schedules::schedule_point_weights(weights, plan_.target.lanes);
     const auto buffer = weights.packed.output_buffer();
     int step = part.block_channels;
@@ -155,11 +154,17 @@ class Leaves {
       from = from + index * steps[n];
     }
     Func tile("tile");
-    const Expr value = x(inside(from));
+    // The bound of what is read, here and below, or Halide's own would overflow.
+    int last = input_size() - 1;
+    for (std::size_t n = 0; n < 3; ++n) {
+      const TileAxis& axis = of.axes[2 - n];
+      const Index reach = (axis.points() - 1) * axis.step;
+      last += static_cast<int>(at_edge ? *plan_.axes[2 - n].input - 1 : reach) * steps[n];
+    }
+    const Expr value = x(Halide::unsafe_promise_clamped(from, 0, last));
     tile(c, w, h, d) =
         at_edge ? Halide::select(exists, value, Halide::Internal::make_const(type_, 0)) : value;
-    TileTransform transform(tile, matrices, type_,
-                            [](const Expr& v, const Expr&) { return v; });
+    TileTransform transform(tile, matrices, type_, [](const Expr& v, const Expr&) { return v; });
     schedules::schedule_tile_transform(transform, plan_.target.lanes, at_edge ? tile : Func(),
                                        extents, false, TailStrategy::ShiftInwards);
     const auto buffer = transform.out.output_buffer();
@@ -181,9 +186,8 @@ class Leaves {
     Var c("c"), t("t"), ci("ci");
     Func in("in"), weights("weights");
     const Func all = values(packed);
-    // The bound of what is read, or Halide's own would overflow.
-    in(ci, t) = points(Halide::unsafe_promise_clamped(
-        t * static_cast<int>(winograd_.pitch) + ci, 0, point_step(winograd_.pitch) - 1));
+    in(ci, t) = points(Halide::unsafe_promise_clamped(t * static_cast<int>(winograd_.pitch) + ci, 0,
+                                                      point_step(winograd_.pitch) - 1));
     weights(c, ci) = all(inside(weights_at + ci * part.block_channels + c));
     const bool fused = plan_.target.halide.arch != Halide::Target::X86 ||
                        plan_.target.halide.has_feature(Halide::Target::FMA);
@@ -215,15 +219,15 @@ class Leaves {
     }
     const int point = point_step(winograd_.group_channels);
     Func sums("sums");
-    sums(c, w, h, d) =
-        products(inside(c + ((d * of.axes[1].points() + h) * of.axes[2].points() + w) * point));
+    sums(c, w, h, d) = products(Halide::unsafe_promise_clamped(
+        c + ((d * of.axes[1].points() + h) * of.axes[2].points() + w) * point, 0,
+        of.points() * point - 1));
     const Func all = values(packed);
     const Activation& activation = plan_.spec.checked.options.activation_fn;
     TileTransform transform(sums, matrices, type_, [&](const Expr& v, const Expr& channel) {
       return finish(activation, v + all(inside(bias_at + channel)));
     });
-    const bool long_finish =
-        !activation.is_clamp() && activation.kind() != ActivationKind::kLinear;
+    const bool long_finish = !activation.is_clamp() && activation.kind() != ActivationKind::kLinear;
     schedules::schedule_tile_transform(
         transform, plan_.target.lanes, Func(), {}, at_edge || long_finish,
         few > 0 ? TailStrategy::Predicate : TailStrategy::ShiftInwards);

@@ -34,8 +34,7 @@ Isa isa_like(const TargetInfo& target, DType dtype) {
 
 /// The layer as the library sees it, with the extents of the plan.
 LayerFacts facts_of(const LayerPlan& plan) {
-  LayerFacts facts =
-      layer_facts(plan.spec.checked, isa_like(plan.target, plan.spec.dtype()));
+  LayerFacts facts = layer_facts(plan.spec.checked, isa_like(plan.target, plan.spec.dtype()));
   for (std::size_t axis = 0; axis < 3; ++axis) {
     facts.expected_inputs[axis] = *plan.axes[axis].input;
     facts.expected_windows[axis] = plan.axes[axis].window;
@@ -53,6 +52,9 @@ bool all_finite(const Tensor& kernel) {
 std::string reason_against(const LayerPlan& plan) {
   const LayerSpec& spec = plan.spec;
   if (spec.checked.options.arithmetic == Arithmetic::kDirect) return "arithmetic is direct";
+  if (plan.target.halide.has_feature(Halide::Target::RVV)) {
+    return "Halide 21 makes no working code of transforms for RISC-V's vectors";
+  }
   for (const PlannedAxis& axis : plan.axes) {
     if (!axis.input) return "an extent of x is an argument of the call";
     if (axis.window.output < 1) return "the output is empty";
@@ -61,7 +63,7 @@ std::string reason_against(const LayerPlan& plan) {
     return "it has " + std::to_string(plan.input_size()) + " input channels";
   }
   if (spec.kernel && !(spec.dtype() == DType::kFloat32 ? all_finite<float>(*spec.kernel)
-                                                        : all_finite<double>(*spec.kernel))) {
+                                                       : all_finite<double>(*spec.kernel))) {
     return "a weight is not finite";
   }
   return {};
@@ -81,8 +83,7 @@ TileAxis tile_axis(const Grid& grid, std::span<const WinogradPhase* const> phase
     axis.some_inputs_exist = axis.some_inputs_exist || inputs;
     for (const WinogradPhase& phase : axis.phases) {
       const Index o = u * of.axis.stride + axis.output_shift(phase, of);
-      const bool outputs =
-          o >= 0 && o + (axis.outputs() - 1) * axis.output_step < of.window.output;
+      const bool outputs = o >= 0 && o + (axis.outputs() - 1) * axis.output_step < of.window.output;
       axis.outputs_exist = axis.outputs_exist && outputs;
       axis.some_outputs_exist = axis.some_outputs_exist || outputs;
     }
@@ -94,8 +95,7 @@ std::vector<TileClass> classes_of(const LayerPlan& plan, const internal::Winogra
   std::vector<internal::AxisGrids> grids;
   for (std::size_t axis = 0; axis < 3; ++axis) {
     const PlannedAxis& of = plan.axes[axis];
-    grids.emplace_back(layout.by_axis[axis],
-                       internal::CallAxis{&of.phases, *of.input, of.window});
+    grids.emplace_back(layout.by_axis[axis], internal::CallAxis{&of.phases, *of.input, of.window});
   }
   std::vector<TileClass> classes;
   for (const Grid& d : grids[0].grids()) {
@@ -130,8 +130,8 @@ void choose_sizes(WinogradPlan& winograd, const LayerPlan& plan,
   winograd.round_tiles = winograd.tile_rows;
   for (const PlannedPart& part : plan.parts) {
     const Index blocks = std::max<Index>(1, layout.group_channels / part.block_channels);
-    winograd.group_channels = std::max(
-        winograd.group_channels, std::min<Index>(blocks, part.blocks) * part.block_channels);
+    winograd.group_channels = std::max(winograd.group_channels,
+                                       std::min<Index>(blocks, part.blocks) * part.block_channels);
   }
 }
 
@@ -153,8 +153,7 @@ bool is_faster(const LayerPlan& plan, const LayerFacts& facts) {
   const internal::ExpectedCall call(facts);
   const internal::Choice choice =
       internal::choose_strategy(facts, call.axes, plan.spec.images.value_or(1));
-  return std::string_view(choice.strategy) == "winograd" &&
-         choice.kernel.cost < direct_time(plan);
+  return std::string_view(choice.strategy) == "winograd" && choice.kernel.cost < direct_time(plan);
 }
 
 }  // namespace
@@ -200,9 +199,8 @@ generators::WeightAxis weight_axis(const internal::AxisPhases& phases,
       auto& terms = weights.rows.emplace_back();
       // Tap j of a phase reads input u - j * step, tap j of F(m, r) the j-th of the tile.
       for (Index j = 0; j < of.phase.taps; ++j) {
-        terms.push_back(
-            {static_cast<int>(of.phase.first_tap + j * phases.tap_step()),
-             row[static_cast<std::size_t>(transform.taps - 1 - j)].value()});
+        terms.push_back({static_cast<int>(of.phase.first_tap + j * phases.tap_step()),
+                         row[static_cast<std::size_t>(transform.taps - 1 - j)].value()});
       }
       most = std::max(most, terms.size());
     }

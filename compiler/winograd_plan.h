@@ -22,11 +22,11 @@ namespace upconv::compiler {
 struct TileAxis {
   internal::Grid grid;
   std::vector<internal::WinogradPhase> phases = {};  ///< that take the grid's tiles
-  Index step = 1;                               ///< from one input of a tile to the next
-  Index output_step = 1;                        ///< the same of y
-  bool inputs_exist = true;                     ///< of all tiles
-  bool outputs_exist = true;                    ///< of all tiles and phases: inside the window
-  bool some_inputs_exist = true;                ///< there is a tile all whose inputs exist
+  Index step = 1;                                    ///< from one input of a tile to the next
+  Index output_step = 1;                             ///< the same of y
+  bool inputs_exist = true;                          ///< of all tiles
+  bool outputs_exist = true;                         ///< of all tiles and phases: inside the window
+  bool some_inputs_exist = true;                     ///< there is a tile all whose inputs exist
   bool some_outputs_exist = true;
 
   int points() const { return grid.transform.points(); }
@@ -52,9 +52,9 @@ struct TileClass {
 struct WinogradPlan {
   std::array<internal::WinogradAxis, 3> axes;
   std::vector<TileClass> classes;
-  Index round_tiles = 1;  ///< most tiles of a round
-  Index tile_rows = 1;    ///< room for them, to a whole register tile
-  Index pitch = 1;        ///< elements from tile to tile at a point
+  Index round_tiles = 1;     ///< most tiles of a round
+  Index tile_rows = 1;       ///< room for them, to a whole register tile
+  Index pitch = 1;           ///< elements from tile to tile at a point
   Index group_channels = 1;  ///< most output channels that are computed at once
   Index most_points = 1;
 

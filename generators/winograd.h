@@ -20,8 +20,8 @@ namespace upconv::generators {
 using internal::Rational;
 using internal::RationalMatrix;
 
-/// Row `row` of the matrix times the vector of which value(k) is element k. Zeros are left out, ones
-/// are not multiplied.
+/// Row `row` of the matrix times the vector of which value(k) is element k. Zeros are left out,
+/// ones are not multiplied.
 template <typename Value>
 Halide::Expr matrix_row(const RationalMatrix& matrix, const Halide::Expr& row, Halide::Type type,
                         Value value) {
