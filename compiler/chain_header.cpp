@@ -105,7 +105,7 @@ enum {
   {N}_DONE = 0,
   {N}_BAD_EXTENT = 1, /* an extent is below 1, or one between layers, or y's would be negative */
   {N}_TOO_LARGE = 2, /* an input or an output would have more than 2147483647 elements */
-{no_isa}};
+{no_isa}{not_finite}};
 {pack_function}
 /* Computes y. scratch: {scratch} bytes, aligned as a {type}; what is between two layers is there. */
 int32_t {n}_run({run});
@@ -118,7 +118,7 @@ static inline const char *{n}_error_text(int32_t status) {
       return "{n}_run: an extent is below 1, or one between layers, or that of the output would be negative";
     case {N}_TOO_LARGE:
       return "{n}_run: an input or an output would have more than 2147483647 elements";
-{no_isa_text}    default:
+{no_isa_text}{not_finite_text}    default:
       return "{n}_run returns no such status";
   }
 }
@@ -132,7 +132,9 @@ static inline const char *{n}_error_text(int32_t status) {
   text = fill(text, {{"pack_function", pack},
                      {"functions", fixed ? "" : "\n" + extent_functions(chain)},
                      {"scratch", fixed ? "{N}_SCRATCH_BYTES" : "{n}_scratch_bytes(...)"}});
-  text = fill(text, words.header_texts(targets, chooses));
+  bool checks = false;
+  for (const auto& variants : chain.layers) checks = checks || check_weights(variants);
+  text = fill(text, words.header_texts(targets, chooses, checks));
   return fill(text, {{"calls", calls}, {"includes", includes}, {"defines", defines}});
 }
 

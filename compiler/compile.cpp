@@ -10,6 +10,7 @@
 #include "package.h"
 #include "pipelines.h"
 #include "upconv/error.h"
+#include "winograd_driver.h"
 
 namespace upconv::compiler {
 
@@ -70,6 +71,11 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
 Halide::Module make_module(LayerPlan& plan) {
   Halide::Module module(plan.spec.name, plan.target.halide);
   Halide::Buffer<void> packed;
+  if (plan.winograd != nullptr) {
+    if (plan.spec.embeds_weights()) packed = pack_points(plan);
+    add_winograd_functions(module, plan, add_winograd_leaves(module, plan, packed));
+    return module;
+  }
   if (plan.spec.embeds_weights()) {
     packed = plan.spec.dtype() == DType::kFloat32 ? pack<float>(plan) : pack<double>(plan);
   }

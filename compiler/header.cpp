@@ -33,9 +33,10 @@ int32_t {n}_isa(void);
                                      : "";
   const std::string pack = plan.spec.embeds_weights() ? "" : R"(
 /* Packs a kernel {kernel}{and_bias} into {N}_PACKED_BYTES bytes that
-   {n}_run reads. The packed order is that of this library; pack again for another. */
+   {n}_run reads. The packed order is that of this library; pack again for another.{finite} */
 int32_t {n}_pack({pack});
 )";
+  const bool transforms = check_weights(variants);
   std::string text =
       R"(/* {n}: a transposed convolution, compiled by upconvc {version} for {target}.
 
@@ -60,7 +61,7 @@ enum {
   {N}_DONE = 0,
   {N}_BAD_EXTENT = 1, /* an extent is below 1, or y's would be negative */
   {N}_TOO_LARGE = 2, /* x or y would have more than 2147483647 elements */
-{no_isa}};
+{no_isa}{not_finite}};
 {pack_function}
 /* Computes y. scratch: {N}_SCRATCH_BYTES bytes, aligned as an int32_t; may be null when that is 0. */
 int32_t {n}_run({run});
@@ -73,7 +74,7 @@ static inline const char *{n}_error_text(int32_t status) {
       return "{n}_run: an extent is below 1, or that of the output would be negative";
     case {N}_TOO_LARGE:
       return "{n}_run: the input or the output would have more than 2147483647 elements";
-{no_isa_text}    default:
+{no_isa_text}{not_finite_text}    default:
       return "{n}_run returns no such status";
   }
 }
@@ -89,8 +90,14 @@ static inline const char *{n}_error_text(int32_t status) {
   if (!outputs.empty()) {
     outputs = "\n/* Extents of y for those of x; y has none where one is negative. */\n" + outputs;
   }
-  text = fill(text, {{"pack_function", pack}, {"choice", choice}, {"functions", functions}});
-  text = fill(text, words.header_texts(targets, chooses));
+  text = fill(text, {{"pack_function", pack},
+                     {"choice", choice},
+                     {"functions", functions},
+                     {"finite", transforms ? R"(
+   Returns {N}_NOT_FINITE, and packs nothing that may be used, where a weight of the kernel is
+   infinite or NaN: transforms would take it to outputs that do not see it.)"
+                                           : ""}});
+  text = fill(text, words.header_texts(targets, chooses, transforms));
   return fill(text,
               {{"defines", defines},
                {"kernel", kernel_shape(plan)},
@@ -118,8 +125,10 @@ std::string cxx_header(const std::string& name, const std::vector<const LayerPla
   kernels.resize(kernels.size() - 2);
   const std::string constructor = constant ? "" : R"(
   /// Packs {weights}, each with the bias after it where the layer has one.
+  /// @throws std::invalid_argument with {n}_error_text().
   explicit Layer({kernels}) : packed_({N}_PACKED_BYTES / sizeof({type})) {
-    {n}_pack({kernel_names}packed_.data());
+    const std::int32_t status = {n}_pack({kernel_names}packed_.data());
+    if (status != {N}_DONE) throw std::invalid_argument({n}_error_text(status));
   }
 )";
   const std::string text = R"(// {n}.h as a C++17 class.

@@ -69,7 +69,7 @@ std::string literal(const Activation& activation) {
 }
 
 /// The options as an initialiser. Sums in the order of compiled code, so that calls which the
-/// library runs give the same bits.
+/// library runs give the same bits; with transforms, the library may choose them, too.
 std::string options_of(const LayerPlan& plan) {
   const ConvolutionTransposeOptions& of = plan.spec.checked.options;
   std::string text;
@@ -89,7 +89,8 @@ std::string options_of(const LayerPlan& plan) {
   add("activation_fn", literal(of.activation_fn));
   add("name", quoted(of.name));
   add("use_bias", of.use_bias ? "true" : "false");
-  add("arithmetic", "upconv::Arithmetic::kDirect");
+  add("arithmetic",
+      plan.winograd == nullptr ? "upconv::Arithmetic::kDirect" : "upconv::Arithmetic::kFast");
   return text + "}";
 }
 
@@ -198,7 +199,7 @@ class ConvolutionTranspose final : public upconv::ConvolutionTranspose {
   std::vector<{type}> pack_current() const {
     return pack(kernel().value(){bias_value});
   }
-  /// Empty where the processor has not what {n}_run needs.
+  /// Empty where the processor has not what {n}_run needs, or {n}_run cannot take the weights.
   static std::vector<{type}> pack(const upconv::Tensor& kernel{bias_parameter}) {
     std::vector<{type}> packed({N}_PACKED_BYTES / sizeof({type}));
     const std::int32_t status = {n}_pack(kernel.values<{type}>().data(), {bias_data}packed.data());
@@ -236,6 +237,9 @@ class ConvolutionTranspose final : public upconv::ConvolutionTranspose {
 }  // namespace {n}
 )",
       {{"options", options_of(plan)},
+       {"same", plan.winograd == nullptr ? "and gives the same bits"
+                                         : "and gives the same within what its fast arithmetic "
+                                           "promises"},
        {"repack", bias ? R"(;
     if (&variable != &std::as_const(*this).bias()) {
       packed = pack(value, bias().value());

@@ -4,12 +4,29 @@
 #include <utility>
 
 #include "upconv/version.h"
+#include "winograd_plan.h"
 
 namespace upconv::compiler {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+/// The transforms F(outputs, taps) of every axis, and what is computed at once.
+void describe_winograd(Json& json, const LayerPlan& plan) {
+  const WinogradPlan& winograd = *plan.winograd;
+  Json axes = Json::array();
+  for (std::size_t axis = static_cast<std::size_t>(3 - plan.spec.rank()); axis < 3; ++axis) {
+    Json& transforms = axes.emplace_back(Json::array());
+    for (int kind = 0; kind < winograd.axes[axis].kinds; ++kind) {
+      const internal::AxisTransform& of = winograd.axes[axis].transforms[kind];
+      transforms.push_back({{"outputs", of.outputs}, {"taps", of.taps}});
+    }
+  }
+  json["transforms"] = axes;
+  json["round_tiles"] = winograd.round_tiles;
+  json["group_channels"] = winograd.group_channels;
+}
 
 /// What is decided for one target.
 void describe_variant(Json& json, const LayerPlan& plan) {
@@ -28,7 +45,11 @@ void describe_variant(Json& json, const LayerPlan& plan) {
   if (!plan.autoscheduler.empty()) return;
   json["lanes"] = plan.target.lanes;
   json["parts"] = parts;
-  json["slab_bytes"] = plan.target.slab_bytes;
+  if (plan.winograd != nullptr) {
+    describe_winograd(json, plan);
+  } else {
+    json["slab_bytes"] = plan.target.slab_bytes;
+  }
 }
 
 }  // namespace

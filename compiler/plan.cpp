@@ -4,7 +4,9 @@
 #include <limits>
 #include <utility>
 
+#include "heap.h"
 #include "upconv/error.h"
+#include "winograd_plan.h"
 
 namespace upconv::compiler {
 
@@ -204,12 +206,13 @@ Index free_segments(const PlannedAxis& axis) {
 }
 
 const std::vector<std::string>& strategy_names() {
-  static const std::vector<std::string> names = {"wide", "combined"};
+  static const std::vector<std::string> names = {"wide", "combined", "winograd"};
   return names;
 }
 
 const char* LayerPlan::strategy() const {
   if (!autoscheduler.empty()) return autoscheduler.c_str();
+  if (winograd != nullptr) return "winograd";
   return channels() == output_size() ? "wide" : "combined";
 }
 
@@ -225,6 +228,7 @@ bool LayerPlan::is_fixed() const {
 }
 
 Index LayerPlan::taps() const {
+  if (winograd != nullptr) return winograd->points();
   Index taps = 1;
   for (const PlannedAxis& axis : axes) taps *= axis.phases.filter();
   return taps;
@@ -234,7 +238,12 @@ Index LayerPlan::scratch_bytes() const {
   constexpr Index kRowBytes = Index{8} * 4;  // generators::kSegmentColumns numbers
   Index rows = 0;
   for (const PlannedAxis& axis : axes) rows += axis.input ? 0 : free_segments(axis);
-  return rows * kRowBytes + heap_bytes;
+  Index bytes = rows * kRowBytes + heap_bytes;
+  if (winograd != nullptr) {
+    bytes += kHeapAlignment + (winograd->points_elements() + winograd->products_elements()) *
+                                  static_cast<Index>(element_bytes());
+  }
+  return bytes;
 }
 
 Index most_packed_bytes(const std::vector<LayerPlan>& variants) {
@@ -249,6 +258,12 @@ Index most_scratch_bytes(const std::vector<LayerPlan>& variants) {
   Index most = 0;
   for (const LayerPlan& plan : variants) most = std::max(most, plan.scratch_bytes());
   return most;
+}
+
+bool check_weights(const std::vector<LayerPlan>& variants) {
+  return std::any_of(variants.begin(), variants.end(), [](const LayerPlan& plan) {
+    return plan.winograd != nullptr && !plan.spec.embeds_weights();
+  });
 }
 
 LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanChoices& choices) {
@@ -267,8 +282,20 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanC
     plan_for_autoscheduler(plan, choices.autoscheduler);
   } else {
     const std::vector<TileRow> rows = choices.tile ? std::vector{*choices.tile} : target.tiles;
-    const std::vector<TileRow> blocks = choose_blocks(plan, rows, choices.strategy);
-    plan.parts = parts_of(blocks, target.lanes, plan.channels());
+    const auto with_strategy = [&](const std::string& strategy) {
+      LayerPlan direct = plan;
+      const std::vector<TileRow> blocks = choose_blocks(direct, rows, strategy);
+      direct.parts = parts_of(blocks, target.lanes, direct.channels());
+      return direct;
+    };
+    const bool asked = choices.strategy == "winograd";
+    if (asked || choices.strategy.empty()) {
+      const LayerPlan wide = with_strategy("wide");
+      plan = asked ? wide : with_strategy({});
+      plan_winograd(plan, wide, asked);
+    } else {
+      plan = with_strategy(choices.strategy);
+    }
   }
   Index at = 0;
   for (PlannedPart& part : plan.parts) {

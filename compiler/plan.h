@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,6 +53,8 @@ struct PlannedPart {
   Index bias_at = 0;
 };
 
+struct WinogradPlan;
+
 struct LayerPlan {
   LayerSpec spec;
   TargetInfo target;
@@ -61,6 +64,8 @@ struct LayerPlan {
   int slow_axis = 2;          ///< the axis that slabs cut
   /// Who schedules the layer in the place of schedules/layer_tiles.h; empty: no one.
   std::string autoscheduler = {};
+  /// Transforms (winograd_plan.h); null: none.
+  std::shared_ptr<const WinogradPlan> winograd = {};
   Index heap_bytes = 0;  ///< that its schedule keeps in scratch; known when it is compiled
 
   const char* strategy() const;
@@ -74,7 +79,7 @@ struct LayerPlan {
   Index scratch_bytes() const;
   /// All extents and the number of images are constants.
   bool is_fixed() const;
-  /// Packed taps, of all phases that are not combined.
+  /// Packed taps, of all phases that are not combined; with transforms, points in their place.
   Index taps() const;
 };
 
@@ -82,12 +87,15 @@ struct LayerPlan {
 Index most_packed_bytes(const std::vector<LayerPlan>& variants);
 Index most_scratch_bytes(const std::vector<LayerPlan>& variants);
 
+/// NAME_pack of one of the variants refuses weights that are not finite.
+bool check_weights(const std::vector<LayerPlan>& variants);
+
 /// Rows of the table of segments of an axis whose input is an argument: for every residue as many
 /// as a phase can have, some of them empty.
 Index free_segments(const PlannedAxis& axis);
 
-/// How the compiler's strategies are called: `wide`, as in the library, and `combined` (phases that
-/// become channels).
+/// How the compiler's strategies are called: `wide` and `winograd`, as in the library, and
+/// `combined` (phases that become channels).
 const std::vector<std::string>& strategy_names();
 
 /// What is decided by the user in the place of the compiler.

@@ -58,15 +58,22 @@ std::string fill(std::string text, const Texts& values) {
 Words::Words(std::string name, const LayerPlan& first, const LayerPlan& last)
     : name_(std::move(name)), macro_(upper(name_)), first_(first), last_(last) {}
 
-Texts Words::header_texts(const std::string& targets, bool chooses) const {
-  // The first two have others of these in them.
+Texts Words::header_texts(const std::string& targets, bool chooses, bool checks) const {
+  // The first four have others of these in them.
   return {{"no_isa_text", chooses ? R"(    case {N}_NO_ISA:
       return "{n}_run: the processor has none of the instruction sets {target}";
 )"
                                   : ""},
-          {"no_isa", chooses ? "  {N}_NO_ISA = 3 /* the processor has no instruction set of "
+          {"no_isa", chooses ? "  {N}_NO_ISA = 3, /* the processor has no instruction set of "
                                "{target} */\n"
                              : ""},
+          {"not_finite_text", checks ? R"(    case {N}_NOT_FINITE:
+      return "{n}_pack: a weight of a kernel is infinite or NaN, which transforms cannot take";
+)"
+                                     : ""},
+          {"not_finite", checks ? "  {N}_NOT_FINITE = 4 /* of {n}_pack: a weight is infinite or "
+                                  "NaN */\n"
+                                : ""},
           {"n", name_},
           {"N", macro_},
           {"version", UPCONV_VERSION},

@@ -40,8 +40,8 @@ class Words {
   std::string shape_defines() const;
   /// What every header says: {n} and {N} (the name), {version}, {target}, {x_shape}, {y_shape},
   /// {type}, {run}, and {no_isa}, {no_isa_text}, which are empty but where `chooses` among several
-  /// instruction sets.
-  Texts header_texts(const std::string& targets, bool chooses) const;
+  /// instruction sets, and {not_finite}, {not_finite_text}, but where NAME_pack `checks` weights.
+  Texts header_texts(const std::string& targets, bool chooses, bool checks) const;
   /// #define NAME_WHAT value
   std::string define(const std::string& what, Index value) const;
 

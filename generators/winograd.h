@@ -20,6 +20,34 @@ namespace upconv::generators {
 using internal::Rational;
 using internal::RationalMatrix;
 
+/// Row `row` of the matrix times the vector of which value(k) is element k. Zeros are left out,
+/// ones are not multiplied.
+template <typename Value>
+Halide::Expr matrix_row(const RationalMatrix& matrix, const Halide::Expr& row, Halide::Type type,
+                        Value value) {
+  std::vector<Halide::Expr> sums;
+  for (const auto& entries : matrix) {
+    Halide::Expr sum;
+    for (std::size_t k = 0; k < entries.size(); ++k) {
+      if (entries[k] == Rational(0)) continue;
+      const Halide::Expr element = value(Halide::Expr(static_cast<int>(k)));
+      if (!sum.defined()) {
+        sum = entries[k] == Rational(1)
+                  ? element
+                  : element * Halide::Internal::make_const(type, entries[k].value());
+      } else if (entries[k] == Rational(1)) {
+        sum = sum + element;
+      } else if (entries[k] == Rational(-1)) {
+        sum = sum - element;
+      } else {
+        sum = sum + element * Halide::Internal::make_const(type, entries[k].value());
+      }
+    }
+    sums.push_back(sum);
+  }
+  return sums.size() == 1 ? sums[0] : Halide::mux(row, sums);
+}
+
 /// Run-time values of one call; offsets and steps in elements.
 struct TransformInputs {
   Halide::Func out;         ///< (e): output elements; the algorithm defines it
@@ -56,10 +84,10 @@ struct Transform {
       const Expr at = in.pixel_in(p) + at_u * in.in_u + k * in.in_v + channel(b) + l;
       return in.in(unsafe_promise_clamped(at, 0, in.in_extent - 1));
     };
-    along_u(l, i, k, b, p) = each_row(matrix_u, i, in.type, input);
+    along_u(l, i, k, b, p) = matrix_row(matrix_u, i, in.type, input);
 
     const Expr lane = t[0], at_u = t[1], at_v = t[2], block = t[3], pixel = t[4];
-    const Expr value = each_row(matrix_v, at_v, in.type, [&](const Expr& from) {
+    const Expr value = matrix_row(matrix_v, at_v, in.type, [&](const Expr& from) {
       return along_u(lane, at_u, from, block, pixel);
     });
     const Expr c = channel(block) + lane;
@@ -70,34 +98,6 @@ struct Transform {
 
  private:
   static int rows(const RationalMatrix& matrix) { return static_cast<int>(matrix.size()); }
-
-  /// Row `row` of the matrix times the vector of which value(k) is element k. Zeros are left out,
-  /// ones are not multiplied.
-  template <typename Value>
-  static Halide::Expr each_row(const RationalMatrix& matrix, const Halide::Expr& row,
-                               Halide::Type type, Value value) {
-    std::vector<Halide::Expr> sums;
-    for (const auto& entries : matrix) {
-      Halide::Expr sum;
-      for (std::size_t k = 0; k < entries.size(); ++k) {
-        if (entries[k] == Rational(0)) continue;
-        const Halide::Expr element = value(Halide::Expr(static_cast<int>(k)));
-        if (!sum.defined()) {
-          sum = entries[k] == Rational(1)
-                    ? element
-                    : element * Halide::Internal::make_const(type, entries[k].value());
-        } else if (entries[k] == Rational(1)) {
-          sum = sum + element;
-        } else if (entries[k] == Rational(-1)) {
-          sum = sum - element;
-        } else {
-          sum = sum + element * Halide::Internal::make_const(type, entries[k].value());
-        }
-      }
-      sums.push_back(sum);
-    }
-    return sums.size() == 1 ? sums[0] : Halide::mux(row, sums);
-  }
 };
 
 }  // namespace upconv::generators

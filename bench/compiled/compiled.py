@@ -4,8 +4,8 @@
     compiled.py --binaries build/bin --output FOLDER [--only NAME]... [--isa NAME]...
 
 Every layer is checked against the definition and timed in turns with the library on the same
-instruction set: with direct sums, which compiled layers have, and with the library's default,
-which may choose fast algorithms. FOLDER gets compiled.json and compiled.md. A run that was stopped
+instruction set and arithmetic: with direct sums, and with the default, for which both may choose
+fast algorithms. FOLDER gets compiled.json and compiled.md. A run that was stopped
 goes on where it was; another FOLDER begins anew.
 """
 
@@ -77,15 +77,16 @@ def markdown(result):
         rows = []
         for name, found in layers.items():
             if "refused" in found:
-                rows.append([f"`{name}`", found["refused"], *["-"] * 6])
+                rows.append([f"`{name}`", found["refused"], *["-"] * 7])
                 continue
-            row = [f"`{name}`", digits(found["direct"]["compiled"])]
+            row = [f"`{name}`"]
             for arithmetic in ARITHMETICS:
                 one = found[arithmetic]
-                row += [digits(one["library"]), one["strategy"], f"{ratio(one):.2f}"]
+                row += [digits(one["compiled"]), digits(one["library"]), one["strategy"],
+                        f"{ratio(one):.2f}"]
             rows.append(row)
-        head = ["layer", "compiled", "library, direct", "strategy", "library / compiled",
-                "library, fast", "strategy", "library / compiled"]
+        head = ["layer", "compiled, direct", "library, direct", "strategy", "library / compiled",
+                "compiled, fast", "library, fast", "strategy", "library / compiled"]
         lines = []
         for arithmetic in ARITHMETICS:
             ratios = [ratio(v[arithmetic]) for v in layers.values() if "refused" not in v]

@@ -1,0 +1,284 @@
+#include "winograd_leaves.h"
+
+#include <string>
+#include <utility>
+
+#include "finish.h"
+#include "pack_layer.h"
+#include "winograd_layer.h"
+#include "winograd_tiles.h"
+
+namespace upconv::compiler {
+
+namespace {
+
+using generators::TileTransform;
+using Halide::Buffer;
+using Halide::Expr;
+using Halide::Func;
+using Halide::ImageParam;
+using Halide::Param;
+using Halide::TailStrategy;
+using Halide::Var;
+
+constexpr int kMostIndex = 2147483646;
+
+class Leaves {
+ public:
+  Leaves(Halide::Module& module, const LayerPlan& plan, const Buffer<void>& constant)
+      : module_(module),
+        plan_(plan),
+        winograd_(*plan.winograd),
+        constant_(constant),
+        type_(plan.spec.dtype() == DType::kFloat32 ? Halide::Float(32) : Halide::Float(64)) {}
+
+  ClassLeaves for_class(const TileClass& of) const {
+    ClassLeaves leaves;
+    if (of.all(&TileAxis::some_inputs_exist)) leaves.input = input(of, false);
+    if (!of.all(&TileAxis::inputs_exist)) leaves.input_at_edge = input(of, true);
+    const bool inside = of.all(&TileAxis::some_outputs_exist);
+    const bool edges = !of.all(&TileAxis::outputs_exist);
+    for (const PlannedPart& part : plan_.parts) {
+      if (has_few_channels(plan_, part)) {
+        if (inside) leaves.few = output(of, false, part.channels);
+        if (edges) leaves.few_at_edge = output(of, true, part.channels);
+      } else {
+        if (inside && !leaves.output) leaves.output = output(of, false, 0);
+        if (edges && !leaves.output_at_edge) leaves.output_at_edge = output(of, true, 0);
+      }
+    }
+    return leaves;
+  }
+
+  std::map<int, Leaf> for_part(const PlannedPart& part) const {
+    std::map<int, Leaf> leaves;
+    for (const int height : part.tile.heights) leaves.emplace(height, product(part, height));
+    return leaves;
+  }
+
+  Leaf pack_weights(const PlannedPart& part) const {
+    ImageParam kernel = elements("kernel");
+    std::array<generators::WeightAxis, 3> axes;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      axes[axis] = weight_axis(plan_.axes[axis].phases, winograd_.axes[axis]);
+    }
+    generators::PointWeights weights(
+        kernel, axes, input_size(), static_cast<int>(plan_.output_size()), part.first_channel,
+        part.block_channels, part.channels < part.block_channels, type_);
+    schedules::schedule_point_weights(weights, plan_.target.lanes);
+    const auto buffer = weights.packed.output_buffer();
+    int step = part.block_channels;
+    buffer.dim(0).set_bounds(0, step);
+    const int extents[] = {input_size(), static_cast<int>(winograd_.axes[2].points),
+                           static_cast<int>(winograd_.axes[1].points),
+                           static_cast<int>(winograd_.axes[0].points), part.blocks};
+    for (int n = 1; n <= 5; ++n) {
+      buffer.dim(n).set_bounds(0, extents[n - 1]).set_stride(step);
+      step *= extents[n - 1];
+    }
+    return Leaf(module_, name("pack", part.first_channel), weights.packed, {kernel}, {});
+  }
+
+  Leaf pack_bias(const PlannedPart& part) const {
+    ImageParam bias = elements("bias");
+    Var i("i");
+    generators::PackInputs in{.input_size = input_size(),
+                              .output_size = static_cast<int>(plan_.output_size()),
+                              .first_channel = part.first_channel,
+                              .block_channels = part.block_channels,
+                              .blocks = part.blocks,
+                              .type = type_};
+    if (plan_.spec.checked.options.use_bias) in.bias(i) = bias(i);
+    Func start = generators::packed_bias(in);
+    start.output_buffer().dim(0).set_bounds(0, part.block_channels);
+    start.output_buffer().dim(1).set_bounds(0, part.blocks).set_stride(part.block_channels);
+    return Leaf(module_, name("pack_bias", part.first_channel), start, {bias}, {});
+  }
+
+ private:
+  int input_size() const { return static_cast<int>(plan_.input_size()); }
+  std::string name(const std::string& what, Index number) const {
+    return plan_.spec.name + "_" + what + "_" + std::to_string(number);
+  }
+  static Expr inside(const Expr& at) { return Halide::unsafe_promise_clamped(at, 0, kMostIndex); }
+
+  /// Elements that start at 0, as a pointer is.
+  ImageParam elements(const char* name) const {
+    ImageParam param(type_, 1, name);
+    param.dim(0).set_min(0).set_extent(kMostIndex + 1).set_stride(1);
+    return param;
+  }
+  /// Weights and biases in packed order.
+  Func values(const ImageParam& packed) const {
+    Var i("i");
+    Func f("values");
+    if (constant_.defined()) {
+      f(i) = Halide::Internal::Call::make(constant_, {i});
+    } else {
+      f(i) = packed(i);
+    }
+    return f;
+  }
+  /// Steps from one element of x to the next along w, h and d.
+  std::array<int, 3> x_steps() const {
+    const int w = input_size(), h = w * static_cast<int>(*plan_.axes[2].input);
+    return {w, h, h * static_cast<int>(*plan_.axes[1].input)};
+  }
+  /// Elements from one point to the next, of points or of products.
+  int point_step(Index pitch) const { return static_cast<int>(winograd_.tile_rows * pitch); }
+
+  Leaf input(const TileClass& of, bool at_edge) const {
+    ImageParam x = elements("x");
+    Param<int> first_d("first_d"), first_h("first_h"), first_w("first_w");
+    Var c("c"), w("w"), h("h"), d("d");
+    const std::array<int, 3> steps = x_steps();  // w, h, d
+    const std::array<Expr, 3> first = {first_w, first_h, first_d}, at = {w, h, d};
+    std::array<generators::RationalMatrix, 3> matrices;  // d, h, w
+    std::array<int, 3> extents;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      extents[axis] = of.axes[axis].points();
+      matrices[axis] = internal::toom_cook(extents[axis], 1).input;
+    }
+    Expr from = c, exists = Halide::Internal::const_true();
+    for (std::size_t n = 0; n < 3; ++n) {
+      const TileAxis& axis = of.axes[2 - n];
+      Expr index = at[n] * static_cast<int>(axis.step);
+      if (at_edge) {
+        index = index + first[n];
+        if (!axis.inputs_exist) {
+          const int extent = static_cast<int>(*plan_.axes[2 - n].input);
+          exists = exists && index >= 0 && index < extent;
+          index = Halide::clamp(index, 0, extent - 1);
+        }
+      }
+      from = from + index * steps[n];
+    }
+    Func tile("tile");
+    // The bound of what is read, here and below, or Halide's own would overflow.
+    int last = input_size() - 1;
+    for (std::size_t n = 0; n < 3; ++n) {
+      const TileAxis& axis = of.axes[2 - n];
+      const Index reach = (axis.points() - 1) * axis.step;
+      last += static_cast<int>(at_edge ? *plan_.axes[2 - n].input - 1 : reach) * steps[n];
+    }
+    const Expr value = x(Halide::unsafe_promise_clamped(from, 0, last));
+    tile(c, w, h, d) =
+        at_edge ? Halide::select(exists, value, Halide::Internal::make_const(type_, 0)) : value;
+    TileTransform transform(tile, matrices, type_, [](const Expr& v, const Expr&) { return v; });
+    schedules::schedule_tile_transform(transform, plan_.target.lanes, at_edge ? tile : Func(),
+                                       extents, false, TailStrategy::ShiftInwards);
+    const auto buffer = transform.out.output_buffer();
+    buffer.dim(0).set_bounds(0, input_size());
+    int step = point_step(winograd_.pitch);
+    for (int n = 0; n < 3; ++n) {
+      const int extent = extents[static_cast<std::size_t>(2 - n)];
+      buffer.dim(n + 1).set_bounds(0, extent).set_stride(step);
+      step *= extent;
+    }
+    std::vector<Param<int>> integers;
+    if (at_edge) integers = {first_d, first_h, first_w};
+    return Leaf(module_, plan_.spec.name + "_input", transform.out, {x}, integers);
+  }
+
+  Leaf product(const PlannedPart& part, int height) const {
+    ImageParam packed = elements("packed"), points = elements("points");
+    Param<int> weights_at("weights_at"), tiles("tiles");
+    Var c("c"), t("t"), ci("ci");
+    Func in("in"), weights("weights");
+    const Func all = values(packed);
+    in(ci, t) = points(Halide::unsafe_promise_clamped(t * static_cast<int>(winograd_.pitch) + ci, 0,
+                                                      point_step(winograd_.pitch) - 1));
+    weights(c, ci) = all(inside(weights_at + ci * part.block_channels + c));
+    const bool fused = plan_.target.halide.arch != Halide::Target::X86 ||
+                       plan_.target.halide.has_feature(Halide::Target::FMA);
+    generators::PointProduct product(in, weights, input_size(), fused, type_);
+    schedules::schedule_point_product(product, {.lanes = plan_.target.lanes,
+                                                .vectors = part.tile.vectors,
+                                                .pixels = height,
+                                                .unroll = part.tile.unroll});
+    const auto buffer = product.products.output_buffer();
+    buffer.dim(0).set_bounds(0, part.block_channels);
+    buffer.dim(1)
+        .set_bounds(0, tiles * height)
+        .set_stride(static_cast<int>(winograd_.group_channels));
+    return Leaf(module_, name("product", part.first_channel), product.products, {packed, points},
+                {weights_at, tiles});
+  }
+
+  /// @param few channels, fewer than a vector has; 0: an argument
+  Leaf output(const TileClass& of, bool at_edge, int few) const {
+    ImageParam packed = elements("packed"), products = elements("products");
+    Param<int> bias_at("bias_at"), channels("channels");
+    Param<int> low_d("low_d"), low_h("low_h"), low_w("low_w");
+    Param<int> count_d("count_d"), count_h("count_h"), count_w("count_w");
+    Var c("c"), w("w"), h("h"), d("d");
+    std::array<generators::RationalMatrix, 3> matrices;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      const internal::AxisTransform& transform = of.axes[axis].grid.transform;
+      matrices[axis] = internal::toom_cook(transform.outputs, transform.taps).output;
+    }
+    const int point = point_step(winograd_.group_channels);
+    Func sums("sums");
+    sums(c, w, h, d) = products(Halide::unsafe_promise_clamped(
+        c + ((d * of.axes[1].points() + h) * of.axes[2].points() + w) * point, 0,
+        of.points() * point - 1));
+    const Func all = values(packed);
+    const Activation& activation = plan_.spec.checked.options.activation_fn;
+    TileTransform transform(sums, matrices, type_, [&](const Expr& v, const Expr& channel) {
+      return finish(activation, v + all(inside(bias_at + channel)));
+    });
+    const bool long_finish = !activation.is_clamp() && activation.kind() != ActivationKind::kLinear;
+    schedules::schedule_tile_transform(
+        transform, plan_.target.lanes, Func(), {}, at_edge || long_finish,
+        few > 0 ? TailStrategy::Predicate : TailStrategy::ShiftInwards);
+    const auto buffer = transform.out.output_buffer();
+    buffer.dim(0).set_bounds(0, few > 0 ? Expr(few) : Expr(channels));
+    const std::array<Expr, 3> low = {low_w, low_h, low_d}, count = {count_w, count_h, count_d};
+    int y_step = static_cast<int>(plan_.output_size());
+    for (int n = 0; n < 3; ++n) {
+      const auto index = static_cast<std::size_t>(n);
+      const TileAxis& axis = of.axes[2 - index];
+      const bool whole = !at_edge || axis.outputs_exist;
+      // With one output per tile there is no step, and the product may not fit.
+      const int step = axis.outputs() > 1 ? y_step * static_cast<int>(axis.output_step) : y_step;
+      buffer.dim(n + 1)
+          .set_bounds(whole ? 0 : low[index], whole ? axis.outputs() : count[index])
+          .set_stride(step);
+      y_step *= static_cast<int>(plan_.axes[2 - index].window.output);
+    }
+    std::vector<Param<int>> integers = {bias_at};
+    if (few == 0) integers.push_back(channels);
+    if (at_edge) {
+      integers.insert(integers.end(), {low_d, low_h, low_w, count_d, count_h, count_w});
+    }
+    return Leaf(module_, plan_.spec.name + "_output", transform.out, {packed, products}, integers);
+  }
+
+  Halide::Module& module_;
+  const LayerPlan& plan_;
+  const WinogradPlan& winograd_;
+  const Buffer<void>& constant_;
+  Halide::Type type_;
+};
+
+}  // namespace
+
+bool has_few_channels(const LayerPlan& plan, const PlannedPart& part) {
+  return part.channels < plan.target.lanes;
+}
+
+WinogradLeaves add_winograd_leaves(Halide::Module& module, const LayerPlan& plan,
+                                   const Buffer<void>& packed) {
+  const Leaves make(module, plan, packed);
+  WinogradLeaves leaves;
+  for (const TileClass& of : plan.winograd->classes) leaves.classes.push_back(make.for_class(of));
+  for (const PlannedPart& part : plan.parts) {
+    leaves.products.push_back(make.for_part(part));
+    if (plan.spec.embeds_weights()) continue;
+    leaves.pack_weights.push_back(make.pack_weights(part));
+    leaves.pack_bias.push_back(make.pack_bias(part));
+  }
+  return leaves;
+}
+
+}  // namespace upconv::compiler

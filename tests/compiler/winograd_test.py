@@ -1,0 +1,219 @@
+"""Layers that upconvc compiles with transforms: within what fast arithmetic promises, on every
+instruction set of this machine, with constant weights and packed ones.
+
+    python3 tests/compiler/winograd_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]
+"""
+
+import json
+
+import numpy as np
+
+from support import FLAGS, LOAD, SEED, CompilerTest, Tools, main, reference, run, runnable_isas
+
+CASES = 9
+# docs/accuracy.md: root mean square errors stay below 4 times those of direct sums; those of a few
+# thousand values scatter around that.
+MOST_GROWTH = 5
+BASE = {"rank": 2, "input_size": 32, "output_size": 24, "filter_shape": [4, 4], "strides": [2, 2],
+        "padding": "same", "name": "layer"}
+
+
+def root_mean_square(values):
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+
+
+class WinogradTest(CompilerTest):
+    def write_layer(self, config, kernel=None, bias=None):
+        super().write_layer({"arithmetic": "fast", **config}, kernel, bias)
+
+    def manifest(self, target):
+        return json.loads((self.folder / "out" / target / "share/decoder.json").read_text())
+
+    def assert_same_as_library(self, config, x, kernel, bias, y, isa):
+        """Near the definition, and as near as transforms must be beside direct sums."""
+        self.assertEqual(self.manifest(isa)["strategy"], "winograd")
+        self.assertIsNone(reference.difference(config, x, kernel, bias, y, exact=False))
+        np.save(self.folder / "x.npy", x)
+        (self.folder / "direct.json").write_text(json.dumps(dict(config, arithmetic="direct")))
+        self.check(Tools.upconv, "apply", "--config", "direct.json", "--weights", "w.npz", "--input",
+                   "x.npy", "--output", "y.npy", "--isa", isa)
+        want = reference.conv_transpose(config, x, kernel, bias)
+        direct = root_mean_square(np.load(self.folder / "y.npy") - want)
+        if y.size >= 1000 and direct > 0:  # else it is an error of a few values
+            self.assertLess(root_mean_square(y - want), MOST_GROWTH * direct)
+
+    def check_winograd(self, random, config, shape, isa, constant, known=None):
+        x, kernel, bias = self.write_case(random, config, shape)
+        known = known or [str(n) for n in shape[:-1]]
+        self.compile_layer(*(["--weights", "w.npz"] if constant else []), "--strategy", "winograd",
+                           "--input-shape", ",".join([*known, str(shape[-1])]), targets=[isa])
+        y_shape = reference.conv_transpose(config, x, kernel, bias).shape
+        free = [n for n, word in zip(shape, known) if word == "?"]
+        self.build(f"out/{isa}", config, x, y_shape, constant, free)
+        self.check("./main")
+        y = np.fromfile(self.folder / "y.raw", x.dtype).reshape(y_shape)
+        self.assert_same_as_library(config, x, kernel, bias, y, isa)
+
+
+class Values(WinogradTest):
+    @staticmethod
+    def random_layer(random):
+        """A layer that has transforms: all phases have taps, none more than 4, one more than 1."""
+        def pick(*values):
+            return values[random.integers(len(values))]
+
+        rank = pick(1, 2, 2, 2, 3)
+        strides = [pick(1, 2, 2, 3) for _ in range(rank)]
+        filters = [int(random.integers(s, (4 if rank < 3 else 3) * s + 1)) for s in strides]
+        axis = int(random.integers(rank))
+        filters[axis] = max(filters[axis], strides[axis] + 1)
+        # Those with which every phase has a tap.
+        dilations = [pick(1, 1, *(d for d in (2, 3) if np.gcd(s, d) == 1)) for s in strides]
+        extents = [int(n) for n in random.integers(1, 20 if rank < 3 else 7, rank)]
+        config = {"rank": rank, "input_size": pick(16, 21, 33), "name": "layer",
+                  "output_size": pick(1, 3, 8, 17, 33, 100), "filter_shape": filters,
+                  "strides": strides, "dilations": [int(d) for d in dilations]}
+        padding = pick("valid", "same", None)
+        if padding is None:
+            padding = []
+            for i, k, s, d in zip(extents, filters, strides, config["dilations"]):
+                full = (i - 1) * s + (k - 1) * d + 1
+                pair = [int(n) for n in random.integers(-2, (k - 1) * d + 1, 2)]
+                padding.append(pair if sum(pair) < full else [0, 0])
+        config["padding"] = padding
+        activation = pick(None, "relu", "tanh", {"name": "leaky_relu", "alpha": 0.1},
+                          {"name": "clamp", "min": -0.5, "max": 0.75})
+        if activation is not None:
+            config["activation"] = activation
+        if random.random() < 0.3:
+            config["dtype"] = "float64"
+        if random.random() < 0.2:
+            config["use_bias"] = False
+        return config, (int(random.integers(1, 4)), *extents, config["input_size"])
+
+    def test_random_layers(self):
+        isas = runnable_isas()
+        for case in range(CASES):
+            random = np.random.default_rng([SEED, 77, case])
+            config, shape = self.random_layer(random)
+            isa, constant = isas[case % len(isas)], bool(case // len(isas) & 1)
+            with self.subTest(case=case, isa=isa, constant=constant, config=config, shape=shape):
+                self.check_winograd(random, config, shape, isa, constant)
+
+    def test_edges(self):
+        """One input, windows that begin before the result and end after it, a crop, and rounds."""
+        layers = [
+            (dict(BASE), (1, 1, 1, 32)),
+            (dict(BASE, padding=[[-3, -2], [-1, -4]]), (1, 3, 2, 32)),
+            (dict(BASE, padding=[[5, 3], [4, 1]], output_padding=[1, 1]), (2, 9, 8, 32)),
+            (dict(BASE, filter_shape=[5, 5], dilations=[3, 1], output_size=40), (1, 7, 11, 32)),
+            (dict(BASE, filter_shape=[3, 3], strides=[1, 1], output_size=72, activation="gelu"),
+             (3, 21, 34, 32)),
+        ]
+        isas = runnable_isas()
+        for case, (config, shape) in enumerate(layers):
+            for constant in (False, True):
+                with self.subTest(case=case, constant=constant):
+                    self.check_winograd(np.random.default_rng([SEED, 78, case]), config, shape,
+                                        isas[(case + constant) % len(isas)], constant)
+
+    def test_images_may_be_an_argument(self):
+        shape = (5, 6, 7, 32)
+        for isa in runnable_isas():
+            with self.subTest(isa=isa):
+                self.check_winograd(np.random.default_rng(SEED), BASE, shape, isa, False,
+                                    ["?", "6", "7"])
+
+
+class Choice(WinogradTest):
+    def test_choice(self):
+        """By default where the library takes it and extents are known; the manifest says its sizes."""
+        config = dict(BASE, input_size=64, output_size=64, filter_shape=[3, 3], strides=[1, 1])
+        for more, shape, want in (({}, "1,56,56,64", "winograd"), ({}, "?,56,56,64", "winograd"),
+                                  ({}, "1,?,56,64", "wide"),
+                                  ({"arithmetic": "direct"}, "1,56,56,64", "wide"),
+                                  ({"filter_shape": [1, 1]}, "1,56,56,64", "wide")):
+            with self.subTest(more=more, shape=shape):
+                self.write_layer(dict(config, **more))
+                self.compile_layer("--input-shape", shape, targets=["avx2"])
+                manifest = self.manifest("avx2")
+                self.assertEqual(manifest["strategy"], want)
+                if want != "winograd":
+                    continue
+                for axis in manifest["transforms"]:
+                    self.assertEqual([transform["taps"] for transform in axis], [3])
+                self.assertGreater(manifest["round_tiles"], 0)
+                self.assertEqual(manifest["group_channels"] % manifest["lanes"], 0)
+
+    def test_every_target_compiles(self):
+        self.write_layer(BASE)
+        targets = ["sse41", "avx2+avx512", "neon", "armv7", "wasm"]
+        self.compile_layer("--strategy", "winograd", "--input-shape", "1,8,8,32", targets=targets)
+        self.assertEqual(self.manifest("neon")["strategy"], "winograd")
+
+    def test_refused(self):
+        self.write_layer(BASE)
+        layers = (({"arithmetic": "direct"}, "1,8,8,32", "arithmetic is direct"),
+                  ({}, "1,?,8,32", "an argument of the call"),
+                  ({"input_size": 8}, "1,8,8,8", "8 input channels"),
+                  ({"filter_shape": [2, 2]}, "1,8,8,32", "no transform fits"))
+        for more, shape, words in layers:
+            with self.subTest(words=words):
+                self.write_layer(dict(BASE, **more))
+                result = run(Tools.upconvc, "layer.json", "--target", "sse41", "--name", "decoder",
+                             "-o", "out", "--strategy", "winograd", "--input-shape", shape,
+                             cwd=self.folder)
+                self.assertEqual(result.returncode, 2, result)
+                self.assertIn(words, result.stderr)
+                self.assertIn("--strategy winograd takes", result.stderr)
+
+
+class NotFinite(WinogradTest):
+    """Weights that are not finite would reach outputs that do not see them."""
+
+    def write_infinite(self):
+        random = np.random.default_rng(SEED)
+        x, kernel, bias = self.write_case(random, BASE, (1, 6, 6, 32))
+        kernel[3, 3, 31, 23] = np.inf
+        self.write_layer(BASE, kernel, bias)
+        kernel.tofile(self.folder / "kernel.raw")
+
+    def test_constant(self):
+        """They are summed directly, or refused where transforms are asked for."""
+        self.write_infinite()
+        arguments = ["layer.json", "--weights", "w.npz", "--target", "sse41", "--name", "decoder",
+                     "-o", "out", "--input-shape", "1,64,64,32"]
+        self.check(Tools.upconvc, *arguments)
+        self.assertEqual(self.manifest("sse41")["strategy"], "wide")
+        result = run(Tools.upconvc, *arguments, "--strategy", "winograd", cwd=self.folder)
+        self.assertEqual(result.returncode, 2, result)
+        self.assertIn("a weight is not finite", result.stderr)
+
+    def test_packed(self):
+        """NAME_pack says so, in words, too; so does the C++ class."""
+        self.write_infinite()
+        self.compile_layer("--strategy", "winograd", "--input-shape", "1,6,6,32")
+        kernel = f'load("kernel.raw", {4 * 4 * 32 * 24 * 4})'
+        (self.folder / "main.cpp").write_text(LOAD.replace("static void", "static inline void") + f"""
+#include "decoder.hpp"
+int main() {{
+  const float *kernel = static_cast<float *>({kernel});
+  const float bias[24] = {{0}};
+  void *packed = malloc(DECODER_PACKED_BYTES);
+  const int32_t status = decoder_pack(kernel, bias, static_cast<float *>(packed));
+  if (status != DECODER_NOT_FINITE) return 1;
+  try {{
+    const decoder::Layer layer(kernel, bias);
+  }} catch (const std::invalid_argument &error) {{
+    return strcmp(error.what(), decoder_error_text(status)) == 0 ? 0 : 2;
+  }}
+  return 3;
+}}
+""")
+        self.check(Tools.cxx, "-std=c++17", *FLAGS, "main.cpp", "-Iout/sse41/include",
+                   "-Lout/sse41/lib", "-ldecoder", "-o", "main")
+        self.check("./main")
+
+
+if __name__ == "__main__":
+    main()
