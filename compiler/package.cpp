@@ -29,6 +29,7 @@ void describe_variant(Json& json, const LayerPlan& plan) {
   json["lanes"] = plan.target.lanes;
   json["parts"] = parts;
   json["slab_bytes"] = plan.target.slab_bytes;
+  json["piece_inputs"] = plan.piece_inputs;
 }
 
 }  // namespace

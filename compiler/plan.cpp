@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "pieces.h"
+#include "tables.h"
 #include "upconv/error.h"
 
 namespace upconv::compiler {
@@ -197,12 +199,6 @@ void check_limits(const LayerPlan& plan) {
 
 }  // namespace
 
-Index free_segments(const PlannedAxis& axis) {
-  // Two ends for every tap cut the outputs of a phase; the window's first and last block, too.
-  const Index parts = axis.combined > 1 ? 3 : 1;
-  return parts * axis.phases.stride() * (2 * axis.phases.with_taps().front().taps + 1);
-}
-
 const std::vector<std::string>& strategy_names() {
   static const std::vector<std::string> names = {"wide", "combined"};
   return names;
@@ -232,9 +228,7 @@ Index LayerPlan::taps() const {
 
 Index LayerPlan::scratch_bytes() const {
   constexpr Index kRowBytes = Index{8} * 4;  // generators::kSegmentColumns numbers
-  Index rows = 0;
-  for (const PlannedAxis& axis : axes) rows += axis.input ? 0 : free_segments(axis);
-  return rows * kRowBytes + heap_bytes;
+  return table_rows(*this) * kRowBytes + heap_bytes;
 }
 
 Index most_packed_bytes(const std::vector<LayerPlan>& variants) {
@@ -269,6 +263,7 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanC
     const std::vector<TileRow> rows = choices.tile ? std::vector{*choices.tile} : target.tiles;
     const std::vector<TileRow> blocks = choose_blocks(plan, rows, choices.strategy);
     plan.parts = parts_of(blocks, target.lanes, plan.channels());
+    if (plan.channels() == plan.output_size()) plan.piece_inputs = piece_inputs(plan);
   }
   Index at = 0;
   for (PlannedPart& part : plan.parts) {
