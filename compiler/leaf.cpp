@@ -15,8 +15,8 @@ using Halide::Expr;
 std::string pointer_name(const std::string& buffer) { return buffer + ".pointer"; }
 
 /// `let x = host of x.buffer` at the head of a lowered body becomes `let x = x.pointer`. Of all
-/// else that a buffer has, ends of loops may ask for the bounds and the stride: those that
-/// elements() sets.
+/// else that a buffer has, ends of loops may ask for the least index and the stride: those that
+/// elements() sets. What is required of its extent is for checks that are not made.
 Stmt take_pointers(const Stmt& body, const std::vector<std::string>& buffers) {
   const LetStmt* const let = body.as<LetStmt>();
   if (let == nullptr) return body;
@@ -27,7 +27,9 @@ Stmt take_pointers(const Stmt& body, const std::vector<std::string>& buffers) {
     }
     if (let->name == buffer + ".min.0") value = 0;
     if (let->name == buffer + ".stride.0") value = 1;
-    if (let->name == buffer + ".extent.0") value = 2147483647;
+    if (let->name == buffer + ".extent.0" || let->name == buffer + ".extent.0.required") {
+      return take_pointers(let->body, buffers);
+    }
   }
   return LetStmt::make(let->name, value, take_pointers(let->body, buffers));
 }

@@ -92,6 +92,16 @@ class Layers(CompilerTest):
                     text = next(self.folder.glob("out/*/share/decoder.json")).read_text()
                     self.assertGreater(json.loads(text)["piece_inputs"], 0)
 
+    def test_extent_of_x_is_not_asked_for(self):
+        """One image of the first layer of HiFi-GAN: Halide computes what it takes to be required of
+        x, which no one checks, and which overflows."""
+        config = {"rank": 1, "filter_shape": [16], "strides": [8], "padding": [[4, 4]],
+                  "input_size": 512, "output_size": 64, "name": "layer"}
+        self.check_case(np.random.default_rng([SEED, 2]), config, (64,), runnable_isas()[0], False,
+                        True)
+        text = next(self.folder.glob("out/*/share/decoder.json")).read_text()
+        self.assertEqual(json.loads(text)["images"], 1)
+
     def test_nothing_outside_x_is_multiplied(self):
         """Infinite weights of taps that fall outside the input make no NaN."""
         config = dict(BASE, filter_shape=[5, 5], output_size=16)
