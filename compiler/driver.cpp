@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "heap.h"
+#include "tables.h"
 #include "whole_layer.h"
 
 namespace upconv::compiler {
@@ -179,11 +180,14 @@ class Driver {
     if (!plan_.autoscheduler.empty()) return call_schedule();
     Values values;
     const int slow = plan_.slow_axis;
-    Expr row = static_cast<int>(plan_.input_size() * static_cast<Index>(plan_.element_bytes()));
+    const Index pixel_bytes = plan_.input_size() * static_cast<Index>(plan_.element_bytes());
+    // In pieces, x of a slab is what weights are read for, not what is read again at once.
+    const Index slab = plan_.in_pieces() ? std::min(kPieceSlabPixels * pixel_bytes, kMostElements)
+                                         : Index{plan_.target.slab_bytes};
+    Expr row = static_cast<int>(pixel_bytes);
     for (int axis = slow + 1; axis < 3; ++axis) row = row * input(axis);
-    const int slab = plan_.target.slab_bytes;
     const Expr row_bytes = values.add("row_bytes", Halide::max(row, 1));
-    const Expr rows = values.add("rows", Halide::max(slab / row_bytes, 1));
+    const Expr rows = values.add("rows", Halide::max(static_cast<int>(slab) / row_bytes, 1));
     const Expr whole = values.add("whole", rows >= input(slow));
     const Expr together = values.add(
         "together", select(whole, Halide::max(rows / Halide::max(input(slow), 1), 1), 1));
@@ -193,25 +197,62 @@ class Driver {
     const Expr step = values.add("step", select(whole, Halide::max(end - first, 1), rows));
 
     const Expr n = integer("slab_n") * together, q = first + integer("slab_q") * step;
-    std::vector<Expr> integers = {n, Halide::min(n + together, images()), q,
-                                  Halide::min(q + step, end)};
+    const std::vector<Expr> slab_integers = {n, Halide::min(n + together, images()), q,
+                                             Halide::min(q + step, end)};
+    std::vector<Stmt> parts;
+    for (std::size_t n_part = 0; n_part < plan_.parts.size(); ++n_part) {
+      parts.push_back(walk_part(n_part, slab_integers));
+    }
+    const Stmt slabs = loop("slab_n", (images() + together - 1) / together,
+                            loop("slab_q", (end - first + step - 1) / step, Block::make(parts)));
+    std::vector<Stmt> all = make_tables();
+    if (pipelines_.start) all.push_back(pass(*pipelines_.start));
+    all.push_back(values.around(slabs));
+    if (pipelines_.finish) all.push_back(pass(*pipelines_.finish));
+    return Block::make(all);
+  }
+
+  /// All blocks of a part, one after the other, so that the weights of a block stay in cache: of
+  /// each all phases, for the same reason, and of a phase all boxes; or in pieces, all taps.
+  Stmt walk_part(std::size_t part, const std::vector<Expr>& slab) const {
+    std::vector<Expr> integers = slab;
+    integers.push_back(integer("block"));
+    std::vector<std::pair<std::string, Expr>> phases, rows;
+    for (int axis = 0; axis < 3; ++axis) {
+      const std::string name = kAxisNames[static_cast<std::size_t>(axis)];
+      const TableShape shape = table_shape(plan_, axis);
+      phases.emplace_back(name + "_phase", shape.phases);
+      rows.emplace_back(name + "_row", shape.rows);
+      integers.push_back(integer(name + "_phase") * shape.rows + integer(name + "_row"));
+    }
+    integers.push_back(integer("piece") * plan_.piece_inputs);
     for (int axis = 0; axis < 3; ++axis) {
       if (plan_.axes[static_cast<std::size_t>(axis)].input) continue;
       integers.push_back(input(axis));
       integers.push_back(output(axis));
     }
-    std::vector<Stmt> calls;
-    const Expr none = make_zero(Halide::Handle());
-    for (const Leaf& part : pipelines_.parts) {
-      calls.push_back(part.call({plan_.spec.embeds_weights() ? none : pointer("packed"),
-                                 pointer("x"), pointer("scratch"), pointer("y")},
-                                integers));
+    const int pieces =
+        plan_.in_pieces()
+            ? static_cast<int>(internal::ceil_div(plan_.input_size(), plan_.piece_inputs))
+            : 1;
+    const Expr packed =
+        plan_.spec.embeds_weights() ? make_zero(Halide::Handle()) : pointer("packed");
+    Stmt body = loop("piece", pieces,
+                     pipelines_.parts[part].call(
+                         {packed, pointer("x"), pointer("scratch"), pointer("y")}, integers));
+    for (auto loops : {rows, phases}) {
+      for (; !loops.empty(); loops.pop_back()) {
+        body = loop(loops.back().first, loops.back().second, body);
+      }
     }
-    const Stmt slabs = loop("slab_n", (images() + together - 1) / together,
-                            loop("slab_q", (end - first + step - 1) / step, Block::make(calls)));
-    std::vector<Stmt> all = make_tables();
-    all.push_back(values.around(slabs));
-    return Block::make(all);
+    return loop("block", plan_.parts[part].blocks, body);
+  }
+
+  /// A pass over all pixels of y.
+  Stmt pass(const Leaf& leaf) const {
+    const Expr packed =
+        plan_.spec.embeds_weights() ? make_zero(Halide::Handle()) : pointer("packed");
+    return leaf.call({packed, pointer("y")}, {images() * output(0) * output(1) * output(2)});
   }
 
   /// An autoscheduled layer, with the scratch that it needs from an aligned address on.
@@ -229,7 +270,7 @@ class Driver {
     for (int axis = 0; axis < 3; ++axis) {
       const auto& leaf = pipelines_.segments[static_cast<std::size_t>(axis)];
       if (!leaf) continue;
-      const Index at = first_segment_row(plan_, axis) * generators::kSegmentColumns;
+      const Index at = first_table_row(plan_, axis) * generators::kSegmentColumns;
       calls.push_back(
           leaf->call({address(Int(32), "scratch", at)}, {input(axis), output(axis), offset(axis)}));
     }

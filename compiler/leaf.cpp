@@ -1,6 +1,8 @@
 #include "leaf.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <utility>
 
 namespace upconv::compiler {
 
@@ -12,8 +14,9 @@ using Halide::Expr;
 
 std::string pointer_name(const std::string& buffer) { return buffer + ".pointer"; }
 
-/// `let x = host of x.buffer` at the head of a lowered body becomes `let x = x.pointer`. Nothing
-/// else of a buffer is used: bounds and strides are constants, and there are no checks.
+/// `let x = host of x.buffer` at the head of a lowered body becomes `let x = x.pointer`. Of all
+/// else that a buffer has, ends of loops may ask for the least index and the stride: those that
+/// elements() sets. What is required of its extent is for checks that are not made.
 Stmt take_pointers(const Stmt& body, const std::vector<std::string>& buffers) {
   const LetStmt* const let = body.as<LetStmt>();
   if (let == nullptr) return body;
@@ -22,9 +25,30 @@ Stmt take_pointers(const Stmt& body, const std::vector<std::string>& buffers) {
     if (let->name == buffer) {
       value = Halide::Internal::Variable::make(Halide::Handle(), pointer_name(buffer));
     }
+    if (let->name == buffer + ".min.0") value = 0;
+    if (let->name == buffer + ".stride.0") value = 1;
+    if (let->name == buffer + ".extent.0" || let->name == buffer + ".extent.0.required") {
+      return take_pointers(let->body, buffers);
+    }
   }
   return LetStmt::make(let->name, value, take_pointers(let->body, buffers));
 }
+
+/// Loads from one name become loads from another.
+class Renamer : public IRMutator {
+ public:
+  Renamer(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
+
+ private:
+  using IRMutator::visit;
+  Expr visit(const Load* load) override {
+    if (load->name != from_) return IRMutator::visit(load);
+    return Load::make(load->type, to_, mutate(load->index), Halide::Buffer<>(), {},
+                      mutate(load->predicate), load->alignment);
+  }
+
+  std::string from_, to_;
+};
 
 }  // namespace
 
@@ -40,7 +64,8 @@ Leaf::Leaf(Halide::Module& module, const std::string& name, const Halide::Func& 
     arguments.push_back(integer);
     integers_.push_back(integer.name());
   }
-  pointers_.push_back(output.name());
+  output_ = output.name();
+  pointers_.push_back(output_);
   const Halide::Target target = module.target()
                                     .with_feature(Halide::Target::NoAsserts)
                                     .with_feature(Halide::Target::NoBoundsQuery);
@@ -49,6 +74,12 @@ Leaf::Leaf(Halide::Module& module, const std::string& name, const Halide::Func& 
   for (const auto& buffer : own.buffers()) module.append(buffer);
   body_ = take_pointers(own.functions().front().body, pointers_);
   if (own.any_strict_float()) module.set_any_strict_float(true);
+}
+
+void Leaf::reads_output(const Halide::ImageParam& of) {
+  const Expr output = Halide::Internal::Variable::make(Halide::Handle(), pointer_name(output_));
+  body_ = LetStmt::make(pointer_name(of.name()), output, Renamer(of.name(), output_).mutate(body_));
+  pointers_.erase(std::find(pointers_.begin(), pointers_.end(), of.name()));
 }
 
 Stmt Leaf::call(const std::vector<Expr>& pointers, const std::vector<Expr>& integers) const {

@@ -23,12 +23,18 @@ class Leaf {
   const Halide::Internal::Stmt& body() const { return body_; }
   void set_body(const Halide::Internal::Stmt& body) { body_ = body; }
 
+  /// The pointer `of` is the output itself: what is read there is what was last written. (Halide
+  /// has no such argument, and would take the two for different memory.) It is no argument any
+  /// more.
+  void reads_output(const Halide::ImageParam& of);
+
   /// A statement that runs it. @param pointers as above, the output's last
   Halide::Internal::Stmt call(const std::vector<Halide::Expr>& pointers,
                               const std::vector<Halide::Expr>& integers) const;
 
  private:
   std::vector<std::string> pointers_, integers_;  ///< names of the arguments in the body
+  std::string output_;
   Halide::Internal::Stmt body_;
 };
 

@@ -49,6 +49,7 @@ void describe_variant(Json& json, const LayerPlan& plan) {
     describe_winograd(json, plan);
   } else {
     json["slab_bytes"] = plan.target.slab_bytes;
+    json["piece_inputs"] = plan.piece_inputs;
   }
 }
 

@@ -8,8 +8,7 @@
 #include "finish.h"
 #include "layer_tiles.h"
 #include "pack_layer.h"
-#include "phases.h"
-#include "segments.h"
+#include "tables.h"
 #include "whole_layer.h"
 
 namespace upconv::compiler {
@@ -23,22 +22,10 @@ using Halide::Func;
 using Halide::ImageParam;
 using Halide::Param;
 using Halide::Var;
-using internal::AxisPhases;
-using internal::CallAxis;
 using internal::Phase;
-using internal::Segment;
 
 Halide::Type halide_type(DType dtype) {
   return dtype == DType::kFloat32 ? Halide::Float(32) : Halide::Float(64);
-}
-
-Func constants(const std::vector<int>& values) {
-  Buffer<int> buffer(static_cast<int>(values.size()));
-  std::copy(values.begin(), values.end(), buffer.begin());
-  Var i("i");
-  Func f;
-  f(i) = buffer(i);
-  return f;
 }
 
 /// Elements that start at 0, as a pointer is.
@@ -52,93 +39,32 @@ void end_at_zero(const Func& output) {
   output.output_buffer().dim(0).set_min(0).set_extent(2147483647).set_stride(1);
 }
 
-/// The segments of an axis whose extents are known: the rows that are not empty.
-Buffer<int> known_segments(const PlannedAxis& axis) {
-  std::vector<std::array<int, kSegmentColumns>> rows;
-  const auto number = [](Index value) { return static_cast<int>(value); };
-  const Index width = axis.combined, offset = axis.window.offset, output = axis.window.output;
-  CallAxis call{&axis.phases, *axis.input, axis.window};
-  if (width > 1) {  // the window in blocks
-    call.window.offset = internal::floor_div(offset, width);
-    call.window.output = internal::floor_div(offset + output - 1, width) + 1 - call.window.offset;
-  }
-  const auto add = [&](const Phase& phase, const Segment& segment, Index low, Index high) {
-    rows.push_back({number(segment.begin), number(segment.end),
-                    number(phase.taps_before + segment.tap_begin),
-                    number(segment.tap_end - segment.tap_begin),
-                    number(-phase.origin - segment.tap_begin * axis.phases.input_step()),
-                    number(phase.residue - offset), number(low), number(high)});
-  };
-  call.for_each_phase([&](const Phase& phase) {
-    internal::for_each_segment(
-        call, phase, call.q_begin(), call.q_end(), [&](const Segment& segment) {
-          if (width == 1) return add(phase, segment, 0, 1);
-          // Blocks that the window cuts are rows of their own.
-          const Index whole_end = internal::floor_div(offset + output, width);
-          for (Segment rest = segment; rest.begin < segment.end; rest.begin = rest.end) {
-            const Index low = std::max<Index>(0, offset - rest.begin * width);
-            const Index high = std::min(width, offset + output - rest.begin * width);
-            const bool cut = low > 0 || high < width;
-            rest.end = cut ? rest.begin + 1 : std::min(segment.end, whole_end);
-            add(phase, rest, low, high);
-          }
-        });
-  });
-  if (rows.empty()) rows.push_back({});  // an empty output: nothing is walked
-  Buffer<int> table(kSegmentColumns, number(static_cast<Index>(rows.size())));
-  for (int e = 0; e < table.dim(1).extent(); ++e) {
-    for (int column = 0; column < kSegmentColumns; ++column) {
-      table(column, e) = rows[static_cast<std::size_t>(e)][static_cast<std::size_t>(column)];
-    }
-  }
-  return table;
-}
-
-Leaf add_segments(Halide::Module& module, const LayerPlan& plan, int axis) {
-  const PlannedAxis& planned = plan.axes[static_cast<std::size_t>(axis)];
-  const AxisPhases& phases = planned.phases;
-  std::vector<int> taps, before, origin;
-  for (Index residue = 0; residue < phases.stride(); ++residue) {
-    const Phase phase = phases.phase(residue);
-    taps.push_back(static_cast<int>(phase.taps));
-    before.push_back(static_cast<int>(phase.taps_before));
-    origin.push_back(static_cast<int>(phase.origin));
-  }
-  Param<int> input("input"), output("output"), offset("offset");
-  Func table =
-      generators::segment_table({.taps = constants(taps),
-                                 .taps_before = constants(before),
-                                 .origin = constants(origin),
-                                 .combined = static_cast<int>(planned.combined),
-                                 .stride = static_cast<int>(phases.stride()),
-                                 .step = static_cast<int>(phases.input_step()),
-                                 .most_taps = static_cast<int>(phases.with_taps().front().taps),
-                                 .input = input,
-                                 .output = output,
-                                 .offset = offset});
-  const int rows = static_cast<int>(free_segments(planned));
-  table.output_buffer().dim(0).set_bounds(0, kSegmentColumns);
-  table.output_buffer().dim(1).set_bounds(0, rows).set_stride(kSegmentColumns);
-  return Leaf(module, plan.spec.name + "_segments_" + std::to_string(axis), table, {},
-              {input, output, offset});
-}
-
-Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part,
-              const Buffer<void>& constant) {
-  const Halide::Type type = halide_type(plan.spec.dtype());
-  ImageParam packed = elements(type, "packed"), x = elements(type, "x");
-  ImageParam table = elements(Halide::Int(32), "table");
-  Param<int> image_begin("image_begin"), image_end("image_end"), q_begin("q_begin"), q_end("q_end");
-  std::vector<Param<int>> integers = {image_begin, image_end, q_begin, q_end};
-  Var i("i"), c("c"), ci("ci"), tw("tw"), th("th"), td("td"), b("b"), column("column"), e("e");
-
+/// What the weights and biases are read from.
+Func packed_values(const Buffer<void>& constant, const ImageParam& packed) {
+  Var i("i");
   Func values("values");
   if (constant.defined()) {
     values(i) = Halide::Internal::Call::make(constant, {i});
   } else {
     values(i) = packed(i);
   }
-  const int ci_count = static_cast<int>(plan.input_size()), block = part.block_channels;
+  return values;
+}
+
+Expr inside(const Expr& at) { return Halide::unsafe_promise_clamped(at, 0, 2147483646); }
+
+Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part,
+              const Buffer<void>& constant) {
+  const Halide::Type type = halide_type(plan.spec.dtype());
+  ImageParam packed = elements(type, "packed"), x = elements(type, "x");
+  ImageParam table = elements(Halide::Int(32), "table"), sums = elements(type, "sums");
+  Param<int> image_begin("image_begin"), image_end("image_end"), q_begin("q_begin"), q_end("q_end");
+  Param<int> block("block"), first_input("first_input");
+  std::vector<Param<int>> integers = {image_begin, image_end, q_begin, q_end, block};
+  Var i("i"), c("c"), ci("ci"), tw("tw"), th("th"), td("td"), b("b");
+
+  const Func values = packed_values(constant, packed);
+  const int ci_count = static_cast<int>(plan.input_size()), channels = part.block_channels;
   generators::LayerInputs in{.type = type};
   in.x(i) = x(i);
   Expr row = td;
@@ -146,11 +72,11 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   row = row * static_cast<int>(plan.axes[2].phases.filter()) + tw;
   row = row * ci_count + ci;
   const int rows = static_cast<int>(plan.taps()) * ci_count;
-  in.w(c, ci, tw, th, td, b) = values(Halide::unsafe_promise_clamped(
-      static_cast<int>(part.weights_at) + (b * rows + row) * block + c, 0, 2147483646));
-  in.start(i) =
-      values(Halide::unsafe_promise_clamped(static_cast<int>(part.bias_at) + i, 0, 2147483646));
+  in.w(c, ci, tw, th, td, b) =
+      values(inside(static_cast<int>(part.weights_at) + (b * rows + row) * channels + c));
+  in.start(i) = values(inside(static_cast<int>(part.bias_at) + i));
 
+  std::vector<Param<int>> extents;
   for (int axis = 0; axis < 3; ++axis) {
     const PlannedAxis& planned = plan.axes[static_cast<std::size_t>(axis)];
     generators::LayerAxis& of = in.axes[static_cast<std::size_t>(axis)];
@@ -158,24 +84,30 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
     of.combined = static_cast<int>(planned.combined);
     of.stride = static_cast<int>(planned.axis.stride);
     of.step = static_cast<int>(planned.phases.input_step());
-    of.taps_of_phase = static_cast<int>(planned.phases.with_taps().front().taps);
-    Func& segments = in.segments[static_cast<std::size_t>(axis)];
+    of.taps_of_phase =
+        plan.in_pieces() ? 1 : static_cast<int>(planned.phases.with_taps().front().taps);
+    const TableShape shape = table_shape(plan, axis);
+    of.segments = std::max(1, shape.phases * shape.rows);
+    Param<int> of_box("row_" + std::to_string(axis));
+    of.row = of_box;
+    integers.push_back(of_box);
+    auto& segments = in.segments[static_cast<std::size_t>(axis)];
     if (planned.input) {
-      const Buffer<int> known = known_segments(planned);
-      of.segments = known.dim(1).extent();
+      const Buffer<int> known = known_table(plan, axis);
       of.input = static_cast<int>(*planned.input);
       of.output = static_cast<int>(planned.window.output);
-      segments(column, e) = known(column, e);
+      segments = [known](int column, const Expr& e) -> Expr { return known(column, e); };
     } else {
-      of.segments = static_cast<int>(free_segments(planned));
       Param<int> input("input_" + std::to_string(axis)), output("output_" + std::to_string(axis));
       of.input = input;
       of.output = output;
-      integers.push_back(input);
-      integers.push_back(output);
-      const int first = static_cast<int>(first_segment_row(plan, axis));
-      segments(column, e) = table(
-          Halide::unsafe_promise_clamped((first + e) * kSegmentColumns + column, 0, 2147483646));
+      extents.push_back(input);
+      extents.push_back(output);
+      const int first = static_cast<int>(first_table_row(plan, axis));
+      segments = [table, first](int column, const Expr& e) -> Expr {
+        const Expr at = inside((first + e) * kSegmentColumns + column);
+        return Halide::Internal::Call::make(table.parameter(), {at});
+      };
     }
   }
   in.slab.image_begin = image_begin;
@@ -189,15 +121,25 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   in.slab.q_end = q_end;
   in.input_size = ci_count;
   in.output_size = static_cast<int>(plan.output_size());
+  in.inputs = ci_count;
+  if (plan.in_pieces()) {
+    in.sums(i) = sums(i);
+    in.first_input = first_input;
+    in.inputs = plan.piece_inputs;
+    if (ci_count % plan.piece_inputs != 0) {
+      in.inputs = Halide::min(plan.piece_inputs, ci_count - first_input);
+    }
+  }
   in.first_channel = part.first_channel;
-  in.block_channels = block;
+  in.block_channels = channels;
   in.channels = part.channels;
-  in.blocks = part.blocks;
+  in.block = block;
   in.heights = part.tile.heights;
   in.fused = plan.target.halide.arch != Halide::Target::X86 ||
              plan.target.halide.has_feature(Halide::Target::FMA);
   const Activation& activation = plan.spec.checked.options.activation_fn;
-  generators::WholeLayer layer(in, [&](const Expr& sum) { return finish(activation, sum); });
+  generators::WholeLayer layer(
+      in, [&](const Expr& sum) { return plan.in_pieces() ? sum : finish(activation, sum); });
   schedules::schedule_whole_layer(layer,
                                   {.lanes = plan.target.lanes,
                                    .vectors = part.tile.vectors,
@@ -205,8 +147,35 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
                                    .unroll = part.tile.unroll},
                                   part.channels);
   end_at_zero(layer.y);
-  return Leaf(module, plan.spec.name + "_part_" + std::to_string(part.first_channel), layer.y,
-              {packed, x, table}, integers);
+  integers.push_back(first_input);
+  integers.insert(integers.end(), extents.begin(), extents.end());
+  Leaf leaf(module, plan.spec.name + "_part_" + std::to_string(part.first_channel), layer.y,
+            {sums, packed, x, table}, integers);
+  leaf.reads_output(sums);
+  return leaf;
+}
+
+/// All channels of `pixels` pixels of y: what their sums start with, or what becomes of the sums.
+Leaf add_pass(Halide::Module& module, const LayerPlan& plan, const Buffer<void>& constant,
+              bool starts) {
+  const Halide::Type type = halide_type(plan.spec.dtype());
+  ImageParam packed = elements(type, "packed"), sums = elements(type, "sums");
+  Param<int> pixels("pixels");
+  const int channels = static_cast<int>(plan.output_size());
+  Halide::RDom u(0, channels, 0, pixels, "u");
+  Var i("i");
+  const Expr at = u[1] * channels + u[0];
+  // Biases of all parts lie one after the other.
+  const Func values = packed_values(constant, packed);
+  Func y("y");
+  y(i) = Halide::undef(type);
+  y(at) = starts ? values(static_cast<int>(plan.parts.front().bias_at) + u[0])
+                 : finish(plan.spec.checked.options.activation_fn, sums(at));
+  y.update().allow_race_conditions().vectorize(u[0], plan.target.lanes);
+  end_at_zero(y);
+  Leaf leaf(module, plan.spec.name + (starts ? "_start" : "_finish"), y, {sums, packed}, {pixels});
+  leaf.reads_output(sums);
+  return leaf;
 }
 
 void add_packing(Halide::Module& module, const LayerPlan& plan, LayerPipelines& pipelines) {
@@ -249,15 +218,6 @@ void add_packing(Halide::Module& module, const LayerPlan& plan, LayerPipelines& 
 
 }  // namespace
 
-Index first_segment_row(const LayerPlan& plan, int axis) {
-  Index row = 0;
-  for (int before = 0; before < axis; ++before) {
-    const PlannedAxis& of = plan.axes[static_cast<std::size_t>(before)];
-    row += of.input ? 0 : free_segments(of);
-  }
-  return row;
-}
-
 std::vector<int> packed_taps(const PlannedAxis& axis) {
   std::vector<int> taps;
   for (const Phase& phase : axis.phases.with_taps()) {
@@ -274,7 +234,7 @@ LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
   LayerPipelines pipelines;
   for (int axis = 0; axis < 3; ++axis) {
     if (plan.axes[static_cast<std::size_t>(axis)].input) continue;
-    pipelines.segments[static_cast<std::size_t>(axis)] = add_segments(module, plan, axis);
+    pipelines.segments[static_cast<std::size_t>(axis)] = add_table(module, plan, axis);
   }
   if (!plan.autoscheduler.empty()) {
     pipelines.parts.push_back(
@@ -282,6 +242,11 @@ LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
   } else {
     for (const PlannedPart& part : plan.parts) {
       pipelines.parts.push_back(add_part(module, plan, part, packed));
+    }
+    if (plan.in_pieces()) {
+      pipelines.start = add_pass(module, plan, packed, true);
+      const bool linear = plan.spec.checked.options.activation_fn.kind() == ActivationKind::kLinear;
+      if (!linear) pipelines.finish = add_pass(module, plan, packed, false);
     }
   }
   if (!plan.spec.embeds_weights()) add_packing(module, plan, pipelines);

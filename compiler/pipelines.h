@@ -24,9 +24,13 @@ inline constexpr const char* kHeap = "heap";
 struct LayerPipelines {
   /// One per axis whose input is an argument: (input, output, offset) -> table of segments.
   std::array<std::optional<Leaf>, 3> segments;
-  /// One per part of the channels: (packed, x, table, images, q ... -> y). Of an autoscheduled
-  /// layer it is one, (packed, x -> y), which keeps heap_bytes at kHeap.
+  /// One per part of the channels, for a box and a block: (packed, x, table, images, q, block,
+  /// rows, first input channel ... -> y). Of an autoscheduled layer it is one, (packed, x -> y),
+  /// which keeps heap_bytes at kHeap.
   std::vector<Leaf> parts;
+  /// Where sums are in pieces, for all of y: what they start with, and, if it is not linear, the
+  /// activation. (packed, pixels -> y).
+  std::optional<Leaf> start, finish;
   Index heap_bytes = 0;
   /// (kernel[, bias]) -> packed; two per part. Empty when the weights are constants.
   std::vector<Leaf> pack_weights, pack_bias;
@@ -35,9 +39,6 @@ struct LayerPipelines {
 /// Lowers them all into `module`. @param packed the constant weights, where they are
 LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
                              const Halide::Buffer<void>& packed);
-
-/// The first row, of all tables of segments together, of an axis' own table.
-Index first_segment_row(const LayerPlan& plan, int axis);
 
 /// Filter taps of an axis in packed order: phase by phase; with combined phases, those of the
 /// first.

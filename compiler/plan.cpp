@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "heap.h"
+#include "pieces.h"
+#include "tables.h"
 #include "upconv/error.h"
 #include "winograd_plan.h"
 
@@ -199,12 +201,6 @@ void check_limits(const LayerPlan& plan) {
 
 }  // namespace
 
-Index free_segments(const PlannedAxis& axis) {
-  // Two ends for every tap cut the outputs of a phase; the window's first and last block, too.
-  const Index parts = axis.combined > 1 ? 3 : 1;
-  return parts * axis.phases.stride() * (2 * axis.phases.with_taps().front().taps + 1);
-}
-
 const std::vector<std::string>& strategy_names() {
   static const std::vector<std::string> names = {"wide", "combined", "winograd"};
   return names;
@@ -236,9 +232,7 @@ Index LayerPlan::taps() const {
 
 Index LayerPlan::scratch_bytes() const {
   constexpr Index kRowBytes = Index{8} * 4;  // generators::kSegmentColumns numbers
-  Index rows = 0;
-  for (const PlannedAxis& axis : axes) rows += axis.input ? 0 : free_segments(axis);
-  Index bytes = rows * kRowBytes + heap_bytes;
+  Index bytes = table_rows(*this) * kRowBytes + heap_bytes;
   if (winograd != nullptr) {
     bytes += kHeapAlignment + (winograd->points_elements() + winograd->products_elements()) *
                                   static_cast<Index>(element_bytes());
@@ -296,6 +290,8 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanC
     } else {
       plan = with_strategy(choices.strategy);
     }
+    const bool wide = plan.winograd == nullptr && plan.channels() == plan.output_size();
+    if (wide) plan.piece_inputs = piece_inputs(plan);
   }
   Index at = 0;
   for (PlannedPart& part : plan.parts) {

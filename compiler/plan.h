@@ -17,6 +17,9 @@ namespace upconv::compiler {
 /// The most elements that compiled code addresses, in x, y and packed weights.
 inline constexpr Index kMostElements = 2147483647;
 
+/// Positions of a slab that is summed in pieces.
+inline constexpr Index kPieceSlabPixels = 240;
+
 /// A layer as it was asked for.
 struct LayerSpec {
   std::string name;  ///< a C identifier: what all names in the header begin with
@@ -62,6 +65,7 @@ struct LayerPlan {
   std::vector<PlannedPart> parts = {};
   Index packed_elements = 0;  ///< weights, then a bias for every packed channel
   int slow_axis = 2;          ///< the axis that slabs cut
+  int piece_inputs = 0;       ///< input channels of a piece (pieces.h); 0: not in pieces
   /// Who schedules the layer in the place of schedules/layer_tiles.h; empty: no one.
   std::string autoscheduler = {};
   /// Transforms (winograd_plan.h); null: none.
@@ -69,6 +73,7 @@ struct LayerPlan {
   Index heap_bytes = 0;  ///< that its schedule keeps in scratch; known when it is compiled
 
   const char* strategy() const;
+  bool in_pieces() const { return piece_inputs > 0; }
   /// Channels as they are computed: output_size for each of the phases that are combined.
   Index channels() const;
 
@@ -89,10 +94,6 @@ Index most_scratch_bytes(const std::vector<LayerPlan>& variants);
 
 /// NAME_pack of one of the variants refuses weights that are not finite.
 bool check_weights(const std::vector<LayerPlan>& variants);
-
-/// Rows of the table of segments of an axis whose input is an argument: for every residue as many
-/// as a phase can have, some of them empty.
-Index free_segments(const PlannedAxis& axis);
 
 /// How the compiler's strategies are called: `wide` and `winograd`, as in the library, and
 /// `combined` (phases that become channels).

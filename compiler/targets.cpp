@@ -124,7 +124,10 @@ TargetInfo find_target(const std::string& name, DType dtype) {
   info.lanes = info.halide.natural_vector_size(type);
 
   const auto table = nlohmann::json::parse(kKernelsJson);
-  info.slab_bytes = table.at("targets").at(info.tiles_of).at("sizes").at("slab_bytes").get<int>();
+  const auto& sizes = table.at("targets").at(info.tiles_of).at("sizes");
+  info.slab_bytes = sizes.at("slab_bytes").get<int>();
+  info.panel_bytes = sizes.at("panel_bytes").get<int>();
+  info.piece_rows = sizes.at("piece_rows").get<int>();
   for (const auto& row : table.at("wide").at(info.tiles_of)) {
     info.tiles.push_back({.vectors = row.at("vectors").get<int>(),
                           .heights = row.at("pixels").get<std::vector<int>>(),

@@ -24,7 +24,8 @@ struct TargetInfo {
   std::string tiles_of = {};  ///< the row of schedules/kernels.json whose tiles it takes
   std::vector<TileRow> tiles = {};
   int lanes = 4;  ///< elements in a vector, of the dtype asked for
-  int slab_bytes = 0;
+  // As kernel_table.h's TargetSizes.
+  int slab_bytes = 0, panel_bytes = 0, piece_rows = 0;
 };
 
 /// Names that `--target` takes besides Halide's own: each one stands for a whole list of features.

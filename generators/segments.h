@@ -77,4 +77,26 @@ inline Halide::Func segment_table(const SegmentInputs& in) {
   return table;
 }
 
+struct ReachInputs {
+  Halide::Func residue, reach;  ///< (t): of packed tap t: its phase's; output q reads q - reach
+  int taps = 1, stride = 1;
+  Halide::Expr input, output, offset;
+};
+
+/// Row t is the outputs that reach tap t, for sums in pieces. @return table(column, t)
+inline Halide::Func reach_table(const ReachInputs& in) {
+  using Halide::Expr;
+  Halide::Var column("column"), t("t");
+  const Expr tap = Halide::unsafe_promise_clamped(t, 0, in.taps - 1);
+  const Expr r = in.residue(tap), reach = in.reach(tap);
+  const int s = in.stride;
+  const Expr first = (in.offset - r + s - 1) / s, last = (in.offset + in.output - 1 - r) / s + 1;
+  const Expr begin = Halide::max(first, reach), end = Halide::min(last, reach + in.input);
+  Halide::Func table("segments");
+  table(column, t) =
+      Halide::mux(column, {begin, Halide::max(begin, end), t, 1, -reach, r - in.offset, 0, 1});
+  table.bound(column, 0, kSegmentColumns).reorder(column, t).unroll(column);
+  return table;
+}
+
 }  // namespace upconv::generators

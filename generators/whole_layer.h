@@ -16,7 +16,12 @@
 //
 // with s the strides, step = d/g, and input, output and first_tap of the three rows. Nothing
 // outside x is read, no zero is multiplied, and sums are in the order of all kernels: bias, taps,
-// channels.
+// channels. A call of the pipeline computes a box for one block of channels; what calls it walks
+// the rows of the tables and the blocks.
+//
+// Sums in pieces. Where the weights of a phase are too many for a cache, a box is the outputs that
+// reach one tap, and a call takes some of the input channels: sums start with what y holds, and y
+// holds them until the next piece. Pieces come in the order of summation.
 //
 // Phases combined. Where the filter is a multiple of the stride s (or padded to one with zero taps)
 // and the dilation is 1, all phases of an axis read the same inputs, so that a layer with few
@@ -26,6 +31,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -52,6 +58,7 @@ struct LayerAxis {
   int combined = 1;                      ///< phases that are channels: 1, or the stride
   int taps_of_phase = 1;                 ///< the most taps that one phase has
   int segments = 1;                      ///< rows of the table
+  Halide::Expr row;                      ///< the box'
   Halide::Expr input, output;            ///< extents of x and y
 };
 
@@ -66,36 +73,39 @@ struct SlabRange {
 /// The tiles of one height: their sums, and where they begin in x and y.
 struct LayerTiles {
   int height = 1;
-  Halide::Func sum = {};                    ///< (c, p, tile, b, e_w, e_h, e_d)
+  Halide::Func sum = {};                    ///< (c, p, tile)
   Halide::Func finished = {};               ///< the same with the activation; phases combined
-  Halide::Func pixel_x = {}, pixel_y = {};  ///< (p, tile, e_w, e_h, e_d): offsets of channel 0
-  Halide::RDom outputs = {};                ///< (c, r_h, r_d, p, tile, e_w, e_h, e_d, b)
+  Halide::Func pixel_x = {}, pixel_y = {};  ///< (p, tile): offsets of channel 0
+  Halide::RDom outputs = {};                ///< (c, r_h, r_d, p, tile)
 };
 
 struct LayerInputs {
   Halide::Func x = {};      ///< (i): input elements, [image, d, h, w, ci] without gaps
   Halide::Func w = {};      ///< (c, ci, tap_w, tap_h, tap_d, b): packed weights of one part
   Halide::Func start = {};  ///< (i): what the sums of channel i of the part start with
-  std::array<Halide::Func, 3> segments = {};  ///< (column, e), d first
-  std::array<LayerAxis, 3> axes = {};         ///< d, h, w
+  Halide::Func sums = {};   ///< (i): elements of y, with which they start instead; or undefined
+  /// (column, row) of the tables, d first. (No Funcs: loops end where they say.)
+  std::array<std::function<Halide::Expr(int, Halide::Expr)>, 3> segments = {};
+  std::array<LayerAxis, 3> axes = {};  ///< d, h, w
   SlabRange slab = {};
   int input_size = 1, output_size = 1;  ///< channels of x and of y
+  Halide::Expr first_input = 0;         ///< the input channels that are summed
+  Halide::Expr inputs = 1;
   // Of channels as they are computed, those of combined phases counted one by one.
-  int first_channel = 0;   ///< of the first block
-  int block_channels = 1;  ///< of a block in w
-  int channels = 1;        ///< of them, those that are not padding
-  int blocks = 1;
+  int first_channel = 0;          ///< of the first block
+  int block_channels = 1;         ///< of a block in w
+  int channels = 1;               ///< of them, those that are not padding
+  Halide::Expr block = 0;         ///< which of them
   std::vector<int> heights = {};  ///< of tiles, tallest first, 1 last
   bool fused = true;              ///< the target has a fused multiply-add
   Halide::Type type = {};
 };
 
-/// Defines y(i), the scatter of all outputs of a slab; a stage per height of tile, since the pixels
+/// Defines y(i), the scatter of the outputs of a box; a stage per height of tile, since the pixels
 /// of a box that the tallest tiles leave over are one lower tile.
 class WholeLayer {
  public:
-  Halide::Var c{"c"}, p{"p"}, t{"t"}, b{"b"}, i{"i"},
-      e[3] = {Halide::Var("e_d"), Halide::Var("e_h"), Halide::Var("e_w")};
+  Halide::Var c{"c"}, p{"p"}, t{"t"}, i{"i"};
   Halide::Func y{"y"};
   std::vector<LayerTiles> tiles;  ///< the tallest, then those for the rest of a box
 
@@ -120,26 +130,26 @@ class WholeLayer {
     return Halide::unsafe_promise_clamped(at, 0, kMostElements - 1);
   }
 
-  Expr segment(int axis, int column, const Expr& row) const {
-    return in_.segments[axis](column,
-                              Halide::unsafe_promise_clamped(row, 0, in_.axes[axis].segments - 1));
+  Expr segment(int axis, int column) const {
+    const LayerAxis& of = in_.axes[axis];
+    return in_.segments[axis](column, Halide::unsafe_promise_clamped(of.row, 0, of.segments - 1));
   }
   /// Outputs q of a segment within the slab: the first, and how many.
-  Expr first(int axis, const Expr& row) const {
-    const Expr begin = segment(axis, kBegin, row);
+  Expr first(int axis) const {
+    const Expr begin = segment(axis, kBegin);
     return cut(axis) ? Halide::max(begin, in_.slab.q_begin) : begin;
   }
-  Expr length(int axis, const Expr& row) const {
-    const Expr end = segment(axis, kEnd, row);
-    return (cut(axis) ? Halide::min(end, in_.slab.q_end) : end) - first(axis, row);
+  Expr length(int axis) const {
+    const Expr end = segment(axis, kEnd);
+    return (cut(axis) ? Halide::min(end, in_.slab.q_end) : end) - first(axis);
   }
   bool cut(int axis) const { return axis == in_.slab.axis && in_.slab.q_begin.defined(); }
 
-  /// Pixels of a box.
-  template <typename Rows>
-  Expr pixels(const Rows& row) const {
-    return length(0, row[0]) * length(1, row[1]) * length(2, row[2]) *
-           (in_.slab.image_end - in_.slab.image_begin);
+  /// Pixels of the box.
+  Expr pixels() const {
+    Expr count = in_.slab.image_end - in_.slab.image_begin;
+    for (int axis = 0; axis < 3; ++axis) count = count * Halide::max(length(axis), 0);
+    return count;
   }
 
   /// Offsets in x and y of pixel `at` of a box. The division is one in double precision, which is
@@ -150,10 +160,10 @@ class WholeLayer {
       const Expr one = Halide::cast<double>(1), half = Halide::cast<double>(0.5F);
       return Halide::cast<int>(Halide::strict_float((real(a) + half) * (one / real(by))));
     };
-    Expr rest = Halide::min(at, pixels(e) - 1), q[3];
+    Expr rest = Halide::min(at, pixels() - 1), q[3];
     for (int axis = 2; axis >= 0; --axis) {
       const bool last = trivial(axis - 1);
-      const Expr count = length(axis, e[axis]);
+      const Expr count = length(axis);
       const Expr next = last ? Expr(0) : quotient(rest, count);
       q[axis] = last ? rest : rest - next * count;
       rest = next;
@@ -161,13 +171,12 @@ class WholeLayer {
     const Expr image = in_.slab.image_begin + rest;
     Expr from = image, to = image;
     for (int axis = 0; axis < 3; ++axis) {
-      const Expr position = first(axis, e[axis]) + q[axis];
-      from = from * in_.axes[axis].input + position + segment(axis, kInput, e[axis]);
-      to = to * in_.axes[axis].output + position * in_.axes[axis].stride +
-           segment(axis, kOutput, e[axis]);
+      const Expr position = first(axis) + q[axis];
+      from = from * in_.axes[axis].input + position + segment(axis, kInput);
+      to = to * in_.axes[axis].output + position * in_.axes[axis].stride + segment(axis, kOutput);
     }
-    of.pixel_x(p, t, e[2], e[1], e[0]) = from * in_.input_size;
-    of.pixel_y(p, t, e[2], e[1], e[0]) = to * in_.output_size;
+    of.pixel_x(p, t) = from * in_.input_size;
+    of.pixel_y(p, t) = to * in_.output_size;
   }
   /// There is one position along this axis and all slower ones, the images (axis -1) included.
   bool trivial(int axis) const {
@@ -194,60 +203,54 @@ class WholeLayer {
                   .pixel_x = Func("pixel_x_" + name),
                   .pixel_y = Func("pixel_y_" + name)};
     // A rest begins where the tall tiles end.
-    define_pixels(of, rest ? pixels(e) / tallest * tallest + p : t * height + p);
+    define_pixels(of, rest ? pixels() / tallest * tallest + p : t * height + p);
 
-    RDom r(0, in_.input_size, 0, in_.axes[2].taps_of_phase, 0, in_.axes[1].taps_of_phase, 0,
+    RDom r(0, in_.inputs, 0, in_.axes[2].taps_of_phase, 0, in_.axes[1].taps_of_phase, 0,
            in_.axes[0].taps_of_phase, "r_" + name);
     const RVar j[3] = {r[3], r[2], r[1]};
-    Expr from = of.pixel_x(p, t, e[2], e[1], e[0]) + r[0], tap[3], stride = in_.input_size;
+    const Expr ci = in_.first_input + r[0];
+    Expr from = of.pixel_x(p, t) + ci, tap[3], stride = in_.input_size;
     for (int axis = 2; axis >= 0; --axis) {
-      r.where(j[axis] < segment(axis, kTaps, e[axis]));
+      r.where(j[axis] < segment(axis, kTaps));
       from = from - j[axis] * (stride * in_.axes[axis].step);
       stride = stride * in_.axes[axis].input;
-      tap[axis] = unsafe_promise_clamped(segment(axis, kFirstTap, e[axis]) + j[axis], 0,
-                                         in_.axes[axis].filter - 1);
+      tap[axis] =
+          unsafe_promise_clamped(segment(axis, kFirstTap) + j[axis], 0, in_.axes[axis].filter - 1);
     }
-    const Expr at = b * in_.block_channels + c;
-    of.sum(c, p, t, b, e[2], e[1], e[0]) = in_.start(at);
-    const Expr next = of.sum(c, p, t, b, e[2], e[1], e[0]) +
-                      in_.x(inside(from)) * in_.w(c, r[0], tap[2], tap[1], tap[0], b);
-    of.sum(c, p, t, b, e[2], e[1], e[0]) = in_.fused ? next : strict_float(next);
+    const Expr at = in_.block * in_.block_channels + c;
+    of.sum(c, p, t) = in_.sums.defined()
+                          ? in_.sums(inside(of.pixel_y(p, t) + in_.first_channel + at))
+                          : in_.start(at);
+    const Expr next =
+        of.sum(c, p, t) + in_.x(inside(from)) * in_.w(c, ci, tap[2], tap[1], tap[0], in_.block);
+    of.sum(c, p, t) = in_.fused ? next : strict_float(next);
 
     // All tiles that fit, or one for a rest of this height. With combined phases a block holds rows
     // of y: those of the phases of h and d.
     const int rows_h = in_.axes[1].combined, rows_d = in_.axes[0].combined;
     const int row_channels = in_.channels / (rows_h * rows_d);
-    RDom u(0, row_channels, 0, rows_h, 0, rows_d, 0, height, 0, rest ? 1 : kMostElements / tallest,
-           0, in_.axes[2].segments, 0, in_.axes[1].segments, 0, in_.axes[0].segments, 0, in_.blocks,
+    const Expr count = pixels();
+    const Expr rests = cast<int>(count % tallest > lower && count % tallest <= height);
+    RDom u(0, row_channels, 0, rows_h, 0, rows_d, 0, height, 0, rest ? rests : count / tallest,
            "u_" + name);
-    const Expr row[3] = {u[7], u[6], u[5]};
-    for (int axis = 0; axis < 3; ++axis) u.where(length(axis, row[axis]) > 0);
-    const Expr count = pixels(row);
-    if (rest) {
-      u.where(count % tallest > lower);
-      u.where(count % tallest <= height);
-    } else {
-      u.where(u[4] < count / tallest);
-    }
-    const Expr lane = in_.first_channel + u[8] * in_.block_channels + u[0];  // within a row of y
-    Expr to = of.pixel_y(u[3], u[4], u[5], u[6], u[7]) + lane;
+    const Expr lane = in_.first_channel + in_.block * in_.block_channels + u[0];  // of a row of y
+    Expr to = of.pixel_y(u[3], u[4]) + lane;
     if (!combines()) {
-      y(inside(to)) = finish(of.sum(u[0], u[3], u[4], u[8], u[5], u[6], u[7]));
+      y(inside(to)) = finish(of.sum(u[0], u[3], u[4]));
     } else {
       of.finished = Func("finished_" + name);
-      of.finished(c, p, t, b, e[2], e[1], e[0]) = finish(of.sum(c, p, t, b, e[2], e[1], e[0]));
+      of.finished(c, p, t) = finish(of.sum(c, p, t));
       const auto require = [&](int axis, const Expr& index, int unit) {
         if (in_.axes[axis].combined == 1) return;
-        u.where(index >= segment(axis, kLow, row[axis]) * unit);
-        u.where(index < segment(axis, kHigh, row[axis]) * unit);
+        u.where(index >= segment(axis, kLow) * unit);
+        u.where(index < segment(axis, kHigh) * unit);
       };
       require(0, u[2], 1);
       require(1, u[1], 1);
       require(2, lane, in_.output_size);
       const Expr width = in_.axes[2].output * in_.output_size;
       to = to + (u[2] * in_.axes[1].output + u[1]) * width;
-      y(inside(to)) = of.finished((u[2] * rows_h + u[1]) * row_channels + u[0], u[3], u[4], u[8],
-                                  u[5], u[6], u[7]);
+      y(inside(to)) = of.finished((u[2] * rows_h + u[1]) * row_channels + u[0], u[3], u[4]);
     }
     of.outputs = u;
     tiles.push_back(of);

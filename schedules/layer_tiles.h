@@ -1,9 +1,8 @@
 // The schedule of a layer in one piece (generators/whole_layer.h): the register tile of tile.h,
 // with everything around it that the library does at run time.
 //
-// Blocks of output channels are outermost, so that a block's weights stay in cache while the slab's
-// boxes pass; then boxes, then tiles. A tile's offsets are a few numbers on the stack, made when
-// the tile begins.
+// Tiles are outermost; what calls the pipeline goes from box to box. A tile's offsets are a few
+// numbers on the stack, made when the tile begins.
 #pragma once
 
 #include <vector>
@@ -28,7 +27,7 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
     f.y.update(stage)
         .allow_race_conditions()
         .split(u[0], tv, tl, tile.lanes, whole ? TailStrategy::Auto : TailStrategy::Predicate)
-        .reorder({tl, tv, u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8]})
+        .reorder({tl, tv, u[1], u[2], u[3], u[4]})
         .vectorize(tl);
     std::vector<Halide::Func> blocks = {of.sum};
     if (f.combines()) {
@@ -48,7 +47,7 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
           .vectorize(l)
           .unroll(v)
           .unroll(f.p);
-      for (const Halide::Var& one : {f.t, f.b, f.e[0], f.e[1], f.e[2]}) block.bound_extent(one, 1);
+      block.bound_extent(f.t, 1);
     }
 
     const auto r = of.sum.rvars(0);
@@ -57,7 +56,7 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
     of.sum.update()
         .split(f.c, v, l, tile.lanes)
         .split(r[0], ci_o, ci_i, tile.unroll)
-        .reorder(l, inner, outer, ci_i, ci_o, r[1], r[2], r[3], f.t, f.b, f.e[2], f.e[1], f.e[0])
+        .reorder(l, inner, outer, ci_i, ci_o, r[1], r[2], r[3], f.t)
         .vectorize(l)
         .unroll(v)
         .unroll(f.p)

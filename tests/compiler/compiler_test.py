@@ -67,6 +67,41 @@ class Layers(CompilerTest):
                     text = next(self.folder.glob("out/*/share/decoder.json")).read_text()
                     self.assertEqual(json.loads(text)["strategy"], "combined")
 
+    def test_sums_in_pieces(self):
+        """One tap and some input channels at a time: pieces of equal and unequal lengths, slabs
+        that cut an axis, outputs that no tap reaches, all activations after the last piece."""
+        layers = [
+            ({"filter_shape": [4, 4], "strides": [2, 2], "padding": "same", "input_size": 1024,
+              "output_size": 64}, (4, 4)),
+            ({"filter_shape": [5, 3], "strides": [2, 4], "padding": [[1, 2], [0, 1]],
+              "output_padding": [1, 0], "input_size": 1031, "output_size": 48,
+              "activation": "tanh"}, (3, 1)),
+            ({"filter_shape": [6], "strides": [2], "padding": [[1, 3]], "input_size": 1500,
+              "output_size": 80, "activation": "relu"}, (260,)),
+            ({"filter_shape": [3, 3, 2], "strides": [2, 1, 2], "dilations": [3, 2, 1],
+              "padding": "valid", "input_size": 700, "output_size": 16, "dtype": "float64",
+              "activation": "gelu", "use_bias": False}, (2, 3, 2)),
+        ]
+        isas = runnable_isas()
+        for case, (config, extents) in enumerate(layers):
+            config = dict(config, rank=len(extents), name="layer")
+            for fixed in (False, True):
+                with self.subTest(case=case, fixed=fixed):
+                    self.check_case(np.random.default_rng([SEED, 11, case]), config, extents,
+                                    isas[(case + fixed) % len(isas)], case % 2 == 1, fixed)
+                    text = next(self.folder.glob("out/*/share/decoder.json")).read_text()
+                    self.assertGreater(json.loads(text)["piece_inputs"], 0)
+
+    def test_extent_of_x_is_not_asked_for(self):
+        """One image of the first layer of HiFi-GAN: Halide computes what it takes to be required of
+        x, which no one checks, and which overflows."""
+        config = {"rank": 1, "filter_shape": [16], "strides": [8], "padding": [[4, 4]],
+                  "input_size": 512, "output_size": 64, "name": "layer"}
+        self.check_case(np.random.default_rng([SEED, 2]), config, (64,), runnable_isas()[0], False,
+                        True)
+        text = next(self.folder.glob("out/*/share/decoder.json")).read_text()
+        self.assertEqual(json.loads(text)["images"], 1)
+
     def test_nothing_outside_x_is_multiplied(self):
         """Infinite weights of taps that fall outside the input make no NaN."""
         config = dict(BASE, filter_shape=[5, 5], output_size=16)
