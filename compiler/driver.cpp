@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "heap.h"
+#include "statements.h"
 #include "tables.h"
 #include "whole_layer.h"
 
@@ -22,24 +23,12 @@ using Halide::cast;
 using Halide::Expr;
 using Halide::Int;
 
-Expr pointer(const std::string& name) {
-  return Halide::Internal::Variable::make(Halide::Handle(), name);
-}
 Expr integer(const std::string& name) { return Halide::Internal::Variable::make(Int(32), name); }
 
 /// The address of element `at` of what `name` points to.
 Expr address(Halide::Type type, const std::string& name, Index at) {
   const Expr bytes = make_const(Halide::UInt(64), at * type.bytes());
   return reinterpret(Halide::Handle(), reinterpret(Halide::UInt(64), pointer(name)) + bytes);
-}
-
-Stmt require(const Expr& condition, RunStatus otherwise) {
-  return AssertStmt::make(condition, static_cast<int>(otherwise));
-}
-
-Stmt loop(const std::string& name, const Expr& count, const Stmt& body) {
-  return For::make(name, 0, count, ForType::Serial, Halide::Partition::Never,
-                   Halide::DeviceAPI::None, body);
 }
 
 /// Output length and offset of a window, in 64 bits; the formulas are those of upconv/shape.h.

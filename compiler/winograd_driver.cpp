@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "driver.h"
 #include "heap.h"
+#include "statements.h"
 
 namespace upconv::compiler {
 
@@ -23,21 +23,14 @@ constexpr std::array<const char*, 3> kAxes = {"d", "h", "w"};
 Expr integer(const std::string& name) {
   return Halide::Internal::Variable::make(Int(32), "run." + name);
 }
-Expr pointer(const std::string& name) {
-  return Halide::Internal::Variable::make(Halide::Handle(), name);
-}
 Stmt let(const std::string& name, const Expr& value, const Stmt& body) {
   return LetStmt::make("run." + name, value, body);
 }
 Expr wide(const Expr& value) { return Halide::cast(Int(64), value); }
 Expr number(Index value) { return make_const(Int(64), value); }
 
-Stmt loop(const std::string& name, const Expr& count, const Stmt& body) {
-  return For::make("run." + name, 0, count, ForType::Serial, Halide::Partition::Never,
-                   Halide::DeviceAPI::None, body);
-}
-Stmt require(const Expr& condition, RunStatus otherwise) {
-  return AssertStmt::make(condition, static_cast<int>(otherwise));
+Stmt run_loop(const std::string& name, const Expr& count, const Stmt& body) {
+  return loop("run." + name, count, body);
 }
 
 class WinogradDriver {
@@ -116,8 +109,8 @@ class WinogradDriver {
     for (const PlannedAxis& axis : plan_.axes) count *= axis.axis.filter;
     const Expr value = Load::make(bits, "kernel", integer("at"), Halide::Buffer<>(),
                                   Halide::Parameter(), const_true(), ModulusRemainder());
-    return loop("at", static_cast<int>(count),
-                require((value & exponent) != exponent, kPackNotFinite));
+    return run_loop("at", static_cast<int>(count),
+                    require((value & exponent) != exponent, kPackNotFinite));
   }
 
   /// All rounds of a class.
@@ -129,7 +122,7 @@ class WinogradDriver {
     const Expr first = integer("round") * most;
     Stmt body = Block::make(transform_inputs(of, leaves), phases(of, leaves));
     body = let("count", Halide::min(all - first, most), body);
-    return loop("round", (all + (most - 1)) / most, body);
+    return run_loop("round", (all + (most - 1)) / most, body);
   }
 
   /// Names for a tile's image and its u along every axis, around `body`.
@@ -182,7 +175,7 @@ class WinogradDriver {
     if (leaves.input_at_edge) {
       at_edge = leaves.input_at_edge->call({x_at({0, 0, 0}), to}, {first[0], first[1], first[2]});
     }
-    return loop("tile", integer("count"), at_tile(of, either(exist, inside, at_edge)));
+    return run_loop("tile", integer("count"), at_tile(of, either(exist, inside, at_edge)));
   }
 
   static Stmt either(const Expr& condition, const Stmt& then, const Stmt& otherwise) {
@@ -213,7 +206,7 @@ class WinogradDriver {
       }
       body = let("points_" + name, pick(points, integer("phase_" + name)), body);
       body = let("shift_" + name, pick(shifts, integer("phase_" + name)), body);
-      body = loop("phase_" + name, static_cast<int>(points.size()), body);
+      body = run_loop("phase_" + name, static_cast<int>(points.size()), body);
     }
     return body;
   }
@@ -226,7 +219,7 @@ class WinogradDriver {
     Stmt body = Block::make(multiply(of, at_part), transform_outputs(of, leaves, part));
     body = let("blocks", Halide::min(part.blocks - first, blocks), body);
     body = let("block", first, body);
-    return loop("group", (part.blocks + blocks - 1) / blocks, body);
+    return run_loop("group", (part.blocks + blocks - 1) / blocks, body);
   }
 
   Stmt multiply(const TileClass& of, std::size_t at_part) const {
@@ -254,9 +247,9 @@ class WinogradDriver {
                                        wide(integer("b") * part.block_channels))},
           {weights, tiles});
     };
-    Stmt body = loop("b", integer("blocks"), tiles(of, part, some));
+    Stmt body = run_loop("b", integer("blocks"), tiles(of, part, some));
     for (std::size_t axis = 3; axis-- > 0;) {
-      body = loop(std::string("k_") + kAxes[axis], points[axis], body);
+      body = run_loop(std::string("k_") + kAxes[axis], points[axis], body);
     }
     return body;
   }
@@ -326,7 +319,7 @@ class WinogradDriver {
     for (std::size_t axis = 0; axis < 3; ++axis) {
       body = let(std::string("o_") + kAxes[axis], first[axis], body);
     }
-    return loop("tile", integer("count"), at_tile(of, body));
+    return run_loop("tile", integer("count"), at_tile(of, body));
   }
 
   Halide::Module& module_;

@@ -2,13 +2,15 @@
 // call that is given everything and allocates nothing. build/bin/upconv_own_memory prints how much.
 #include <upconv/upconv.h>
 
-#include <array>
 #include <cstddef>
 #include <iostream>
 #include <memory_resource>
+#include <span>
 #include <vector>
 
 namespace {
+
+constexpr std::size_t kScratchAlignment = 64;
 
 /// Stands for the program's own allocator: counts what it hands out and what is in use.
 class Arena final : public std::pmr::memory_resource {
@@ -50,12 +52,15 @@ int main() {
     std::cout << "one call: " << calls.handed_out << " bytes, of which " << calls.in_use
               << " are its result\n";
 
-    // Given both, a call allocates nothing at all.
-    alignas(64) static std::array<std::byte, 1 << 20> scratch;
+    // Given both, a call allocates nothing at all. How much scratch it takes depends on the
+    // processor.
+    const std::size_t bytes = up.scratch_bytes(x.shape());
+    auto* const scratch = static_cast<std::byte*>(
+        std::pmr::new_delete_resource()->allocate(bytes, kScratchAlignment));
     std::vector<float> result(static_cast<std::size_t>(y.size()));
     const std::size_t before = calls.handed_out;
-    up(x, TensorView(result, y.shape()),
-       {.scratch = std::span(scratch).first(up.scratch_bytes(x.shape())), .memory = &calls});
+    up(x, TensorView(result, y.shape()), {.scratch = std::span(scratch, bytes), .memory = &calls});
+    std::pmr::new_delete_resource()->deallocate(scratch, bytes, kScratchAlignment);
     if (calls.handed_out != before) return 1;
   }
   std::cout << "in use at the end: " << weights.in_use + calls.in_use << " bytes\n";
