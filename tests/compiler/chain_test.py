@@ -53,9 +53,11 @@ X_SHAPE, Y_SHAPE = (2, 5, 4, 3), (2, 12, 19, 2)
 
 
 class Chain(CompilerTest):
-    def write_model(self, layers=None):
+    y_shape = Y_SHAPE
+
+    def write_model(self, layers=None, arithmetic="direct"):
         random = np.random.default_rng(SEED)
-        layers = [dict(layer, arithmetic="direct", name=f"layer{n}")
+        layers = [dict(layer, arithmetic=arithmetic, name=f"layer{n}")
                   for n, layer in enumerate(layers or LAYERS)]
         arrays, self.kernels = [], []
         for layer in layers:
@@ -76,7 +78,7 @@ class Chain(CompilerTest):
         return self.folder / "out" / target
 
     def build_program(self, prefix, constant, height=None):
-        values = {"x": self.x.nbytes, "y": int(np.prod(Y_SHAPE)) * 4, "pack": "", "packed": "",
+        values = {"x": self.x.nbytes, "y": int(np.prod(self.y_shape)) * 4, "pack": "", "packed": "",
                   "height": "" if height is None else f"{height}, ",
                   "scratch": "NET_SCRATCH_BYTES" if height is None
                              else f"net_scratch_bytes({height})"}
@@ -95,11 +97,11 @@ class Chain(CompilerTest):
         self.check(Tools.cc, "-std=gnu11", *FLAGS, "main.c", f"-I{prefix}/include",
                    f"-L{prefix}/lib", "-lnet", "-o", "main")
 
-    def check_y(self, isa):
+    def check_y(self, isa, tolerance=0):
         self.check(Tools.upconv, "apply", "--config", "model.json", "--weights", "w.npz", "--input",
                    "x.npy", "--output", "y.npy", "--isa", isa)
-        np.testing.assert_array_equal(
-            np.fromfile(self.folder / "y.raw", "f4").reshape(Y_SHAPE), np.load(self.folder / "y.npy"))
+        y = np.fromfile(self.folder / "y.raw", "f4").reshape(self.y_shape)
+        np.testing.assert_allclose(y, np.load(self.folder / "y.npy"), rtol=0, atol=tolerance)
         (self.folder / "y.raw").unlink()
 
     def test_values(self):
@@ -118,6 +120,27 @@ class Chain(CompilerTest):
                         manifest = json.loads((prefix / "share/net.json").read_text())
                         self.assertEqual(manifest["layers"], ["net_0", "net_1", "net_2"])
                         self.assertEqual(manifest["scratch_bytes"] is None, height is not None)
+
+    def test_a_layer_with_transforms(self):
+        """Its scratch is beside what is between the layers."""
+        self.write_model([dict(BASE, output_size=64, padding="valid"),
+                          dict(BASE, input_size=64, output_size=64, filter_shape=[4, 4]),
+                          dict(BASE, input_size=64, output_size=2, filter_shape=[1, 1],
+                               strides=[1, 1])], "fast")
+        best = runnable_isas()[-1]
+        self.check(Tools.upconv, "apply", "--config", "model.json", "--weights", "w.npz", "--input",
+                   "x.npy", "--output", "y.npy", "--isa", best)
+        y = np.load(self.folder / "y.npy")
+        self.y_shape = y.shape
+        for constant in (False, True):
+            with self.subTest(constant=constant):
+                weights = ["--weights", "w.npz"] if constant else []
+                prefix = self.compile_model(best, "--input-shape", "2,5,4,3", *weights)
+                manifest = json.loads((prefix / "share/net_1.json").read_text())
+                self.assertEqual(manifest["strategy"], "winograd")
+                self.build_program(prefix, constant)
+                self.check("./main")
+                self.check_y(best, 1e-5 * float(np.abs(y).max()))
 
     def test_library_that_chooses(self):
         self.write_model()
