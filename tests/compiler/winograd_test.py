@@ -5,11 +5,14 @@ instruction set of this machine, with constant weights and packed ones.
 """
 
 import json
+import pathlib
 
 import numpy as np
 
-from support import FLAGS, LOAD, SEED, CompilerTest, Tools, main, reference, run, runnable_isas
+from support import (FLAGS, LOAD, SEED, CompilerTest, Tools, main, reference, run,
+                     runnable_isas)
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 CASES = 9
 # docs/accuracy.md: root mean square errors stay below 4 times those of direct sums; those of a few
 # thousand values scatter around that.
@@ -213,6 +216,49 @@ int main() {{
         self.check(Tools.cxx, "-std=c++17", *FLAGS, "main.cpp", "-Iout/sse41/include",
                    "-Lout/sse41/lib", "-ldecoder", "-o", "main")
         self.check("./main")
+
+    def test_layer_of_the_library(self):
+        """NAME_upconv.hpp computes them by the library, other weights by the compiled code."""
+        self.write_layer(BASE)
+        self.compile_layer("--strategy", "winograd", "--input-shape", "1,6,6,32")
+        (self.folder / "main.cpp").write_text(r"""
+#include <upconv/upconv.h>
+#include <cmath>
+#include <limits>
+#include "decoder_upconv.hpp"
+using namespace upconv;
+int main() {
+  decoder::ConvolutionTranspose layer;
+  ConvolutionTranspose plain(layer.compiled_options());
+  const Tensor x = initializers::normal()({1, 6, 6, 32}, DType::kFloat32);
+  Tensor y(DType::kFloat32, layer.output_shape(x.shape()));
+  plain.kernel() = layer.kernel().value();
+  plain.bias() = layer.bias().value();
+  if (!layer.runs_compiled(x, y.view())) return 1;
+  layer(x, y.view());
+  Tensor want = plain(x);
+  for (Index n = 0; n < y.size(); ++n) {
+    if (!(std::abs(y.values<float>()[n] - want.values<float>()[n]) < 1e-4f)) return 2;
+  }
+  Tensor kernel = Tensor::copy_of(layer.kernel().value());
+  kernel.values<float>()[0] = std::numeric_limits<float>::infinity();
+  layer.kernel() = kernel;
+  plain.kernel() = kernel;
+  if (layer.runs_compiled(x, y.view())) return 3;
+  layer(x, y.view());
+  want = plain(x);
+  for (Index n = 0; n < y.size(); ++n) {
+    const float a = y.values<float>()[n], b = want.values<float>()[n];
+    if (a != b && !(std::isnan(a) && std::isnan(b))) return 4;
+  }
+  return 0;
+}
+""")
+        build = pathlib.Path(Tools.upconv).parents[1]
+        self.check(Tools.cxx, "-std=c++20", "-Wall", "-Wextra", "-Werror", "main.cpp",
+                   "-Iout/sse41/include", f"-I{ROOT}/include", "-Lout/sse41/lib", "-ldecoder",
+                   f"{build}/runtime/libupconv.a", "-lzip", "-lz", "-pthread", "-o", "main")
+        self.check("./main", env={"UPCONV_ISA": "sse41"})
 
 
 if __name__ == "__main__":
