@@ -31,6 +31,9 @@ struct TileKernel {
   int pixels;
   double cost;  ///< of one pixel of a block, in units of a vector at full rate
   TileFn function;
+
+  /// The cost where multiply-adds take so much longer, and what is beside them does not.
+  double time(double vector_time) const { return cost + (vector_time - 1) * vectors; }
 };
 
 /// generators/epilogue.cpp.

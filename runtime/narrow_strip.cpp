@@ -21,7 +21,7 @@ constexpr Index kStripCounts = 8;
 
 // Costs beside the tiles', in vector multiply-adds at full rate (a core does two a cycle), fitted
 // to 90 layers on AVX-512 and on AVX2.
-constexpr double kFarTileCost = 1.2;   ///< a tile whose x is in the second-level cache, in its cost
+constexpr double kFarTileCost = 0.2;   ///< more of a tile whose x is in the second-level cache
 constexpr double kCopyCost = 1.45;     ///< an element of x into a plane
 constexpr double kMoveCost = 2.1;      ///< an element of a plane to the next strip
 constexpr double kFillCost = 1.5;      ///< an accumulator's bias
@@ -94,7 +94,7 @@ double strip_cost(const NarrowLayout& layout, Index q_h, Index q_w) {
     tiles += width.cost * static_cast<double>(ceil_div(columns, width.columns));
   }
   const double copied = static_cast<double>(layout.input_size * (1 + span(layout, 0)) * pitch_w);
-  return tiles * layout.vector_time * (far ? kFarTileCost : 1) +
+  return tiles * (far ? 1 + kFarTileCost / layout.vector_time : 1) +
          static_cast<double>(tile_calls(layout, columns)) * kTileCallCost +
          copied * (static_cast<double>(q_h) * kCopyCost +
                    static_cast<double>(span(layout, 1)) * kMoveCost) +

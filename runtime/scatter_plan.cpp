@@ -35,8 +35,9 @@ KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index
   double outputs = real(batches * layout.output_size);
   for (const CallAxis& axis : axes) outputs *= real(axis.window.output);
   double blocks = 0;
-  for (const Part& part : layout.parts) blocks += real(part.blocks) * part.tiles[0].cost;
-  blocks *= layout.vector_time;
+  for (const Part& part : layout.parts) {
+    blocks += real(part.blocks) * part.tiles[0].time(layout.vector_time);
+  }
 
   const double runs = real(layout.taps() / w.filter()) *
                       real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());

@@ -53,13 +53,14 @@ KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
                      static_cast<double>(axis.input) * filter / std::max(outputs, 1.0));
   }
   double blocks = 0;
-  for (const Part& part : parts) blocks += static_cast<double>(part.blocks) * part.tiles[0].cost;
+  for (const Part& part : parts)
+    blocks += static_cast<double>(part.blocks) * part.tiles[0].time(facts.vector_time);
   const Part& last = parts.back();
   const bool padded = last.blocks * last.block_channels() > last.channels;
   // Gaps cost nothing beside what all strategies need to write them.
   const double pixel = (padded ? kPaddedPixelCost : kPixelCost) * visited_share(axes);
   return {parts.front().tiles.front().name,
-          pixels * (rows * blocks * facts.vector_time + pixel) + boxes_of(axes) * kBoxCost};
+          pixels * (rows * blocks + pixel) + boxes_of(axes) * kBoxCost};
 }
 
 class WidePlan final : public Plan {

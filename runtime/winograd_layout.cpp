@@ -239,7 +239,7 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
   double block_time = 0, blocks = 0, vectors_out = 0;
   for (const Part& part : layout.parts) {
     const double count = static_cast<double>(part.blocks);
-    block_time += count * part.tiles[0].cost * layout.vector_time;
+    block_time += count * part.tiles[0].time(layout.vector_time);
     blocks += count;
     vectors_out += count * part.tiles[0].vectors;
   }
