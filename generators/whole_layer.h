@@ -1,8 +1,8 @@
-// A layer in one piece, as algorithms without a schedule: what the compiler `upconvc` specialises.
+// A box of a layer, as algorithms without a schedule: what the compiler `upconvc` specialises.
 //
-// conv_transpose.h is told the pixels of a phase in lists; here the walk over phases and borders is
-// part of the algorithm, because the layer's channels, filter, stride and dilation are constants
-// (batch and extents are constants or not). Along one axis, docs/design.md cuts the outputs of
+// conv_transpose.h is told the pixels of a phase in lists; here phases and borders are in tables,
+// because the layer's channels, filter, stride and dilation are constants (batch and extents are
+// constants or not). Along one axis, docs/design.md cuts the outputs of
 // every phase into segments that reach the same taps. A table has a row per segment, and
 //
 //   box      a row of each axis' table, for a range of images: all its outputs reach the same taps
