@@ -16,7 +16,8 @@ namespace upconv::schedules {
 /// @param step_by_step outputs one after the other, from the stack: where they are not all wanted,
 ///        or what is done to each is long
 /// @param tail for channels that fill no vector
-inline void schedule_tile_transform(generators::TileTransform& f, int lanes, Halide::Func gathered,
+inline void schedule_tile_transform(generators::TileTransform& f, int lanes,
+                                    const Halide::Func& gathered,
                                     const std::array<int, 3>& gathered_extents, bool step_by_step,
                                     Halide::TailStrategy tail) {
   using Halide::Var;
