@@ -88,8 +88,7 @@ Leaf autoscheduled_layer(Halide::Module& module, const LayerPlan& plan,
                          const Halide::Buffer<void>& constant, const std::string& heap,
                          Index& heap_bytes) {
   const std::string& name = plan.autoscheduler;
-  const Halide::Type type =
-      plan.spec.dtype() == DType::kFloat32 ? Halide::Float(32) : Halide::Float(64);
+  const Halide::Type type = halide_type(plan.spec.dtype());
   const auto number = [](Index value) { return static_cast<int>(value); };
   const int inputs = number(plan.input_size()), outputs = number(plan.output_size());
   generators::PhaseLayerSizes sizes{.input_size = inputs};

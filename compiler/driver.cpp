@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "chunk.h"
 #include "heap.h"
 #include "statements.h"
 #include "tables.h"
@@ -24,12 +25,6 @@ using Halide::Expr;
 using Halide::Int;
 
 Expr integer(const std::string& name) { return Halide::Internal::Variable::make(Int(32), name); }
-
-/// The address of element `at` of what `name` points to.
-Expr address(Halide::Type type, const std::string& name, Index at) {
-  const Expr bytes = make_const(Halide::UInt(64), at * type.bytes());
-  return reinterpret(Halide::Handle(), reinterpret(Halide::UInt(64), pointer(name)) + bytes);
-}
 
 /// Output length and offset of a window, in 64 bits; the formulas are those of upconv/shape.h.
 struct WindowExprs {
@@ -80,33 +75,16 @@ class Driver {
   Driver(Halide::Module& module, const LayerPlan& plan, const LayerPipelines& pipelines)
       : module_(module), plan_(plan), pipelines_(pipelines) {}
 
-  void add_run() { add("_run", run_arguments(plan_), check_extents(walk())); }
+  void add_run() {
+    add_function(module_, plan_, "_run", run_arguments(plan_), check_extents(walk()));
+  }
 
   void add_pack() {
-    const bool has_bias = plan_.spec.checked.options.use_bias;
-    std::vector<Stmt> calls;
-    const Expr none = make_zero(Halide::Handle());
-    for (std::size_t n = 0; n < plan_.parts.size(); ++n) {
-      const PlannedPart& part = plan_.parts[n];
-      calls.push_back(pipelines_.pack_weights[n].call(
-          {pointer("kernel"), address(type(), "packed", part.weights_at)}, {}));
-      calls.push_back(pipelines_.pack_bias[n].call(
-          {has_bias ? pointer("bias") : none, address(type(), "packed", part.bias_at)}, {}));
-    }
-    add("_pack", pack_arguments(plan_), Block::make(calls));
+    add_function(module_, plan_, "_pack", pack_arguments(plan_),
+                 pack_parts(plan_, pipelines_.pack_weights, pipelines_.pack_bias));
   }
 
  private:
-  Halide::Type type() const {
-    return plan_.spec.dtype() == DType::kFloat32 ? Halide::Float(32) : Halide::Float(64);
-  }
-
-  void add(const std::string& suffix, const std::vector<LoweredArgument>& arguments,
-           const Stmt& body) {
-    module_.append(LoweredFunc(plan_.spec.name + suffix, arguments, body,
-                               Halide::LinkageType::External, Halide::NameMangling::C));
-  }
-
   /// Names for the extents of a call, each checked before it is used, around `body`.
   Stmt check_extents(Stmt body) const {
     const auto wide = [](const Expr& value) { return cast(Int(64), value); };
@@ -171,8 +149,9 @@ class Driver {
     const int slow = plan_.slow_axis;
     const Index pixel_bytes = plan_.input_size() * static_cast<Index>(plan_.element_bytes());
     // In pieces, x of a slab is what weights are read for, not what is read again at once.
-    const Index slab = plan_.in_pieces() ? std::min(kPieceSlabPixels * pixel_bytes, kMostElements)
-                                         : Index{plan_.target.slab_bytes};
+    const Index slab = plan_.in_pieces()
+                           ? std::min(internal::kChunkPixels * pixel_bytes, kMostElements)
+                           : Index{plan_.target.slab_bytes};
     Expr row = static_cast<int>(pixel_bytes);
     for (int axis = slow + 1; axis < 3; ++axis) row = row * input(axis);
     const Expr row_bytes = values.add("row_bytes", Halide::max(row, 1));

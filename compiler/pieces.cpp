@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "chunk.h"
+#include "wide_pieces.h"
+
 namespace upconv::compiler {
 
 namespace {
@@ -12,15 +15,6 @@ using internal::Segment;
 
 // The library's rules (runtime/wide_pieces.cpp), for any target.
 
-/// Below so many input channels, loading and storing the sums costs more than pieces save.
-constexpr Index kLeastInputSize = 64;
-/// A call this small is not worth the thought.
-constexpr double kLeastMultiplyAdds = 2e6;
-/// A slab of fewer pixels uses each weight too seldom.
-constexpr Index kLeastSlabPixels = 64;
-/// Vector multiply-adds that a tile takes per row of weights, however few it does: their latency.
-constexpr Index kTileLatency = 8;
-
 /// Time of the tiles that `pixels` take, per row of weights, in vector multiply-adds.
 Index tile_time(const TileRow& row, Index pixels) {
   const Index tall = row.heights.front(), rest = pixels % tall;
@@ -28,7 +22,7 @@ Index tile_time(const TileRow& row, Index pixels) {
   if (rest == 0) return time;
   Index height = tall;
   for (const int lower : row.heights) height = lower >= rest ? lower : height;
-  return time + std::max(height * row.vectors, kTileLatency);
+  return time + std::max(height * row.vectors, internal::kTileLatency);
 }
 
 /// The rows of an axis' table, with sums in boxes or in pieces: pixels, and the taps of each.
@@ -77,7 +71,7 @@ bool pieces_fill_tiles(const LayerPlan& plan) {
     const CallAxis call{&axis.phases, *axis.input, axis.window};
     positions *= std::max<Index>(0, call.q_end() - call.q_begin());
   }
-  if (positions > kPieceSlabPixels) return false;
+  if (positions > internal::kChunkPixels) return false;
   return time_of(plan, true) < time_of(plan, false);
 }
 
@@ -85,7 +79,7 @@ bool pieces_fill_tiles(const LayerPlan& plan) {
 
 int piece_inputs(const LayerPlan& plan) {
   const Index inputs = plan.input_size(), most = plan.target.piece_rows;
-  if (inputs < kLeastInputSize || plan.output_size() % plan.target.lanes != 0) return 0;
+  if (inputs < internal::kLeastPieceInputs || plan.output_size() % plan.target.lanes != 0) return 0;
   double work = static_cast<double>(plan.spec.images.value_or(1)) *
                 static_cast<double>(plan.taps() * inputs * plan.output_size());
   Index phase_taps = 1;
@@ -96,13 +90,14 @@ int piece_inputs(const LayerPlan& plan) {
     work *= static_cast<double>(axis.input.value_or(1));
     known = known && axis.input.has_value();
   }
-  if (known && work < kLeastMultiplyAdds) return 0;
+  if (known && work < internal::kLeastPieceWork) return 0;
   const Index pixel_bytes = inputs * static_cast<Index>(plan.element_bytes());
   const Index panel_bytes = phase_taps * pixel_bytes * plan.parts.front().block_channels;
-  const bool pay = panel_bytes > 2 * Index{plan.target.panel_bytes} ||
-                   plan.target.slab_bytes / pixel_bytes < kLeastSlabPixels ||
-                   pieces_fill_tiles(plan);
-  if (!pay) return 0;
+  if (!internal::boxes_leave_cache(panel_bytes, pixel_bytes, plan.target.panel_bytes,
+                                   plan.target.slab_bytes) &&
+      !pieces_fill_tiles(plan)) {
+    return 0;
+  }
   // Equal ones, where that is possible, have loops of a constant length.
   const Index pieces = internal::ceil_div(inputs, most);
   return static_cast<int>(internal::ceil_div(inputs, pieces));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "autoschedule.h"
+#include "elements.h"
 #include "finish.h"
 #include "layer_tiles.h"
 #include "pack_layer.h"
@@ -24,34 +25,23 @@ using Halide::Param;
 using Halide::Var;
 using internal::Phase;
 
-Halide::Type halide_type(DType dtype) {
-  return dtype == DType::kFloat32 ? Halide::Float(32) : Halide::Float(64);
-}
-
-/// Elements that start at 0, as a pointer is.
-ImageParam elements(Halide::Type type, const char* name) {
-  ImageParam param(type, 1, name);
-  param.dim(0).set_min(0).set_extent(2147483647).set_stride(1);
-  return param;
-}
-
 void end_at_zero(const Func& output) {
   output.output_buffer().dim(0).set_min(0).set_extent(2147483647).set_stride(1);
 }
 
-/// What the weights and biases are read from.
-Func packed_values(const Buffer<void>& constant, const ImageParam& packed) {
-  Var i("i");
-  Func values("values");
-  if (constant.defined()) {
-    values(i) = Halide::Internal::Call::make(constant, {i});
-  } else {
-    values(i) = packed(i);
+/// A part's channels; of the kernel nothing.
+generators::PackInputs pack_inputs(const LayerPlan& plan, const PlannedPart& part) {
+  generators::PackInputs in{.input_size = static_cast<int>(plan.input_size()),
+                            .output_size = static_cast<int>(plan.output_size()),
+                            .first_channel = part.first_channel,
+                            .block_channels = part.block_channels,
+                            .blocks = part.blocks,
+                            .type = halide_type(plan.spec.dtype())};
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    in.combined[axis] = static_cast<int>(plan.axes[axis].combined);
   }
-  return values;
+  return in;
 }
-
-Expr inside(const Expr& at) { return Halide::unsafe_promise_clamped(at, 0, 2147483646); }
 
 Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part,
               const Buffer<void>& constant) {
@@ -135,8 +125,7 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   in.channels = part.channels;
   in.block = block;
   in.heights = part.tile.heights;
-  in.fused = plan.target.halide.arch != Halide::Target::X86 ||
-             plan.target.halide.has_feature(Halide::Target::FMA);
+  in.fused = plan.target.fused();
   const Activation& activation = plan.spec.checked.options.activation_fn;
   generators::WholeLayer layer(
       in, [&](const Expr& sum) { return plan.in_pieces() ? sum : finish(activation, sum); });
@@ -178,42 +167,26 @@ Leaf add_pass(Halide::Module& module, const LayerPlan& plan, const Buffer<void>&
   return leaf;
 }
 
-void add_packing(Halide::Module& module, const LayerPlan& plan, LayerPipelines& pipelines) {
-  const Halide::Type type = halide_type(plan.spec.dtype());
-  for (const PlannedPart& part : plan.parts) {
-    ImageParam kernel = elements(type, "kernel"), bias = elements(type, "bias");
-    Var i("i");
-    generators::PackInputs in{.input_size = static_cast<int>(plan.input_size()),
-                              .output_size = static_cast<int>(plan.output_size()),
-                              .first_channel = part.first_channel,
-                              .block_channels = part.block_channels,
-                              .blocks = part.blocks,
-                              .type = type};
-    in.kernel(i) = kernel(i);
-    if (plan.spec.checked.options.use_bias) in.bias(i) = bias(i);
-    for (std::size_t axis = 0; axis < 3; ++axis) {
-      const PlannedAxis& of = plan.axes[axis];
-      in.filter[axis] = static_cast<int>(of.phases.filter());
-      in.kernel_taps[axis] = static_cast<int>(of.axis.filter);
-      in.combined[axis] = static_cast<int>(of.combined);
-      in.tap[axis] = constants(packed_taps(of));
-    }
-    const int rows = static_cast<int>(plan.taps() * plan.input_size());
-    Func weights = generators::packed_weights(in), start = generators::packed_bias(in);
-    weights.output_buffer().dim(0).set_bounds(0, part.block_channels);
-    weights.output_buffer().dim(1).set_bounds(0, rows).set_stride(part.block_channels);
-    weights.output_buffer()
-        .dim(2)
-        .set_bounds(0, part.blocks)
-        .set_stride(rows * part.block_channels);
-    start.output_buffer().dim(0).set_bounds(0, part.block_channels);
-    start.output_buffer().dim(1).set_bounds(0, part.blocks).set_stride(part.block_channels);
-    const std::string name = plan.spec.name + "_pack_" + std::to_string(part.first_channel);
-    pipelines.pack_weights.emplace_back(module, name, weights, std::vector{kernel},
-                                        std::vector<Param<int>>{});
-    pipelines.pack_bias.emplace_back(module, name + "_bias", start, std::vector{bias},
-                                     std::vector<Param<int>>{});
+/// The weights of a part, as packed from the kernel.
+Leaf weight_packing(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part) {
+  const ImageParam kernel = elements(halide_type(plan.spec.dtype()), "kernel");
+  Var i("i");
+  generators::PackInputs in = pack_inputs(plan, part);
+  in.kernel(i) = kernel(i);
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const PlannedAxis& of = plan.axes[axis];
+    in.filter[axis] = static_cast<int>(of.phases.filter());
+    in.kernel_taps[axis] = static_cast<int>(of.axis.filter);
+    in.tap[axis] = constants(packed_taps(of));
   }
+  const int rows = static_cast<int>(plan.taps() * plan.input_size());
+  const Func weights = generators::packed_weights(in);
+  const auto buffer = weights.output_buffer();
+  buffer.dim(0).set_bounds(0, part.block_channels);
+  buffer.dim(1).set_bounds(0, rows).set_stride(part.block_channels);
+  buffer.dim(2).set_bounds(0, part.blocks).set_stride(rows * part.block_channels);
+  return Leaf(module, plan.spec.name + "_pack_" + std::to_string(part.first_channel), weights,
+              {kernel}, {});
 }
 
 }  // namespace
@@ -227,6 +200,19 @@ std::vector<int> packed_taps(const PlannedAxis& axis) {
     }
   }
   return taps;
+}
+
+Leaf bias_packing(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part) {
+  const ImageParam bias = elements(halide_type(plan.spec.dtype()), "bias");
+  Var i("i");
+  generators::PackInputs in = pack_inputs(plan, part);
+  if (plan.spec.checked.options.use_bias) in.bias(i) = bias(i);
+  const Func start = generators::packed_bias(in);
+  const auto buffer = start.output_buffer();
+  buffer.dim(0).set_bounds(0, part.block_channels);
+  buffer.dim(1).set_bounds(0, part.blocks).set_stride(part.block_channels);
+  return Leaf(module, plan.spec.name + "_pack_" + std::to_string(part.first_channel) + "_bias",
+              start, {bias}, {});
 }
 
 LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
@@ -249,7 +235,11 @@ LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
       if (!linear) pipelines.finish = add_pass(module, plan, packed, false);
     }
   }
-  if (!plan.spec.embeds_weights()) add_packing(module, plan, pipelines);
+  if (plan.spec.embeds_weights()) return pipelines;
+  for (const PlannedPart& part : plan.parts) {
+    pipelines.pack_weights.push_back(weight_packing(module, plan, part));
+    pipelines.pack_bias.push_back(bias_packing(module, plan, part));
+  }
   return pipelines;
 }
 

@@ -44,4 +44,7 @@ LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
 /// first.
 std::vector<int> packed_taps(const PlannedAxis& axis);
 
+/// (bias) -> the biases of a part, in packed order.
+Leaf bias_packing(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part);
+
 }  // namespace upconv::compiler

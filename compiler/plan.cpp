@@ -122,7 +122,6 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
     }
     return taps;
   };
-  constexpr double kStoreCost = 1.15;  // a combined one is stored through the stack
   std::vector<TileRow> best = blocks_for(plan.output_size());
   if (strategy == "wide") return best;
   double least = cost_of(best) * taps_from(3);
@@ -135,7 +134,7 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
     std::vector<TileRow> blocks = blocks_for(channels);
     // Rows of y are not cut; along w alone a row is as many blocks as it takes.
     if (first < 2 && blocks.size() > 1) continue;
-    const double cost = cost_of(blocks) * kStoreCost * taps_from(first);
+    const double cost = cost_of(blocks) * kCombinedStoreCost * taps_from(first);
     if (cost >= least) continue;
     least = cost;
     best = std::move(blocks);

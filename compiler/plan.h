@@ -17,8 +17,8 @@ namespace upconv::compiler {
 /// The most elements that compiled code addresses, in x, y and packed weights.
 inline constexpr Index kMostElements = 2147483647;
 
-/// Positions of a slab that is summed in pieces.
-inline constexpr Index kPieceSlabPixels = 240;
+/// Of a tile of combined phases beside another: it is stored through the stack.
+inline constexpr double kCombinedStoreCost = 1.15;
 
 /// A layer as it was asked for.
 struct LayerSpec {

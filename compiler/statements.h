@@ -2,7 +2,9 @@
 // representation.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "Halide.h"
 #include "driver.h"
@@ -12,6 +14,18 @@ namespace upconv::compiler {
 /// An argument, or what a let names.
 inline Halide::Expr pointer(const std::string& name) {
   return Halide::Internal::Variable::make(Halide::Handle(), name);
+}
+
+/// The address of element `at`, a 64-bit integer, of what `name` points to.
+inline Halide::Expr address(Halide::Type type, const std::string& name, const Halide::Expr& at) {
+  using Halide::reinterpret;
+  const Halide::Type bytes = Halide::UInt(64);
+  return reinterpret(Halide::Handle(),
+                     reinterpret(bytes, pointer(name)) +
+                         Halide::cast(bytes, at * Halide::cast(at.type(), type.bytes())));
+}
+inline Halide::Expr address(Halide::Type type, const std::string& name, Index at) {
+  return address(type, name, Halide::Internal::make_const(Halide::Int(64), at));
 }
 
 /// The function returns `otherwise` where the condition does not hold.
@@ -24,6 +38,32 @@ inline Halide::Internal::Stmt loop(const std::string& name, const Halide::Expr& 
                                    const Halide::Internal::Stmt& body) {
   return Halide::Internal::For::make(name, 0, count, Halide::Internal::ForType::Serial,
                                      Halide::Partition::Never, Halide::DeviceAPI::None, body);
+}
+
+/// Adds a function whose name is the layer's and `suffix`.
+inline void add_function(Halide::Module& module, const LayerPlan& plan, const std::string& suffix,
+                         const std::vector<Halide::Internal::LoweredArgument>& arguments,
+                         const Halide::Internal::Stmt& body) {
+  module.append(Halide::Internal::LoweredFunc(plan.spec.name + suffix, arguments, body,
+                                              Halide::LinkageType::External,
+                                              Halide::NameMangling::C));
+}
+
+/// Packs every part by its (kernel) -> weights and its (bias) -> biases.
+inline Halide::Internal::Stmt pack_parts(const LayerPlan& plan, const std::vector<Leaf>& weights,
+                                         const std::vector<Leaf>& biases) {
+  const Halide::Type type = halide_type(plan.spec.dtype());
+  const Halide::Expr bias = plan.spec.checked.options.use_bias
+                                ? pointer("bias")
+                                : Halide::Internal::make_zero(Halide::Handle());
+  std::vector<Halide::Internal::Stmt> calls;
+  for (std::size_t n = 0; n < plan.parts.size(); ++n) {
+    const PlannedPart& part = plan.parts[n];
+    calls.push_back(
+        weights[n].call({pointer("kernel"), address(type, "packed", part.weights_at)}, {}));
+    calls.push_back(biases[n].call({bias, address(type, "packed", part.bias_at)}, {}));
+  }
+  return Halide::Internal::Block::make(calls);
 }
 
 }  // namespace upconv::compiler

@@ -120,8 +120,7 @@ TargetInfo find_target(const std::string& name, DType dtype) {
   check_features(name, info.halide);
   info.halide = info.halide.with_feature(Target::NoRuntime);
   info.tiles_of = tiles_for(name, info.halide);
-  const Halide::Type type = dtype == DType::kFloat32 ? Halide::Float(32) : Halide::Float(64);
-  info.lanes = info.halide.natural_vector_size(type);
+  info.lanes = info.halide.natural_vector_size(halide_type(dtype));
 
   const auto table = nlohmann::json::parse(kKernelsJson);
   const auto& sizes = table.at("targets").at(info.tiles_of).at("sizes");

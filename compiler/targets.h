@@ -26,7 +26,16 @@ struct TargetInfo {
   int lanes = 4;  ///< elements in a vector, of the dtype asked for
   // As kernel_table.h's TargetSizes.
   int slab_bytes = 0, panel_bytes = 0, piece_rows = 0;
+
+  /// It has a fused multiply-add.
+  bool fused() const {
+    return halide.arch != Halide::Target::X86 || halide.has_feature(Halide::Target::FMA);
+  }
 };
+
+inline Halide::Type halide_type(DType dtype) {
+  return dtype == DType::kFloat32 ? Halide::Float(32) : Halide::Float(64);
+}
 
 /// Names that `--target` takes besides Halide's own: each one stands for a whole list of features.
 const std::vector<std::pair<std::string, std::string>>& target_names();

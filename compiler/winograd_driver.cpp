@@ -50,38 +50,20 @@ class WinogradDriver {
       body = Block::make({require(images() >= 1, kRunBadExtent),
                           require(wide(images()) <= number(most_images()), kRunTooLarge), body});
     }
-    add("_run", run_arguments(plan_), body);
+    add_function(module_, plan_, "_run", run_arguments(plan_), body);
   }
 
   void add_pack() {
-    std::vector<Stmt> calls = {check_finite()};
-    const Expr none = make_zero(Halide::Handle());
-    const bool has_bias = plan_.spec.checked.options.use_bias;
-    for (std::size_t n = 0; n < plan_.parts.size(); ++n) {
-      const PlannedPart& part = plan_.parts[n];
-      calls.push_back(leaves_.pack_weights[n].call(
-          {pointer("kernel"), address("packed", part.weights_at)}, {}));
-      calls.push_back(leaves_.pack_bias[n].call(
-          {has_bias ? pointer("bias") : none, address("packed", part.bias_at)}, {}));
-    }
-    add("_pack", pack_arguments(plan_), Block::make(calls));
+    add_function(
+        module_, plan_, "_pack", pack_arguments(plan_),
+        Block::make(check_finite(), pack_parts(plan_, leaves_.pack_weights, leaves_.pack_bias)));
   }
 
  private:
-  void add(const std::string& suffix, const std::vector<LoweredArgument>& arguments,
-           const Stmt& body) {
-    module_.append(LoweredFunc(plan_.spec.name + suffix, arguments, body,
-                               Halide::LinkageType::External, Halide::NameMangling::C));
+  template <typename Element>
+  Expr address(const std::string& name, const Element& at) const {
+    return compiler::address(halide_type(plan_.spec.dtype()), name, at);
   }
-
-  Index element() const { return static_cast<Index>(plan_.element_bytes()); }
-  /// The address of element `at` of what `name` points to.
-  Expr address(const std::string& name, const Expr& at) const {
-    const Expr begin = reinterpret(Halide::UInt(64), pointer(name));
-    return reinterpret(Halide::Handle(),
-                       begin + Halide::cast(Halide::UInt(64), at * number(element())));
-  }
-  Expr address(const std::string& name, Index at) const { return address(name, number(at)); }
   Expr packed() const {
     return plan_.spec.embeds_weights() ? make_zero(Halide::Handle()) : pointer("packed");
   }

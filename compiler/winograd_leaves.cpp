@@ -3,8 +3,9 @@
 #include <string>
 #include <utility>
 
+#include "elements.h"
 #include "finish.h"
-#include "pack_layer.h"
+#include "pipelines.h"
 #include "winograd_layer.h"
 #include "winograd_tiles.h"
 
@@ -21,8 +22,6 @@ using Halide::Param;
 using Halide::TailStrategy;
 using Halide::Var;
 
-constexpr int kMostIndex = 2147483646;
-
 class Leaves {
  public:
   Leaves(Halide::Module& module, const LayerPlan& plan, const Buffer<void>& constant)
@@ -30,7 +29,7 @@ class Leaves {
         plan_(plan),
         winograd_(*plan.winograd),
         constant_(constant),
-        type_(plan.spec.dtype() == DType::kFloat32 ? Halide::Float(32) : Halide::Float(64)) {}
+        type_(halide_type(plan.spec.dtype())) {}
 
   ClassLeaves for_class(const TileClass& of) const {
     ClassLeaves leaves;
@@ -57,7 +56,7 @@ class Leaves {
   }
 
   Leaf pack_weights(const PlannedPart& part) const {
-    ImageParam kernel = elements("kernel");
+    ImageParam kernel = elements(type_, "kernel");
     std::array<generators::WeightAxis, 3> axes;
     for (std::size_t axis = 0; axis < 3; ++axis) {
       axes[axis] = weight_axis(plan_.axes[axis].phases, winograd_.axes[axis]);
@@ -79,45 +78,10 @@ class Leaves {
     return Leaf(module_, name("pack", part.first_channel), weights.packed, {kernel}, {});
   }
 
-  Leaf pack_bias(const PlannedPart& part) const {
-    ImageParam bias = elements("bias");
-    Var i("i");
-    generators::PackInputs in{.input_size = input_size(),
-                              .output_size = static_cast<int>(plan_.output_size()),
-                              .first_channel = part.first_channel,
-                              .block_channels = part.block_channels,
-                              .blocks = part.blocks,
-                              .type = type_};
-    if (plan_.spec.checked.options.use_bias) in.bias(i) = bias(i);
-    Func start = generators::packed_bias(in);
-    start.output_buffer().dim(0).set_bounds(0, part.block_channels);
-    start.output_buffer().dim(1).set_bounds(0, part.blocks).set_stride(part.block_channels);
-    return Leaf(module_, name("pack_bias", part.first_channel), start, {bias}, {});
-  }
-
  private:
   int input_size() const { return static_cast<int>(plan_.input_size()); }
   std::string name(const std::string& what, Index number) const {
     return plan_.spec.name + "_" + what + "_" + std::to_string(number);
-  }
-  static Expr inside(const Expr& at) { return Halide::unsafe_promise_clamped(at, 0, kMostIndex); }
-
-  /// Elements that start at 0, as a pointer is.
-  ImageParam elements(const char* name) const {
-    ImageParam param(type_, 1, name);
-    param.dim(0).set_min(0).set_extent(kMostIndex + 1).set_stride(1);
-    return param;
-  }
-  /// Weights and biases in packed order.
-  Func values(const ImageParam& packed) const {
-    Var i("i");
-    Func f("values");
-    if (constant_.defined()) {
-      f(i) = Halide::Internal::Call::make(constant_, {i});
-    } else {
-      f(i) = packed(i);
-    }
-    return f;
   }
   /// Steps from one element of x to the next along w, h and d.
   std::array<int, 3> x_steps() const {
@@ -128,7 +92,7 @@ class Leaves {
   int point_step(Index pitch) const { return static_cast<int>(winograd_.tile_rows * pitch); }
 
   Leaf input(const TileClass& of, bool at_edge) const {
-    ImageParam x = elements("x");
+    ImageParam x = elements(type_, "x");
     Param<int> first_d("first_d"), first_h("first_h"), first_w("first_w");
     Var c("c"), w("w"), h("h"), d("d");
     const std::array<int, 3> steps = x_steps();  // w, h, d
@@ -181,17 +145,15 @@ class Leaves {
   }
 
   Leaf product(const PlannedPart& part, int height) const {
-    ImageParam packed = elements("packed"), points = elements("points");
+    ImageParam packed = elements(type_, "packed"), points = elements(type_, "points");
     Param<int> weights_at("weights_at"), tiles("tiles");
     Var c("c"), t("t"), ci("ci");
     Func in("in"), weights("weights");
-    const Func all = values(packed);
+    const Func all = packed_values(constant_, packed);
     in(ci, t) = points(Halide::unsafe_promise_clamped(t * static_cast<int>(winograd_.pitch) + ci, 0,
                                                       point_step(winograd_.pitch) - 1));
     weights(c, ci) = all(inside(weights_at + ci * part.block_channels + c));
-    const bool fused = plan_.target.halide.arch != Halide::Target::X86 ||
-                       plan_.target.halide.has_feature(Halide::Target::FMA);
-    generators::PointProduct product(in, weights, input_size(), fused, type_);
+    generators::PointProduct product(in, weights, input_size(), plan_.target.fused(), type_);
     schedules::schedule_point_product(product, {.lanes = plan_.target.lanes,
                                                 .vectors = part.tile.vectors,
                                                 .pixels = height,
@@ -207,7 +169,7 @@ class Leaves {
 
   /// @param few channels, fewer than a vector has; 0: an argument
   Leaf output(const TileClass& of, bool at_edge, int few) const {
-    ImageParam packed = elements("packed"), products = elements("products");
+    ImageParam packed = elements(type_, "packed"), products = elements(type_, "products");
     Param<int> bias_at("bias_at"), channels("channels");
     Param<int> low_d("low_d"), low_h("low_h"), low_w("low_w");
     Param<int> count_d("count_d"), count_h("count_h"), count_w("count_w");
@@ -222,7 +184,7 @@ class Leaves {
     sums(c, w, h, d) = products(Halide::unsafe_promise_clamped(
         c + ((d * of.axes[1].points() + h) * of.axes[2].points() + w) * point, 0,
         of.points() * point - 1));
-    const Func all = values(packed);
+    const Func all = packed_values(constant_, packed);
     const Activation& activation = plan_.spec.checked.options.activation_fn;
     TileTransform transform(sums, matrices, type_, [&](const Expr& v, const Expr& channel) {
       return finish(activation, v + all(inside(bias_at + channel)));
@@ -276,7 +238,7 @@ WinogradLeaves add_winograd_leaves(Halide::Module& module, const LayerPlan& plan
     leaves.products.push_back(make.for_part(part));
     if (plan.spec.embeds_weights()) continue;
     leaves.pack_weights.push_back(make.pack_weights(part));
-    leaves.pack_bias.push_back(make.pack_bias(part));
+    leaves.pack_bias.push_back(bias_packing(module, plan, part));
   }
   return leaves;
 }

@@ -1,12 +1,12 @@
 #include "winograd_plan.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <numeric>
 #include <utility>
 
+#include "finite.h"
 #include "layer_state.h"
 #include "toom_cook.h"
 #include "upconv/error.h"
@@ -43,12 +43,6 @@ LayerFacts facts_of(const LayerPlan& plan) {
   return facts;
 }
 
-template <Element T>
-bool all_finite(const Tensor& kernel) {
-  const auto values = kernel.values<T>();
-  return std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); });
-}
-
 /// Why a layer cannot be transformed; empty: it may be.
 std::string reason_against(const LayerPlan& plan) {
   const LayerSpec& spec = plan.spec;
@@ -63,10 +57,7 @@ std::string reason_against(const LayerPlan& plan) {
   if (plan.input_size() < std::max<Index>(internal::kLeastWinogradChannels, plan.target.lanes)) {
     return "it has " + std::to_string(plan.input_size()) + " input channels";
   }
-  if (spec.kernel && !(spec.dtype() == DType::kFloat32 ? all_finite<float>(*spec.kernel)
-                                                       : all_finite<double>(*spec.kernel))) {
-    return "a weight is not finite";
-  }
+  if (spec.kernel && !internal::all_finite(*spec.kernel)) return "a weight is not finite";
   return {};
 }
 
@@ -138,8 +129,7 @@ void choose_sizes(WinogradPlan& winograd, const LayerPlan& plan,
 
 /// Time of the plan without transforms, in vector multiply-adds at full rate.
 double direct_time(const LayerPlan& plan) {
-  constexpr double kStoreCost = 1.15;  // a combined one is stored through the stack
-  double cost = plan.channels() > plan.output_size() ? kStoreCost : 1;
+  double cost = plan.channels() > plan.output_size() ? kCombinedStoreCost : 1;
   double blocks = 0;
   for (const PlannedPart& part : plan.parts) blocks += part.blocks * part.tile.cost;
   cost *= blocks * static_cast<double>(plan.taps() * plan.input_size());

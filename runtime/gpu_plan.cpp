@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "finite.h"
 #include "upconv/error.h"
 
 namespace upconv::UPCONV_ABI::internal {
@@ -244,15 +245,14 @@ std::shared_ptr<const Plan> gpu_pack(const LayerFacts& facts, const Tensor& kern
                   kMostElements);
   require_at_most(facts, "blocks of output channels",
                   std::ceil(static_cast<double>(facts.output_size) / kTile), kMostBlocks);
-  const auto values = kernel.values<float>();
-  if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
+  if (!all_finite(kernel)) {
     throw Error(ErrorKind::kUnsupported, facts.label +
                                              ": the kernel has values that are not finite; on a "
                                              "GPU they would reach outputs that do not see them");
   }
   const Gpu gpu{&require_gpu(facts.device, facts.label), facts.label};
-  auto weights =
-      std::make_shared<const GpuArray>(GpuArray::copy_of(gpu, values.data(), kernel.size()));
+  auto weights = std::make_shared<const GpuArray>(
+      GpuArray::copy_of(gpu, kernel.values<float>().data(), kernel.size()));
   return std::make_shared<GpuPlan>(facts, gpu, std::move(weights), bias);
 }
 

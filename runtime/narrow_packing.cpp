@@ -1,13 +1,13 @@
 #include "narrow_packing.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <map>
 #include <numeric>
 #include <tuple>
 #include <utility>
 
+#include "finite.h"
 #include "narrow_strip.h"
 
 namespace upconv::UPCONV_ABI::internal {
@@ -259,21 +259,14 @@ void pack_all(const NarrowLayout& layout, const T* kernel, T* packed) {
   }
 }
 
-template <Element T>
-bool all_finite(const Tensor& tensor) {
-  const std::span<const T> values = tensor.values<T>();
-  return std::all_of(values.begin(), values.end(), [](T value) { return std::isfinite(value); });
-}
-
 }  // namespace
 
 std::optional<Tensor> pack_narrow(const NarrowLayout& layout, const Tensor& kernel) {
+  if (!all_finite(kernel)) return std::nullopt;
   Tensor packed(layout.dtype, {layout.weights}, layout.memory);
   if (layout.dtype == DType::kFloat32) {
-    if (!all_finite<float>(kernel)) return std::nullopt;
     pack_all(layout, kernel.values<float>().data(), packed.values<float>().data());
   } else {
-    if (!all_finite<double>(kernel)) return std::nullopt;
     pack_all(layout, kernel.values<double>().data(), packed.values<double>().data());
   }
   return packed;

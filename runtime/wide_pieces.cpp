@@ -12,15 +12,6 @@ namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-/// Below so many input channels, loading and storing the sums costs more than pieces save.
-constexpr Index kLeastInputSize = 64;
-/// A call this small is not worth the thought.
-constexpr double kLeastMultiplyAdds = 2e6;
-/// A slab of fewer pixels uses each weight too seldom.
-constexpr Index kLeastSlabPixels = 64;
-/// Vector multiply-adds that a tile takes per row of weights, however few it does: their latency.
-constexpr Index kTileLatency = 8;
-
 /// Time of the tiles that `pixels` take, per row of weights, in vector multiply-adds.
 Index tile_time(const Part& part, Index pixels) {
   const TileKernel& tall = part.tiles[0];
@@ -100,7 +91,7 @@ void fill_tile_offsets(const Box& whole, const Box& box, Index first, Index coun
 }  // namespace
 
 bool pieces_pay(const Call& call, const WideLayout& layout) {
-  if (layout.input_size < kLeastInputSize) return false;
+  if (layout.input_size < kLeastPieceInputs) return false;
   double work = static_cast<double>(call.batch_count()) * static_cast<double>(layout.rows()) *
                 static_cast<double>(layout.output_size);
   Index phase_taps = 1;
@@ -110,11 +101,11 @@ bool pieces_pay(const Call& call, const WideLayout& layout) {
     for (const Phase& phase : axis.phases->with_taps()) most = std::max(most, phase.taps);
     phase_taps *= std::min(most, axis.input);
   }
-  if (work < kLeastMultiplyAdds) return false;
+  if (work < kLeastPieceWork) return false;
   const TargetSizes& sizes = target_sizes(layout.isa);
   const Index pixel_bytes = layout.input_size * static_cast<Index>(size_of(layout.dtype));
   const Index panel_bytes = phase_taps * pixel_bytes * layout.parts.front().block_channels();
-  return panel_bytes > 2 * sizes.panel_bytes || sizes.slab_bytes / pixel_bytes < kLeastSlabPixels ||
+  return boxes_leave_cache(panel_bytes, pixel_bytes, sizes.panel_bytes, sizes.slab_bytes) ||
          pieces_fill_tiles(call, layout);
 }
 

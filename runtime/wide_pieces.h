@@ -15,6 +15,25 @@
 
 namespace upconv::UPCONV_ABI::internal {
 
+// The rule's numbers, which compiled layers take as well.
+
+/// Below so many input channels, loading and storing the sums costs more than pieces save.
+inline constexpr Index kLeastPieceInputs = 64;
+/// A call of fewer multiply-adds is not worth the thought.
+inline constexpr double kLeastPieceWork = 2e6;
+/// A slab of fewer pixels uses each weight too seldom.
+inline constexpr Index kLeastBoxPixels = 64;
+/// Vector multiply-adds that a tile takes per row of weights, however few it does: their latency.
+inline constexpr Index kTileLatency = 8;
+
+/// In boxes, the weights or x would be fetched from afar again and again.
+/// @param panel_bytes weights of a block for one phase
+/// @param pixel_bytes x of a pixel
+/// @param panel, slab the target's sizes
+constexpr bool boxes_leave_cache(Index panel_bytes, Index pixel_bytes, Index panel, Index slab) {
+  return panel_bytes > 2 * panel || slab / pixel_bytes < kLeastBoxPixels;
+}
+
 bool pieces_pay(const Call& call, const WideLayout& layout);
 
 }  // namespace upconv::UPCONV_ABI::internal

@@ -1,10 +1,10 @@
 // Weights at the points: G of generators/toom_cook.h along each axis, in double precision.
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
 #include <vector>
 
+#include "finite.h"
 #include "toom_cook.h"
 #include "winograd_layout.h"
 
@@ -195,10 +195,8 @@ void for_each_phase(const WinogradLayout& layout, Visit visit) {
 
 template <Element T>
 std::optional<Tensor> pack(const WinogradLayout& layout, const Tensor& kernel) {
+  if (!all_finite(kernel)) return std::nullopt;
   const auto values = kernel.values<T>();
-  if (!std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); })) {
-    return std::nullopt;
-  }
   Index count = 0;
   for (const Part& part : layout.parts) {
     count += part.blocks * layout.rows() * part.block_channels();

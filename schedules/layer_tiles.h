@@ -20,7 +20,7 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
   for (generators::LayerTiles& of : f.tiles) {
     const Halide::RDom& u = of.outputs;
     Var v{"v"}, l{"l"};
-    RVar tv{"tv"}, tl{"tl"}, ci_o{"ci_o"}, ci_i{"ci_i"};
+    RVar tv{"tv"}, tl{"tl"};
     // No two iterations race: pixels are distinct, or padding that repeats the last pixel's values.
     // Lanes past the last channel are predicated; where channels fill vectors, none are.
     const bool whole = !f.combines() && channels % tile.lanes == 0;
@@ -51,16 +51,7 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
     }
 
     const auto r = of.sum.rvars(0);
-    const bool few_pixels = of.height < tile.vectors;
-    const Halide::VarOrRVar inner = few_pixels ? f.p : v, outer = few_pixels ? v : f.p;
-    of.sum.update()
-        .split(f.c, v, l, tile.lanes)
-        .split(r[0], ci_o, ci_i, tile.unroll)
-        .reorder(l, inner, outer, ci_i, ci_o, r[1], r[2], r[3], f.t)
-        .vectorize(l)
-        .unroll(v)
-        .unroll(f.p)
-        .unroll(ci_i);
+    schedule_sums(of.sum, f.c, f.p, r[0], {r[1], r[2], r[3], f.t}, of.height, tile);
 
     for (Halide::Func offsets : {of.pixel_x, of.pixel_y}) {
       offsets.compute_at(f.y, u[4])

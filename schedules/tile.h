@@ -7,6 +7,8 @@
 // in order by every tile, from the second-level cache.
 #pragma once
 
+#include <vector>
+
 #include "conv_transpose.h"
 
 namespace upconv::schedules {
@@ -19,11 +21,37 @@ struct Tile {
   int unroll;   ///< input channels per step of the innermost loop
 };
 
+/// The reduction of a register tile: sums of `pixels` pixels and tile.vectors vectors of channels
+/// c, over ci, and around it the loops `outer`, innermost first, which are all that there are.
+inline void schedule_sums(Halide::Func sum, const Halide::Var& c, const Halide::Var& pixel,
+                          const Halide::RVar& ci, const std::vector<Halide::VarOrRVar>& outer,
+                          int pixels, const Tile& tile) {
+  Halide::Var v{"v"}, l{"l"};
+  Halide::RVar ci_o{"ci_o"}, ci_i{"ci_i"};
+  // The fewer operands stay in registers while the more numerous pass: with the accumulators they
+  // just fit.
+  const bool few_pixels = pixels < tile.vectors;
+  const Halide::VarOrRVar near = few_pixels ? pixel : v, far = few_pixels ? v : pixel;
+  // Every loop is named, the lane first, or Halide would put the reduction inside it. The split of
+  // ci leaves a remainder loop after the main one (loop partitioning), in the same order of
+  // summation; there is no test in the main loop.
+  std::vector<Halide::VarOrRVar> order = {l, near, far, ci_i, ci_o};
+  order.insert(order.end(), outer.begin(), outer.end());
+  sum.update()
+      .split(c, v, l, tile.lanes)
+      .split(ci, ci_o, ci_i, tile.unroll)
+      .reorder(order)
+      .vectorize(l)
+      .unroll(v)
+      .unroll(pixel)
+      .unroll(ci_i);
+}
+
 inline void schedule_tile(generators::Phase& f, const Tile& tile) {
   using Halide::RVar;
   using Halide::Var;
   Var v{"v"}, l{"l"};
-  RVar tv{"tv"}, tl{"tl"}, ci_o{"ci_o"}, ci_i{"ci_i"};
+  RVar tv{"tv"}, tl{"tl"};
 
   // Blocks outermost, so that a panel of weights stays in cache while all tiles pass over it. No
   // two iterations race: pixels are distinct, or padding that repeats the last pixel's own values.
@@ -47,22 +75,7 @@ inline void schedule_tile(generators::Phase& f, const Tile& tile) {
       .unroll(v)
       .unroll(f.p);
 
-  // The fewer operands stay in registers while the more numerous pass: with the accumulators they
-  // just fit.
-  const bool few_pixels = tile.pixels < tile.vectors;
-  const Halide::VarOrRVar inner = few_pixels ? f.p : v, outer = few_pixels ? v : f.p;
-
-  // Every loop is named, the lane first, or Halide would put the reduction inside it. The split of
-  // ci leaves a remainder loop after the main one (loop partitioning), in the same order of
-  // summation; there is no test in the main loop.
-  f.sum.update()
-      .split(f.c, v, l, tile.lanes)
-      .split(f.r[0], ci_o, ci_i, tile.unroll)
-      .reorder(l, inner, outer, ci_i, ci_o, f.r[1], f.r[2], f.r[3], f.b)
-      .vectorize(l)
-      .unroll(v)
-      .unroll(f.p)
-      .unroll(ci_i);
+  schedule_sums(f.sum, f.c, f.p, f.r[0], {f.r[1], f.r[2], f.r[3], f.b}, tile.pixels, tile);
 }
 
 }  // namespace upconv::schedules

@@ -45,10 +45,8 @@ inline void schedule_tile_transform(generators::TileTransform& f, int lanes,
 
 /// @param tile pixels are tiles of the transform
 inline void schedule_point_product(generators::PointProduct& f, const Tile& tile) {
-  using Halide::RVar;
   using Halide::Var;
   Var v{"v"}, l{"l"}, to{"to"}, ti{"ti"};
-  RVar ci_o{"ci_o"}, ci_i{"ci_i"};
   f.products.bound(f.c, 0, tile.lanes * tile.vectors)
       .split(f.t, to, ti, tile.pixels, Halide::TailStrategy::RoundUp)
       .split(f.c, v, l, tile.lanes)
@@ -65,16 +63,7 @@ inline void schedule_point_product(generators::PointProduct& f, const Tile& tile
       .vectorize(l)
       .unroll(v)
       .unroll(f.t);
-  const bool few_pixels = tile.pixels < tile.vectors;
-  const Halide::VarOrRVar inner = few_pixels ? f.t : v, outer = few_pixels ? v : f.t;
-  f.sum.update()
-      .split(f.c, v, l, tile.lanes)
-      .split(f.r, ci_o, ci_i, tile.unroll)
-      .reorder(l, inner, outer, ci_i, ci_o)
-      .vectorize(l)
-      .unroll(v)
-      .unroll(f.t)
-      .unroll(ci_i);
+  schedule_sums(f.sum, f.c, f.t, f.r, {}, tile.pixels, tile);
 }
 
 /// The kernel's channels are next to one another in both; the rest is read once per point.

@@ -194,14 +194,7 @@ class CompilerTest(unittest.TestCase):
         config = {"rank": rank, "input_size": pick(1, 3, 8, 21), "name": "layer",
                   "output_size": pick(1, 2, 8, 17, 33, 100), "filter_shape": filters,
                   "strides": strides, "dilations": dilations}
-        padding = pick("valid", "same", None)
-        if padding is None:
-            padding = []
-            for i, k, s, d in zip(extents, filters, strides, dilations):
-                full = (i - 1) * s + (k - 1) * d + 1
-                pair = [int(n) for n in random.integers(-2, (k - 1) * d + 1, 2)]
-                padding.append(pair if sum(pair) < full else [0, 0])
-        config["padding"] = padding
+        config["padding"] = random_padding(random, extents, filters, strides, dilations)
         if random.random() < 0.4:
             config["output_padding"] = [int(random.integers(s)) for s in strides]
         activation = pick(None, "relu", "gelu", "tanh", {"name": "leaky_relu", "alpha": 0.1},
@@ -213,6 +206,19 @@ class CompilerTest(unittest.TestCase):
         if random.random() < 0.2:
             config["use_bias"] = False
         return config, extents
+
+
+def random_padding(random, extents, filters, strides, dilations):
+    """A word, or crops, some of them negative, that leave an output."""
+    word = ("valid", "same", None)[random.integers(3)]
+    if word is not None:
+        return word
+    crops = []
+    for i, k, s, d in zip(extents, filters, strides, dilations):
+        full = (i - 1) * s + (k - 1) * d + 1
+        pair = [int(n) for n in random.integers(-2, (k - 1) * d + 1, 2)]
+        crops.append(pair if sum(pair) < full else [0, 0])
+    return crops
 
 
 def main():

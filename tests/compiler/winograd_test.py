@@ -9,7 +9,7 @@ import pathlib
 
 import numpy as np
 
-from support import (FLAGS, LOAD, SEED, CompilerTest, Tools, main, reference, run,
+from support import (FLAGS, LOAD, SEED, CompilerTest, Tools, main, random_padding, reference, run,
                      runnable_isas)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -76,14 +76,8 @@ class Values(WinogradTest):
         config = {"rank": rank, "input_size": pick(16, 21, 33), "name": "layer",
                   "output_size": pick(1, 3, 8, 17, 33, 100), "filter_shape": filters,
                   "strides": strides, "dilations": [int(d) for d in dilations]}
-        padding = pick("valid", "same", None)
-        if padding is None:
-            padding = []
-            for i, k, s, d in zip(extents, filters, strides, config["dilations"]):
-                full = (i - 1) * s + (k - 1) * d + 1
-                pair = [int(n) for n in random.integers(-2, (k - 1) * d + 1, 2)]
-                padding.append(pair if sum(pair) < full else [0, 0])
-        config["padding"] = padding
+        config["padding"] = random_padding(random, extents, filters, strides,
+                                           config["dilations"])
         activation = pick(None, "relu", "tanh", {"name": "leaky_relu", "alpha": 0.1},
                           {"name": "clamp", "min": -0.5, "max": 0.75})
         if activation is not None:
