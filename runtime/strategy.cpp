@@ -50,6 +50,10 @@ const Strategy& everyday_strategy(const LayerFacts& facts) {
   return facts.device == Device::kCpu ? kStrategies[0] : kGpuStrategy;
 }
 
+bool may_take(const Strategy& strategy, const LayerFacts& facts) {
+  return facts.arithmetic == Arithmetic::kFast || strategy.arithmetic == Arithmetic::kDirect;
+}
+
 /// The cost of the everyday strategy. @throws as require_kernels
 double everyday_cost(const LayerFacts& facts, const ExpectedCall& expected) {
   const std::optional<KernelCost> cost = everyday_strategy(facts).cost(facts, expected.axes, 1);
@@ -67,9 +71,7 @@ StrategyList strategies_for(const LayerFacts& facts) {
   double least = everyday;
   if (facts.device != Device::kCpu) return chosen;
   for (const Strategy& strategy : std::span(kStrategies).subspan(1)) {
-    if (facts.arithmetic == Arithmetic::kDirect && strategy.arithmetic != Arithmetic::kDirect) {
-      continue;
-    }
+    if (!may_take(strategy, facts)) continue;
     const std::optional<KernelCost> cost = strategy.cost(facts, expected.axes, 1);
     if (!cost || cost->cost >= least) continue;
     chosen.resize(1);
@@ -163,6 +165,18 @@ Arithmetic arithmetic_of(std::string_view strategy) {
     if (row.name == strategy) return row.arithmetic;
   }
   return Arithmetic::kDirect;
+}
+
+std::vector<std::shared_ptr<const Plan>> plans_of_all_strategies(const LayerFacts& facts,
+                                                                 const Tensor& kernel,
+                                                                 const Tensor* bias) {
+  std::vector<std::shared_ptr<const Plan>> plans;
+  for (const Strategy& strategy : kStrategies) {
+    if (!may_take(strategy, facts)) continue;
+    std::shared_ptr<const Plan> plan = strategy.pack(facts, kernel, bias);
+    if (plan != nullptr) plans.push_back(std::move(plan));
+  }
+  return plans;
 }
 
 void require_kernels(const LayerFacts& facts) { everyday_cost(facts, ExpectedCall(facts)); }

@@ -138,6 +138,12 @@ class PackedLayer {
 /// What a strategy of that name computes with.
 Arithmetic arithmetic_of(std::string_view strategy);
 
+/// Plans of all strategies that can compute the layer with these weights, for measurements.
+/// @throws Error as PackedLayer
+std::vector<std::shared_ptr<const Plan>> plans_of_all_strategies(const LayerFacts& facts,
+                                                                 const Tensor& kernel,
+                                                                 const Tensor* bias);
+
 /// @throws Error kUnsupported when no strategy can compute the layer with this build's kernels, on
 /// this machine where its device is a GPU.
 void require_kernels(const LayerFacts& facts);
