@@ -95,6 +95,8 @@ struct CallAxis {
   /// All q that some phase has inside the window: [q_begin(), q_end()).
   Index q_begin() const { return floor_div(window.offset, phases->stride()); }
   Index q_end() const { return floor_div(window.offset + window.output - 1, phases->stride()) + 1; }
+  /// These q as the window of a layer of stride 1.
+  Window positions() const { return {.output = q_end() - q_begin(), .offset = q_begin()}; }
 
   /// Calls visit(phase) for every phase that has an output in the window.
   template <typename Visit>

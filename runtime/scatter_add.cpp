@@ -86,6 +86,13 @@ void add_products(const ScatterRow& row, const ScatterTaps& d, const ScatterTaps
   }
 }
 
+template <Element T>
+void copy_runs(const T* from, Index from_step, T* to, Index to_step, Index count, Index run) {
+  add_runs<T, true>(from, from_step, to, to_step, count, run);
+}
+
+template void copy_runs(const float*, Index, float*, Index, Index, Index);
+template void copy_runs(const double*, Index, double*, Index, Index, Index);
 template void add_products(const ScatterRow&, const ScatterTaps&, const ScatterTaps&, const float*,
                            float*);
 template void add_products(const ScatterRow&, const ScatterTaps&, const ScatterTaps&, const double*,

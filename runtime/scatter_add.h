@@ -27,6 +27,10 @@ struct ScatterTaps {
   Index to_step = 0;    ///< in y
 };
 
+/// to[i*to_step + e] = from[i*from_step + e] for i < count, e < run; quick for short runs.
+template <Element T>
+void copy_runs(const T* from, Index from_step, T* to, Index to_step, Index count, Index run);
+
 /// y[d*to_d + h*to_h + (i*stride + j*dilation)*step + c] +=
 ///     products[i*pitch + d*from_d + h*from_h + j*channels + c]
 /// where that output exists (= where outputs meet one tap); each output's inputs in ascending

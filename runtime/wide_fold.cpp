@@ -13,8 +13,7 @@ constexpr Index kMostFactor = 16;
 
 CallAxis Fold::axis(const CallAxis& w) const {
   if (factor == 1) return w;
-  return {&facts.axes[2], w.input,
-          Window{.output = w.q_end() - w.q_begin(), .offset = w.q_begin()}};
+  return {&facts.axes[2], w.input, w.positions()};
 }
 
 Fold fold(const LayerFacts& facts) {
@@ -30,12 +29,12 @@ Fold fold(const LayerFacts& facts) {
   return folded;
 }
 
-std::optional<Tensor> fold_bias(const Fold& fold, const Tensor* bias) {
+std::optional<Tensor> fold_bias(Index phases, const Tensor* bias) {
   if (bias == nullptr) return std::nullopt;
-  Tensor folded(fold.facts.dtype, {fold.facts.output_size});
-  const std::size_t run = static_cast<std::size_t>(bias->size()) * size_of(fold.facts.dtype);
+  Tensor folded(bias->dtype(), {phases * bias->size()});
+  const std::size_t run = static_cast<std::size_t>(bias->size()) * size_of(bias->dtype());
   auto* to = static_cast<std::byte*>(folded.data());
-  for (Index residue = 0; residue < fold.factor; ++residue, to += run) {
+  for (Index phase = 0; phase < phases; ++phase, to += run) {
     std::memcpy(to, bias->data(), run);
   }
   return folded;

@@ -34,8 +34,8 @@ struct Fold {
 /// The layer with its phases along w folded; with a factor of 1 where it has no such form.
 Fold fold(const LayerFacts& facts);
 
-/// The bias (null: none) of the folded layer, from the layer's own.
-std::optional<Tensor> fold_bias(const Fold& fold, const Tensor* bias);
+/// The bias (null: none) of a layer of which so many phases are channels, from the layer's own.
+std::optional<Tensor> fold_bias(Index phases, const Tensor* bias);
 
 /// A call of the folded layer, and where its channels are.
 struct FoldedCall {

@@ -74,7 +74,7 @@ class WidePlan final : public Plan {
   }
   std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
     const WideLayout& layout = packed_.layout;
-    const std::optional<Tensor> folded = fold_bias(fold_, bias);
+    const std::optional<Tensor> folded = fold_bias(fold_.factor, bias);
     Tensor packed = pack_part_bias(layout, layout.parts, folded ? &*folded : nullptr);
     return std::make_shared<WidePlan>(fold_,
                                       WideWeights{layout, packed_.weights, std::move(packed)});
@@ -185,7 +185,7 @@ std::optional<KernelCost> wide_cost(const LayerFacts& facts, const CallAxis (&ax
 std::shared_ptr<const Plan> wide_pack(const LayerFacts& facts, const Tensor& kernel,
                                       const Tensor* bias) {
   Fold fold = choose_fold(facts);
-  const std::optional<Tensor> folded_bias = fold_bias(fold, bias);
+  const std::optional<Tensor> folded_bias = fold_bias(fold.factor, bias);
   WideWeights packed =
       pack_wide(fold.facts, kernel, folded_bias ? &*folded_bias : nullptr, fold.factor);
   return std::make_shared<WidePlan>(std::move(fold), std::move(packed));

@@ -26,6 +26,7 @@ constexpr double kOutputVectorTime = 8.7;   ///< of a vector of products
 constexpr double kCallTime = 8000;          ///< of a call
 constexpr double kPassTime = 30;            ///< of a tile in a transform
 constexpr double kBlockTime = 27.6;         ///< of a tile's sums at a point for a block of channels
+constexpr double kDealTime = 12;            ///< of a run of folded channels, dealt out to y
 /// Of a byte of weights, beside the products in each round, and of one that no cache near holds: it
 /// comes while the products are computed.
 constexpr double kByteTime = 0.127, kFarByteTime = 0.512;
@@ -245,8 +246,13 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
   }
   const double weight_bytes = static_cast<double>(layout.input_size) * vectors_out * lanes *
                               static_cast<double>(size_of(layout.dtype));
-  const AxisGrids grids[3] = {
-      {layout.by_axis[0], axes[0]}, {layout.by_axis[1], axes[1]}, {layout.by_axis[2], axes[2]}};
+  const AxisGrids grids[3] = {{layout.by_axis[0], layout.axis_of(0, axes[0])},
+                              {layout.by_axis[1], layout.axis_of(1, axes[1])},
+                              {layout.by_axis[2], layout.axis_of(2, axes[2])}};
+  // Runs of a position that are neighbours in y.
+  const double runs = layout.factor() == 1
+                          ? 0
+                          : static_cast<double>(layout.factors[0] * layout.factors[1]);
   double time = kCallTime;
   for (const Grid& d : grids[0].grids()) {
     for (const Grid& h : grids[1].grids()) {
@@ -269,9 +275,12 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
             tiles * phases * points * static_cast<double>(layout.input_size) * block_time;
         const double output =
             output_passes * (points * vectors_out * kOutputVectorTime + blocks * kPassTime);
+        const double deal = runs * kDealTime *
+                            static_cast<double>(d.transform.outputs * h.transform.outputs *
+                                                w.transform.outputs);
         const double bytes = phases * points * weight_bytes;
         time += std::max(products, (bytes - kNearBytes) * kFarByteTime) +
-                tiles * (input + phases * (sums + output)) + rounds * bytes * kByteTime;
+                tiles * (input + phases * (sums + output) + deal) + rounds * bytes * kByteTime;
       }
     }
   }

@@ -84,6 +84,9 @@ struct TilePasses {
 
 // NOLINTNEXTLINE(bugprone-reserved-identifier): clang-tidy's own name for the copy of an array.
 struct WinogradLayout : LayerFacts {
+  /// Phases of each axis that are output channels (winograd_fold.h): then the facts are those of
+  /// the folded layer, whose stride is 1 there.
+  Index factors[3] = {1, 1, 1};
   WinogradAxis by_axis[3];
   std::vector<Part> parts;
   Index pitch = 0;            ///< elements from tile to tile at a point: input_size and some
@@ -95,6 +98,12 @@ struct WinogradLayout : LayerFacts {
   /// Rows (point, ci) of one block.
   Index rows() const {
     return by_axis[0].points * by_axis[1].points * by_axis[2].points * input_size;
+  }
+  Index factor() const { return factors[0] * factors[1] * factors[2]; }
+  Index own_output_size() const { return output_size / factor(); }
+  /// An axis of a call of this layout, from that of a call of the layer itself.
+  CallAxis axis_of(int axis, const CallAxis& own) const {
+    return factors[axis] == 1 ? own : CallAxis{&axes[axis], own.input, own.positions()};
   }
   /// By the kinds of transform along d, h and w.
   TilePasses passes[kMostKinds][kMostKinds][kMostKinds];
@@ -115,10 +124,10 @@ std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts);
 std::optional<WinogradLayout> winograd_layout_of(const LayerFacts& facts,
                                                  const WinogradAxis (&by_axis)[3]);
 
-/// Time of a call, in vector multiply-adds at full rate.
+/// Time of a call of the layer itself, in vector multiply-adds at full rate.
 double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches);
 
-/// Transformed weights, flat, of a C-order kernel. Nothing where one is not finite: it would spoil
+/// Transformed weights, flat, of the C-order kernel of the layer itself. Nothing where one is not finite: it would spoil
 /// outputs that do not see it.
 std::optional<Tensor> pack_winograd(const WinogradLayout& layout, const Tensor& kernel);
 

@@ -6,6 +6,7 @@
 
 #include "finite.h"
 #include "toom_cook.h"
+#include "winograd_fold.h"
 #include "winograd_layout.h"
 
 namespace upconv::UPCONV_ABI::internal {
@@ -219,11 +220,19 @@ std::optional<Tensor> pack(const WinogradLayout& layout, const Tensor& kernel) {
   return packed;
 }
 
+std::optional<Tensor> pack_kernel(const WinogradLayout& layout, const Tensor& kernel) {
+  return layout.dtype == DType::kFloat32 ? pack<float>(layout, kernel)
+                                         : pack<double>(layout, kernel);
+}
+
 }  // namespace
 
 std::optional<Tensor> pack_winograd(const WinogradLayout& layout, const Tensor& kernel) {
-  return layout.dtype == DType::kFloat32 ? pack<float>(layout, kernel)
-                                         : pack<double>(layout, kernel);
+  if (layout.factor() > 1) {
+    const Tensor folded = fold_kernel(layout, kernel);
+    return pack_kernel(layout, folded);
+  }
+  return pack_kernel(layout, kernel);
 }
 
 }  // namespace upconv::UPCONV_ABI::internal

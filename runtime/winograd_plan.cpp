@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "units.h"
+#include "wide_fold.h"
+#include "winograd_fold.h"
 #include "winograd_run.h"
 
 namespace upconv::UPCONV_ABI::internal {
@@ -18,6 +20,11 @@ KernelCost cost_of(const WinogradLayout& layout, const CallAxis (&axes)[3], Inde
   return {passes.output[0].kernel->name, winograd_time(layout, axes, batches)};
 }
 
+Tensor packed_bias(const WinogradLayout& layout, const Tensor* bias) {
+  const std::optional<Tensor> folded = fold_bias(layout.factor(), bias);
+  return pack_part_bias(layout, layout.parts, folded ? &*folded : nullptr);
+}
+
 class WinogradPlan final : public Plan {
  public:
   WinogradPlan(std::shared_ptr<const WinogradLayout> layout, std::shared_ptr<const Tensor> weights,
@@ -25,7 +32,7 @@ class WinogradPlan final : public Plan {
       : shared_layout_(std::move(layout)),
         layout_(*shared_layout_),
         weights_(std::move(weights)),
-        bias_(pack_part_bias(layout_, layout_.parts, bias)) {}
+        bias_(packed_bias(layout_, bias)) {}
 
   const char* strategy() const override { return "winograd"; }
   KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {
@@ -68,7 +75,7 @@ void WinogradPlan::run(const Call& call, int threads, Executor* executor,
 
 std::optional<KernelCost> winograd_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
                                         Index batches) {
-  const std::optional<WinogradLayout> layout = winograd_layout(facts);
+  const std::optional<WinogradLayout> layout = winograd_or_folded_layout(facts);
   if (!layout) return std::nullopt;
   return cost_of(*layout, axes, batches);
 }
@@ -83,7 +90,7 @@ std::shared_ptr<const Plan> winograd_plan(WinogradLayout layout, const Tensor& k
 
 std::shared_ptr<const Plan> winograd_pack(const LayerFacts& facts, const Tensor& kernel,
                                           const Tensor* bias) {
-  std::optional<WinogradLayout> layout = winograd_layout(facts);
+  std::optional<WinogradLayout> layout = winograd_or_folded_layout(facts);
   return layout ? winograd_plan(std::move(*layout), kernel, bias) : nullptr;
 }
 

@@ -151,7 +151,9 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
     // With one output per tile there is no step, and the product may not fit.
     in_y.steps[axis] = outputs[axis] > 1 ? step[axis] * call_.y_strides[axis] : 0;
   }
-  const bool reachable = real_channels == channels && within_reach(outputs, in_y.steps);
+  const bool folded = layout_.factor() > 1;
+  const bool reachable =
+      !folded && real_channels == channels && within_reach(outputs, in_y.steps);
   const TileArray apart = tiles_in(memory.apart, outputs, channels);
   const TileArray sums = points_in(memory.products, points, tiles, channels);
   const std::byte* bias = static_cast<const std::byte*>(bias_.data()) + first_channel * size_;
@@ -188,8 +190,12 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
   const auto write_others = [&] {
     if (others == 0) return;
     transform(in_others, apart, out_others, others);
-    finish(epilogue_ != nullptr ? *epilogue_ : *copy_, all, memory.tiles, other_tiles.data(),
-           others, apart.data, channels);
+    if (folded) {
+      deal(all, memory.tiles, other_tiles.data(), others, apart.data, channels);
+    } else {
+      finish(epilogue_ != nullptr ? *epilogue_ : *copy_, all, memory.tiles, other_tiles.data(),
+             others, apart.data, channels);
+    }
     others = 0;
   };
   const Index y_origin = offset_of(origin, call_.y_strides);

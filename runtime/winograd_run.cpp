@@ -47,9 +47,9 @@ WinogradRunner::WinogradRunner(const WinogradLayout& layout, const Tensor& weigh
       call_(call),
       size_(static_cast<Index>(size_of(layout.dtype))),
       threads_(threads),
-      grids_{{layout.by_axis[0], call.axes[0]},
-             {layout.by_axis[1], call.axes[1]},
-             {layout.by_axis[2], call.axes[2]}} {
+      grids_{{layout.by_axis[0], layout.axis_of(0, call.axes[0])},
+             {layout.by_axis[1], layout.axis_of(1, call.axes[1])},
+             {layout.by_axis[2], layout.axis_of(2, call.axes[2])}} {
   const bool clamp = call.activation.is_clamp() && call.residual == nullptr;
   min_ = clamp ? call.activation.min() : -std::numeric_limits<double>::infinity();
   max_ = clamp ? call.activation.max() : std::numeric_limits<double>::infinity();

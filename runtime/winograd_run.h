@@ -74,6 +74,17 @@ class WinogradRunner {
   void multiply(const Class& of, const Products& products, Index tiles, const Memory& memory) const;
   void transform_outputs(const Class& of, const Products& products, Index tiles,
                          const Memory& memory) const;
+  /// Tiles of a folded layout into y.
+  /// @param outputs those of residue 0 of every axis, and the folded channels of `in`
+  /// @param in as finish()
+  void deal(const Outputs& outputs, const Tile* tiles, const std::int32_t* which, Index tile_count,
+            std::byte* in, Index in_pitch) const;
+  /// The activation, where the transform's clamp is not all of it, on `pixels` runs of values.
+  void activate(std::byte* values, Index pixels, Index channels) const;
+  /// deal() for channels [begin, end) of one row of y, each position's as one run.
+  template <Element T>
+  void deal_runs(const Outputs& outputs, const Tile* tiles, const std::int32_t* which,
+                 Index tile_count, const T* in, Index in_pitch, Index begin, Index end) const;
   /// Tiles of finished sums into y, by way of an epilogue, what lies inside the window.
   /// @param which of `tiles`
   /// @param in their outputs, in_pitch apart; null: they are in y

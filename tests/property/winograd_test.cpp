@@ -19,23 +19,32 @@ namespace {
 
 class Winograd : public testing::TestWithParam<Isa> {};
 
+/// A plan of a layer: as it is, or with its phases as channels.
+using PlanOf = std::shared_ptr<const internal::Plan> Plans::*;
+constexpr PlanOf kBoth[] = {&Plans::winograd, &Plans::folded};
+
 TEST_P(Winograd, IsTheDefinitionOnRandomLayers) {
-  std::uint64_t accepted = 0;
-  for (std::uint64_t seed = 1; seed <= cases(250); ++seed) {
-    Random random(seed);
-    const Problem problem = random_winograd_problem(random);
-    const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
-    const Case c = make_case(problem, dtype, Values::kNormal, random);
-    const Plans plans(c, GetParam());
-    if (plans.winograd == nullptr) continue;
-    ++accepted;
-    const std::vector<double> got = values_of(plans.run(*plans.winograd, c.input()));
-    const Expected expected(c);
-    ASSERT_EQ(got.size(), expected.values.size());
-    EXPECT_LE(errors_of(got, expected.values).largest, 16 * epsilon_of(dtype) * expected.magnitude)
-        << "seed " << seed << " " << problem.text();
+  for (const PlanOf plan : kBoth) {
+    const bool foldable = plan == &Plans::folded;
+    std::uint64_t accepted = 0;
+    for (std::uint64_t seed = 1; seed <= cases(250); ++seed) {
+      Random random(seed);
+      const Problem problem = random_winograd_problem(random, foldable);
+      const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
+      const Case c = make_case(problem, dtype, Values::kNormal, random);
+      const Plans plans(c, GetParam());
+      if (plans.*plan == nullptr) continue;
+      ++accepted;
+      const std::vector<double> got = values_of(plans.run(*(plans.*plan), c.input()));
+      const Expected expected(c);
+      ASSERT_EQ(got.size(), expected.values.size());
+      EXPECT_LE(errors_of(got, expected.values).largest,
+                16 * epsilon_of(dtype) * expected.magnitude)
+          << "seed " << seed << " " << problem.text() << (foldable ? " folded" : "");
+    }
+    // A layer whose strides are all 1 has no fold.
+    EXPECT_GT(accepted, cases(foldable ? 180 : 240));
   }
-  EXPECT_GT(accepted, cases(240));
 }
 
 /// Layers of many rounds, parts and classes; a transform of every size.
@@ -59,7 +68,10 @@ TEST_P(Winograd, HasTheSameBitsForEveryNumberOfThreads) {
     const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
     const Plans plans(c, GetParam());
     ASSERT_NE(plans.winograd, nullptr) << problem.text();
-    plans.run_on_any_threads(*plans.winograd, c.input(), problem.text());
+    for (const PlanOf plan : kBoth) {
+      if (plans.*plan == nullptr) continue;
+      plans.run_on_any_threads(*(plans.*plan), c.input(), problem.text());
+    }
   }
 }
 
@@ -72,22 +84,26 @@ TEST_P(Winograd, RootMeanSquareErrorIsBelowFourTimesTheDirectOne) {
       ASSERT_NE(plans.winograd, nullptr) << problem.text();
       const Expected expected(c);
       const Tensor x = c.input();
-      const Errors fast = errors_of(values_of(plans.run(*plans.winograd, x)), expected.values);
       const Errors direct = errors_of(values_of(plans.run(*plans.wide, x)), expected.values);
-      EXPECT_LT(fast.rms, 4 * direct.rms) << problem.text() << (positive ? " positive" : "");
-      EXPECT_LE(fast.largest, 16 * epsilon_of(DType::kFloat32) * expected.magnitude);
+      for (const PlanOf plan : kBoth) {
+        if (plans.*plan == nullptr) continue;
+        const Errors fast = errors_of(values_of(plans.run(*(plans.*plan), x)), expected.values);
+        EXPECT_LT(fast.rms, 4 * direct.rms) << problem.text() << (positive ? " positive" : "");
+        EXPECT_LE(fast.largest, 16 * epsilon_of(DType::kFloat32) * expected.magnitude);
+      }
     }
   }
 }
 
 TEST_P(Winograd, AppliesActivationsAndResidualsAndWritesOnlyItsChannels) {
   for (const char* activation : {"linear", "relu6", "tanh"}) {
-    for (std::uint64_t seed = 1; seed <= cases(30); ++seed) {
+    for (std::uint64_t seed = 1; seed <= cases(60); ++seed) {
       Random random(seed);
-      const Problem problem = random_winograd_problem(random);
+      const PlanOf plan = kBoth[seed / 2 % 2];
+      const Problem problem = random_winograd_problem(random, plan == &Plans::folded);
       const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
       const Plans plans(c, GetParam(), activation);
-      if (plans.winograd == nullptr) continue;
+      if (plans.*plan == nullptr) continue;
       const Tensor x = c.input();
       CallOptions call;
       const Tensor residual = plans.run(*plans.wide, x);
@@ -96,12 +112,14 @@ TEST_P(Winograd, AppliesActivationsAndResidualsAndWritesOnlyItsChannels) {
 
       MiddleChannels middle(residual.shape());
       const TensorView into = middle.view();
-      plans.run(*plans.winograd, x, call, &into);
+      plans.run(*(plans.*plan), x, call, &into);
       // No activation here has a slope above 1.
       EXPECT_LE(errors_of(values_of(into), expected).largest,
                 32 * epsilon_of(DType::kFloat32) * Expected(c).magnitude)
           << activation << " seed " << seed << " " << problem.text();
       middle.expect_others_untouched(std::string(activation) + " seed " + std::to_string(seed));
+      const Tensor dense = plans.run(*(plans.*plan), x, call);
+      EXPECT_TRUE(same_bits(dense.view(), into)) << activation << " seed " << seed;
     }
   }
 }

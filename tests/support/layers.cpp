@@ -96,7 +96,7 @@ Problem random_problem(Random& random) {
   return p;
 }
 
-Problem random_winograd_problem(Random& random) {
+Problem random_winograd_problem(Random& random, bool foldable) {
   const Index rank = draw(random, 1, 3);
   Problem problem;
   const Index batch_axes = draw(random, 0, 2);
@@ -108,6 +108,7 @@ Problem random_winograd_problem(Random& random) {
     const Index stride = draw(random, 1, rank == 3 ? 2 : 3);
     Index dilation = draw(random, 1, 3);
     while (std::gcd(stride, dilation) != 1) ++dilation;
+    if (foldable && stride > 1) dilation = 1;
     const Index filter = draw(random, stride, (rank == 3 ? 3 : 4) * stride);
     several_taps = several_taps || filter > stride;
     problem.input.push_back(draw(random, 1, rank == 1 ? 60 : rank == 2 ? 14 : 6));

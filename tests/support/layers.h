@@ -50,7 +50,8 @@ Problem make_problem(std::vector<Index> batch, std::vector<Index> input, Index i
 Problem random_problem(Random& random);
 /// A layer that the winograd strategy accepts on every ISA: taps in every phase, 4 at most,
 /// channels enough.
-Problem random_winograd_problem(Random& random);
+/// @param foldable without a dilation along an axis with a stride
+Problem random_winograd_problem(Random& random, bool foldable = false);
 Case make_case(const Problem& problem, DType dtype, Values values, Random& random);
 
 /// A tensor of that dtype with these values.

@@ -19,6 +19,7 @@
 #include "options.h"
 #include "scatter_plan.h"
 #include "wide_plan.h"
+#include "winograd_fold.h"
 #include "winograd_plan.h"
 
 namespace upconv::test {
@@ -36,6 +37,9 @@ struct Plans {
     wide = internal::wide_pack(facts, kernel, bias ? &*bias : nullptr);
     narrow = internal::narrow_pack(facts, kernel, bias ? &*bias : nullptr);
     winograd = internal::winograd_pack(facts, kernel, bias ? &*bias : nullptr);
+    if (auto layout = internal::folded_winograd_layout(facts)) {
+      folded = internal::winograd_plan(*layout, kernel, bias ? &*bias : nullptr);
+    }
     scatter = internal::scatter_pack(facts, kernel, bias ? &*bias : nullptr);
   }
 
@@ -73,6 +77,7 @@ struct Plans {
   internal::LayerFacts facts;
   /// Null where it does not apply.
   std::shared_ptr<const internal::Plan> wide, narrow, winograd, scatter;
+  std::shared_ptr<const internal::Plan> folded;  ///< winograd, its phases as channels
 };
 
 /// A float32 input of two axes, backwards along h in memory and with gaps along w.
