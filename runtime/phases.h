@@ -98,6 +98,19 @@ struct CallAxis {
   /// These q as the window of a layer of stride 1.
   Window positions() const { return {.output = q_end() - q_begin(), .offset = q_begin()}; }
 
+  /// Pairs of an input and a tap that meet in an output inside the window.
+  Index pairs() const {
+    const Index stride = phases->stride(), dilation = phases->dilation();
+    Index count = 0;
+    for (Index tap = 0; tap < phases->filter(); ++tap) {
+      const Index offset = window.offset - tap * dilation;
+      const Index begin = std::max<Index>(ceil_div(offset, stride), 0);
+      const Index end = std::min(floor_div(offset + window.output - 1, stride) + 1, input);
+      count += std::max<Index>(end - begin, 0);
+    }
+    return count;
+  }
+
   /// Calls visit(phase) for every phase that has an output in the window.
   template <typename Visit>
   void for_each_phase(Visit visit) const {

@@ -17,16 +17,15 @@ constexpr Index kMostColumns = 4096;  ///< products of an input
 /// Products of a chunk, for the second-level cache.
 constexpr Index kProductBytes = 1 << 17;
 
-// Costs beside the tiles', in vector multiply-adds at full rate: fitted to 100 layers on AVX-512
-// and 80 on AVX2 of an Intel core. That of a product was 1.5 there; with 1.7 the choices for 150
-// layers on Zen 4 are a little better.
-constexpr double kCallCost = 2000;    ///< of a call
-constexpr double kInputCost = 11;     ///< of an input: its place in the lists, its tile
-constexpr double kRowCost = 60;       ///< of a run of taps, for each row of inputs
-constexpr double kRunCost = 1.3;      ///< of a run of taps, for each input
-constexpr double kProductCost = 1.7;  ///< of a product that is added
-constexpr double kOutputCost = 0.6;   ///< of an output: the bias, the activation
-constexpr double kFarLineCost = 6;  ///< of 64 bytes of weights that do not fit the cache, each time
+// Costs beside the tiles', in vector multiply-adds at full rate: fitted with those of wide_plan.cpp.
+constexpr double kCallCost = 2200;    ///< of a call
+constexpr double kInputCost = 38;     ///< of an input: its place in the lists, its tile
+constexpr double kRowCost = 23;       ///< of a run of taps, for each row of inputs
+constexpr double kRunCost = 2.1;      ///< of a run of taps, for each input
+constexpr double kProductCost = 1.8;  ///< of a product that is added
+constexpr double kCopyCost = 0.95;    ///< of one that is written, where outputs meet one tap
+constexpr double kOutputCost = 0.4;   ///< of an output: the bias, the activation
+constexpr double kFarLineCost = 1;  ///< of 64 bytes of weights that do not fit the cache, each time
 
 KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index batches) {
   const auto real = [](Index value) { return static_cast<double>(value); };
@@ -43,13 +42,14 @@ KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index
   const double runs = real(layout.taps() / w.filter()) *
                       real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());
   const double products = real(layout.taps() * layout.output_size);
+  const bool once = meet_once(axes);
   double cost = kCallCost +
                 inputs * (real(layout.input_size) * blocks + kInputCost + runs * kRunCost +
-                          products * kProductCost) +
+                          products * (once ? kCopyCost : kProductCost)) +
                 rows * runs * kRowCost;
-  if (!meet_once(axes)) cost += outputs * kOutputCost;
+  if (!once) cost += outputs * kOutputCost;
   const Index bytes = layout.input_size * layout.pitch * static_cast<Index>(size_of(layout.dtype));
-  if (bytes > 2 * target_sizes(layout.isa).points_cache_bytes) {
+  if (bytes > target_sizes(layout.isa).points_cache_bytes) {
     cost += (inputs / real(layout.chunk_pixels) + 1) * real(bytes / 64) * kFarLineCost;
   }
   return {layout.parts.front().tiles.front().name, cost};

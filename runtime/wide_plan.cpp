@@ -16,10 +16,17 @@ namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-/// Costs of a pixel beside its multiply-adds: tables, and a copy where the last block is padded.
-constexpr double kPixelCost = 20, kPaddedPixelCost = 60;
-/// Of a box: its lists, calls of kernels, tiles that are not full at its end.
-constexpr double kBoxCost = 700;
+// Costs beside the multiply-adds, in vector multiply-adds at full rate: fitted, together with those
+// of scatter_plan.cpp, to the times of 336 layers on AVX2 of a Zen 3 core (./dev bench --choices).
+
+/// Of a pixel: tables, and a copy where the last block is padded.
+constexpr double kPixelCost = 11, kPaddedPixelCost = 400;
+/// Of a box, for each part: lists, a call of a kernel, tiles that are not full at its end.
+constexpr double kBoxCost = 830;
+/// Of 64 bytes of y and of weights that do not stay in the second-level cache.
+constexpr double kFarOutputCost = 12, kFarWeightsCost = 2.3;
+/// Of a multiply-add, where x of a chunk does not stay near.
+constexpr double kFarInputFactor = 1.09;
 /// A fold must save so much, since the ends of rows cost more with it.
 constexpr double kFoldGain = 0.95;
 /// With more input channels, sums in pieces (wide_pieces.h) may be worth more than a fold.
@@ -43,14 +50,11 @@ double boxes_of(const CallAxis (&axes)[3]) {
 
 KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
                    const CallAxis (&axes)[3], Index batches) {
-  double pixels = static_cast<double>(batches), rows = static_cast<double>(facts.input_size);
+  double pixels = static_cast<double>(batches);
+  double rows = static_cast<double>(batches * facts.input_size);  // of weights, for all pixels
   for (const CallAxis& axis : axes) {
-    const auto outputs = static_cast<double>(axis.window.output);
-    const auto filter = static_cast<double>(axis.phases->filter());
-    pixels *= outputs;
-    // Taps per output: those of its phase, and in all no more than those of all inputs.
-    rows *= std::min(filter / static_cast<double>(axis.phases->stride()),
-                     static_cast<double>(axis.input) * filter / std::max(outputs, 1.0));
+    pixels *= static_cast<double>(axis.window.output);
+    rows *= static_cast<double>(axis.pairs());
   }
   double blocks = 0;
   for (const Part& part : parts)
@@ -59,8 +63,19 @@ KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
   const bool padded = last.blocks * last.block_channels() > last.channels;
   // Gaps cost nothing beside what all strategies need to write them.
   const double pixel = (padded ? kPaddedPixelCost : kPixelCost) * visited_share(axes);
-  return {parts.front().tiles.front().name,
-          pixels * (rows * blocks + pixel) + boxes_of(axes) * kBoxCost};
+  const TargetSizes& sizes = target_sizes(facts.isa);
+  const double size = static_cast<double>(size_of(facts.dtype));
+  const auto cache = static_cast<double>(sizes.points_cache_bytes);
+  const double row_bytes = static_cast<double>(facts.input_size) * size;
+  const double y_bytes = pixels * static_cast<double>(facts.output_size) * size;
+  const double weight_bytes =
+      static_cast<double>(facts.taps() * facts.output_size) * row_bytes;
+  const bool far_input = kChunkPixels * row_bytes > static_cast<double>(sizes.slab_bytes);
+  double cost = rows * blocks * (far_input ? kFarInputFactor : 1) + pixels * pixel +
+                boxes_of(axes) * static_cast<double>(parts.size()) * kBoxCost +
+                std::max(0.0, y_bytes - 2 * cache) / 64 * kFarOutputCost;
+  if (weight_bytes > cache) cost += weight_bytes / 64 * kFarWeightsCost;
+  return {parts.front().tiles.front().name, cost};
 }
 
 class WidePlan final : public Plan {

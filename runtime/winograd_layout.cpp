@@ -20,16 +20,17 @@ constexpr Index kMostRoundBytes = Index{32} << 20;
 // Times in vector multiply-adds at full rate, beside the products' own: fitted on up to 8 plans
 // each for 58 layers on AVX2 and AVX-512. (Measured again with them, the choices took 1.2 % more
 // time than the best plans on AVX-512 and 2.7 % on AVX2, at most 20 %.)
-constexpr double kInputVectorTime = 9.3;    ///< of a vector of points, into and out of a transform
+constexpr double kInputVectorTime = 8.6;    ///< of a vector of points, into and out of a transform
 constexpr double kGatherVectorTime = 14.4;  ///< the same, where the tile is gathered first
-constexpr double kOutputVectorTime = 8.7;   ///< of a vector of products
+constexpr double kOutputVectorTime = 8.0;   ///< of a vector of products
 constexpr double kCallTime = 8000;          ///< of a call
 constexpr double kPassTime = 30;            ///< of a tile in a transform
-constexpr double kBlockTime = 27.6;         ///< of a tile's sums at a point for a block of channels
+constexpr double kBlockTime = 25.5;         ///< of a tile's sums at a point for a block of channels
 constexpr double kDealTime = 12;            ///< of a run of folded channels, dealt out to y
+constexpr double kPaddedOutputTime = 100;   ///< of an output whose channels do not fill blocks
 /// Of a byte of weights, beside the products in each round, and of one that no cache near holds: it
 /// comes while the products are computed.
-constexpr double kByteTime = 0.127, kFarByteTime = 0.512;
+constexpr double kByteTime = 0.117, kFarByteTime = 0.45;
 constexpr double kNearBytes = 5e5;
 
 /// Transforms with a kernel for phases of so many taps.
@@ -254,6 +255,12 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
                           ? 0
                           : static_cast<double>(layout.factors[0] * layout.factors[1]);
   double time = kCallTime;
+  const Part& last = layout.parts.back();
+  if (runs == 0 && last.blocks * last.block_channels() > last.channels) {
+    double outputs = static_cast<double>(batches);
+    for (const CallAxis& axis : axes) outputs *= static_cast<double>(axis.window.output);
+    time += outputs * kPaddedOutputTime;
+  }
   for (const Grid& d : grids[0].grids()) {
     for (const Grid& h : grids[1].grids()) {
       for (const Grid& w : grids[2].grids()) {

@@ -89,15 +89,23 @@ TEST(KernelChoice, OfTheBenchmarkLayersIsTheOneThatIsWrittenDown) {
 }
 
 TEST(KernelChoice, OfFewOutputChannelsDependsOnTheInputShape) {
+  ConvolutionTransposeOptions options{.input_size = 64,
+                                      .output_size = 3,
+                                      .filter_shape = 4,
+                                      .strides = 2,
+                                      .arithmetic = Arithmetic::kDirect};
+  const ConvolutionTranspose direct(options);
+  EXPECT_EQ(direct.kernel_choice({1, 64, 64, 64}).strategy, "narrow");
+  EXPECT_EQ(direct.kernel_choice({1, 1, 1, 64}).strategy, "wide");
+}
+
+// Phases of 3 taps per axis have a transform; of 5 they have none.
+TEST(KernelChoice, OfFewOutputChannelsMultipliesFirstWhereNoTransformApplies) {
   ConvolutionTransposeOptions options{
-      .input_size = 8, .output_size = 1, .filter_shape = 9, .strides = 3};
-  const ConvolutionTranspose fast(options);
-  EXPECT_EQ(fast.kernel_choice({1, 64, 64, 8}).strategy, "narrow");
-  EXPECT_EQ(fast.kernel_choice({1, 1, 1, 8}).strategy, "wide");
-  options.input_size = 64;
+      .input_size = 64, .output_size = 1, .filter_shape = 9, .strides = 3};
+  EXPECT_EQ(ConvolutionTranspose(options).kernel_choice({1, 64, 64, 64}).strategy, "winograd");
+  options.strides = 2;
   EXPECT_EQ(ConvolutionTranspose(options).kernel_choice({1, 64, 64, 64}).strategy, "scatter");
-  options.arithmetic = Arithmetic::kDirect;
-  EXPECT_EQ(ConvolutionTranspose(options).kernel_choice({1, 64, 64, 64}).strategy, "narrow");
 }
 
 TEST(KernelChoice, ForOneShapeIsHintedByTheExpectedInputShape) {
