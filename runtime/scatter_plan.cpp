@@ -30,27 +30,27 @@ constexpr double kFarLineCost = 1;  ///< of 64 bytes of weights that do not fit 
 KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index batches) {
   const auto real = [](Index value) { return static_cast<double>(value); };
   const AxisPhases& w = layout.axes[2];
-  const double rows = real(batches * axes[0].input * axes[1].input);
-  const double inputs = rows * real(axes[2].input);
+  const Index image_rows = axes[0].input * axes[1].input, image = image_rows * axes[2].input;
+  const double rows = real(batches * image_rows), inputs = real(batches * image);
   double outputs = real(batches * layout.output_size);
   for (const CallAxis& axis : axes) outputs *= real(axis.window.output);
-  double blocks = 0;
+  double tiles = 0;  // of an image, which has tiles of its own
   for (const Part& part : layout.parts) {
-    blocks += real(part.blocks) * part.tiles[0].time(layout.vector_time);
+    tiles += real(part.blocks) * part.block_time(image, layout.vector_time);
   }
 
   const double runs = real(layout.taps() / w.filter()) *
                       real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());
   const double products = real(layout.taps() * layout.output_size);
   const bool once = meet_once(axes);
-  double cost = kCallCost +
-                inputs * (real(layout.input_size) * blocks + kInputCost + runs * kRunCost +
+  double cost = kCallCost + real(batches * layout.input_size) * tiles +
+                inputs * (kInputCost + runs * kRunCost +
                           products * (once ? kCopyCost : kProductCost)) +
                 rows * runs * kRowCost;
   if (!once) cost += outputs * kOutputCost;
   const Index bytes = layout.input_size * layout.pitch * static_cast<Index>(size_of(layout.dtype));
   if (bytes > target_sizes(layout.isa).points_cache_bytes) {
-    cost += (inputs / real(layout.chunk_pixels) + 1) * real(bytes / 64) * kFarLineCost;
+    cost += real(batches * ceil_div(image, layout.chunk_pixels)) * real(bytes / 64) * kFarLineCost;
   }
   return {layout.parts.front().tiles.front().name, cost};
 }

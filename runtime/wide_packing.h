@@ -9,6 +9,7 @@
 // alone, never on a call's shapes.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -19,6 +20,9 @@
 #include "upconv/tensor.h"
 
 namespace upconv::UPCONV_ABI::internal {
+
+/// Vector multiply-adds that a tile takes per row of weights, however few it does: their latency.
+inline constexpr Index kTileLatency = 8;
 
 /// Output channels [first_channel, first_channel + channels) and the tiles that compute them.
 struct Part {
@@ -37,6 +41,18 @@ struct Part {
       if (kernel.pixels >= pixels) low = &kernel;
     }
     return *low;
+  }
+  /// Time of the tiles of a block for `pixels`, per row of weights, in vector multiply-adds at full
+  /// rate (strategy.h: vector_time).
+  double block_time(Index pixels, double vector_time) const {
+    const TileKernel& tall = tiles[0];
+    const Index rest = pixels % tall.pixels;
+    const double vectors = tall.time(vector_time);
+    double time = static_cast<double>(pixels - rest) * vectors;
+    if (rest > 0) {
+      time += std::max(static_cast<double>(tile_for(rest).pixels) * vectors, double{kTileLatency});
+    }
+    return time;
   }
 };
 

@@ -12,15 +12,6 @@ namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-/// Time of the tiles that `pixels` take, per row of weights, in vector multiply-adds.
-Index tile_time(const Part& part, Index pixels) {
-  const TileKernel& tall = part.tiles[0];
-  const Index whole = pixels / tall.pixels, rest = pixels % tall.pixels;
-  Index time = whole * tall.pixels * tall.vectors;
-  if (rest == 0) return time;
-  return time + std::max(Index{part.tile_for(rest).pixels} * tall.vectors, kTileLatency);
-}
-
 Index pixels_of(const Segment (&segment)[3], Index batches) {
   for (const Segment& s : segment) batches *= s.end - s.begin;
   return batches;
@@ -51,15 +42,16 @@ bool pieces_fill_tiles(const Call& call, const WideLayout& layout) {
     positions *= slab.q_end[axis] - slab.q_begin[axis];
   }
   if (positions > kChunkPixels) return false;
-  Index boxes = 0, pieces = 0;
+  double boxes = 0, pieces = 0;
   for_each_phase(call, [&](const Phase& d, const Phase& h, const Phase& w) {
     for_each_box(call, slab, {d, h, w}, false, [&](const Box& box) {
       Index taps[3];
       box.taps(taps);
-      boxes += tile_time(part, box.pixels()) * taps[0] * taps[1] * taps[2];
+      boxes += part.block_time(box.pixels(), layout.vector_time) *
+               static_cast<double>(taps[0] * taps[1] * taps[2]);
     });
     for_each_tap_reach(call, slab, {d, h, w}, [&](const Segment(&reach)[3]) {
-      pieces += tile_time(part, pixels_of(reach, slab.batch_end));
+      pieces += part.block_time(pixels_of(reach, slab.batch_end), layout.vector_time);
     });
   });
   return pieces < boxes;

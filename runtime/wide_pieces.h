@@ -23,8 +23,6 @@ inline constexpr Index kLeastPieceInputs = 64;
 inline constexpr double kLeastPieceWork = 2e6;
 /// A slab of fewer pixels uses each weight too seldom.
 inline constexpr Index kLeastBoxPixels = 64;
-/// Vector multiply-adds that a tile takes per row of weights, however few it does: their latency.
-inline constexpr Index kTileLatency = 8;
 
 /// In boxes, the weights or x would be fetched from afar again and again.
 /// @param panel_bytes weights of a block for one phase
