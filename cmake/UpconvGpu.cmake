@@ -36,13 +36,13 @@ function(upconv_add_gpu target)
       message(FATAL_ERROR "UPCONV_GPU_APIS has \"${api}\"; it may have cuda and opencl.")
     endif()
     string(APPEND all_features "-${features}")
-    string(APPEND rows "UPCONV_GPU_API(${api}, ${_upconv_gpu_device_${api}})\n")
+    string(APPEND rows "UPCONV_GPU_API(${upconv_c_prefix}, ${api}, ${_upconv_gpu_device_${api}})\n")
     list(APPEND renamed
-         --redefine-sym halide_${api}_device_interface=upconv_gpu_${api}_interface)
+         --redefine-sym halide_${api}_device_interface=${upconv_c_prefix}_gpu_${api}_interface)
     # Its status codes are checked by what no_asserts would leave out.
     set(kernel_target "target=${host}-${features}-user_context-no_runtime-no_bounds_query")
     foreach(kernel conv_transpose ${_upconv_gpu_activations})
-      set(name upconv_gpu_${api}_${kernel})
+      set(name ${upconv_c_prefix}_gpu_${api}_${kernel})
       set(generator gpu_epilogue)
       set(parameters activation=${kernel})
       if(kernel STREQUAL "conv_transpose")
@@ -82,7 +82,8 @@ function(upconv_add_gpu target)
     COMMAND "${CMAKE_LINKER}" -r --force-group-allocation -o "${whole}" ${objects} "${runtime}"
             $<TARGET_OBJECTS:${target}_hooks>
     COMMAND "${CMAKE_OBJCOPY}" ${renamed} --wildcard
-            "--keep-global-symbol=upconv_gpu_*_argv" "--keep-global-symbol=upconv_gpu_*_interface" "${whole}"
+            "--keep-global-symbol=${upconv_c_prefix}_gpu_*_argv"
+            "--keep-global-symbol=${upconv_c_prefix}_gpu_*_interface" "${whole}"
     DEPENDS ${objects} "${runtime}" ${target}_hooks $<TARGET_OBJECTS:${target}_hooks>
     COMMAND_EXPAND_LISTS
     VERBATIM)

@@ -28,18 +28,19 @@ foreach(section .comment .data.rel.ro .text.*_argv .text.*_metadata)
   list(APPEND _upconv_unused_sections "--remove-section=${section}" "--remove-section=.rela${section}")
 endforeach()
 
-# One object: runs the generator, with its parameters as name=value pairs. Halide's only hint to
-# prefetch is the one for data that is used once (x86: prefetchnta), which keeps it out of the
-# second-level cache, where weights belong. So an object with `prefetch=true` is assembled from
-# text in which the hint is another (prefetcht1).
+# One object, upconv_<name>.o, with the function <upconv_c_prefix>_<name>: runs the generator, with
+# its parameters as name=value pairs. Halide's only hint to prefetch is the one for data that is used
+# once (x86: prefetchnta), which keeps it out of the second-level cache, where weights belong. So an
+# object with `prefetch=true` is assembled from text in which the hint is another (prefetcht1).
 function(_upconv_add_kernel name generator target)
+  set(file "upconv_${name}")
   set(features "${_upconv_leaf_features}")
   set(strip "")
   if(UPCONV_KERNEL_FEATURES)
     string(APPEND features "-${UPCONV_KERNEL_FEATURES}")
   elseif(CMAKE_OBJCOPY AND arg_PROCESSOR STREQUAL upconv_processor)
     set(strip COMMAND "${CMAKE_OBJCOPY}" ${_upconv_unused_sections}
-              "${CMAKE_CURRENT_BINARY_DIR}/kernels/${name}.o"
+              "${CMAKE_CURRENT_BINARY_DIR}/kernels/${file}.o"
     )
   endif()
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/kernels")
@@ -49,23 +50,23 @@ function(_upconv_add_kernel name generator target)
     set(hint_script "${PROJECT_SOURCE_DIR}/cmake/UpconvPrefetchHint.cmake")
     list(APPEND depends "${hint_script}")
     set(assemble
-        COMMAND "${CMAKE_COMMAND}" "-DASSEMBLY=${directory}/${name}.s"
+        COMMAND "${CMAKE_COMMAND}" "-DASSEMBLY=${directory}/${file}.s"
         -P "${hint_script}"
-        COMMAND "${CMAKE_CXX_COMPILER}" -c -o "${directory}/${name}.o" "${directory}/${name}.s"
+        COMMAND "${CMAKE_CXX_COMPILER}" -c -o "${directory}/${file}.o" "${directory}/${file}.s"
     )
   endif()
   add_custom_command(
-    OUTPUT "${directory}/${name}.o"
-    BYPRODUCTS "${directory}/${name}.s"
-    COMMAND upconv_generators -g ${generator} -f ${name} -o "${directory}" -e object,assembly
-            "target=${target}-${features}" ${ARGN}
+    OUTPUT "${directory}/${file}.o"
+    BYPRODUCTS "${directory}/${file}.s"
+    COMMAND upconv_generators -g ${generator} -f ${upconv_c_prefix}_${name} -n ${file}
+            -o "${directory}" -e object,assembly "target=${target}-${features}" ${ARGN}
     ${assemble}
     ${strip}
     DEPENDS ${depends}
-    COMMENT "Generating ${name}"
+    COMMENT "Generating ${file}"
     VERBATIM
   )
-  set_source_files_properties("${directory}/${name}.o" PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+  set_source_files_properties("${directory}/${file}.o" PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
 endfunction()
 
 function(upconv_add_kernels prefix)
@@ -126,13 +127,13 @@ function(upconv_add_kernels prefix)
               set(prefetch true)
             endif()
             _upconv_add_kernel(
-              upconv_${name} conv_transpose ${target} dtype=${dtype} lanes=${lanes}
+              ${name} conv_transpose ${target} dtype=${dtype} lanes=${lanes}
               vectors=${vectors} pixels=${pixels} unroll=${unroll} packed=${packed_${strategy}}
               prefetch=${prefetch}
             )
             list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
-            string(APPEND ${strategy}_rows "UPCONV_TILE_KERNEL(${name}, ${dtype}, ${isa}, ${lanes}, "
-                                           "${vectors}, ${pixels}, ${cost})\n"
+            string(APPEND ${strategy}_rows "UPCONV_TILE_KERNEL(${upconv_c_prefix}, ${name}, ${dtype}, ${isa}, "
+                                           "${lanes}, ${vectors}, ${pixels}, ${cost})\n"
             )
           endforeach()
         endforeach()
@@ -165,12 +166,12 @@ function(upconv_add_kernels prefix)
           list(JOIN axes "x" axes)
           set(name "winograd_${dtype}_${isa}_${side}_${axes}")
           _upconv_add_kernel(
-            upconv_${name} winograd_${side} ${target} dtype=${dtype} lanes=${lanes} ${parameters}
+            ${name} winograd_${side} ${target} dtype=${dtype} lanes=${lanes} ${parameters}
           )
           list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
           string(TOUPPER ${side} macro)
           string(APPEND winograd_${side}_rows
-                 "UPCONV_WINOGRAD_${macro}(${name}, ${dtype}, ${isa}${values})\n"
+                 "UPCONV_WINOGRAD_${macro}(${upconv_c_prefix}, ${name}, ${dtype}, ${isa}${values})\n"
           )
         endforeach()
       endforeach()
@@ -181,10 +182,12 @@ function(upconv_add_kernels prefix)
         string(JSON activation GET "${json}" epilogue ${activation_index})
         set(name "epilogue_${activation}_${dtype}_${isa}")
         _upconv_add_kernel(
-          upconv_${name} epilogue ${target} dtype=${dtype} lanes=${lanes} activation=${activation}
+          ${name} epilogue ${target} dtype=${dtype} lanes=${lanes} activation=${activation}
         )
         list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
-        string(APPEND epilogue_rows "UPCONV_EPILOGUE_KERNEL(${name}, ${activation}, ${dtype}, ${isa})\n")
+        string(APPEND epilogue_rows "UPCONV_EPILOGUE_KERNEL(${upconv_c_prefix}, ${name}, ${activation}, "
+                                    "${dtype}, ${isa})\n"
+        )
       endforeach()
     endforeach()
   endforeach()

@@ -8,33 +8,33 @@
 #include "upconv/kernels.h"
 
 // One file of rows per kind, made by cmake/UpconvKernels.cmake. First the generated objects'
-// functions.
+// functions, PREFIX_NAME: the prefix has the version, so that two versions can be in one program.
 // Hidden: a shared object that the library is linked into exports none of them. (The objects say
 // nothing; of all declarations the strictest decides.)
 #pragma GCC visibility push(hidden)
 extern "C" {
-#define UPCONV_TILE_KERNEL(NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST)                  \
-  int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
-                    halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, int32_t, int32_t, \
-                    int32_t, int32_t, int32_t, int32_t, int32_t, double, double,            \
-                    halide_buffer_t*);
+#define UPCONV_TILE_KERNEL(PREFIX, NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST)            \
+  int PREFIX##_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
+                      halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, int32_t, int32_t, \
+                      int32_t, int32_t, int32_t, int32_t, int32_t, double, double,            \
+                      halide_buffer_t*);
 #include "narrow_rows.inc"
 #include "wide_rows.inc"
 #undef UPCONV_TILE_KERNEL
-#define UPCONV_WINOGRAD_INPUT(NAME, DTYPE, ISA, U, V)                                       \
-  int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, \
-                    int32_t, int32_t, int32_t, halide_buffer_t*);
+#define UPCONV_WINOGRAD_INPUT(PREFIX, NAME, DTYPE, ISA, U, V)                                 \
+  int PREFIX##_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, \
+                      int32_t, int32_t, int32_t, halide_buffer_t*);
 #include "winograd_input_rows.inc"
 #undef UPCONV_WINOGRAD_INPUT
-#define UPCONV_WINOGRAD_OUTPUT(NAME, DTYPE, ISA, M_U, R_U, M_V, R_V)                        \
-  int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, \
-                    int32_t, int32_t, int32_t, halide_buffer_t*, double, double,            \
-                    halide_buffer_t*);
+#define UPCONV_WINOGRAD_OUTPUT(PREFIX, NAME, DTYPE, ISA, M_U, R_U, M_V, R_V)                  \
+  int PREFIX##_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, \
+                      int32_t, int32_t, int32_t, halide_buffer_t*, double, double,            \
+                      halide_buffer_t*);
 #include "winograd_output_rows.inc"
 #undef UPCONV_WINOGRAD_OUTPUT
-#define UPCONV_EPILOGUE_KERNEL(NAME, ACTIVATION, DTYPE, ISA)                                \
-  int upconv_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
-                    halide_buffer_t*, int32_t, int32_t, double, double, halide_buffer_t*);
+#define UPCONV_EPILOGUE_KERNEL(PREFIX, NAME, ACTIVATION, DTYPE, ISA)                          \
+  int PREFIX##_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
+                      halide_buffer_t*, int32_t, int32_t, double, double, halide_buffer_t*);
 #include "epilogue_rows.inc"
 #undef UPCONV_EPILOGUE_KERNEL
 }
@@ -70,8 +70,8 @@ constexpr ActivationKind silu = ActivationKind::kSilu;
 constexpr ActivationKind hard_swish = ActivationKind::kHardSwish;
 }  // namespace activation
 
-#define UPCONV_TILE_KERNEL(NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST) \
-  {#NAME, dtype::DTYPE, isa::ISA, LANES, VECTORS, PIXELS, COST, upconv_##NAME},
+#define UPCONV_TILE_KERNEL(PREFIX, NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST) \
+  {#NAME, dtype::DTYPE, isa::ISA, LANES, VECTORS, PIXELS, COST, PREFIX##_##NAME},
 constexpr TileKernel kWide[] = {
 #include "wide_rows.inc"
 };
@@ -81,21 +81,21 @@ constexpr TileKernel kNarrow[] = {
 #undef UPCONV_TILE_KERNEL
 
 constexpr WinogradInputKernel kWinogradInput[] = {
-#define UPCONV_WINOGRAD_INPUT(NAME, DTYPE, ISA, U, V) \
-  {#NAME, dtype::DTYPE, isa::ISA, U, V, upconv_##NAME},
+#define UPCONV_WINOGRAD_INPUT(PREFIX, NAME, DTYPE, ISA, U, V) \
+  {#NAME, dtype::DTYPE, isa::ISA, U, V, PREFIX##_##NAME},
 #include "winograd_input_rows.inc"
 #undef UPCONV_WINOGRAD_INPUT
 };
 constexpr WinogradOutputKernel kWinogradOutput[] = {
-#define UPCONV_WINOGRAD_OUTPUT(NAME, DTYPE, ISA, M_U, R_U, M_V, R_V) \
-  {#NAME, dtype::DTYPE, isa::ISA, M_U, R_U, M_V, R_V, upconv_##NAME},
+#define UPCONV_WINOGRAD_OUTPUT(PREFIX, NAME, DTYPE, ISA, M_U, R_U, M_V, R_V) \
+  {#NAME, dtype::DTYPE, isa::ISA, M_U, R_U, M_V, R_V, PREFIX##_##NAME},
 #include "winograd_output_rows.inc"
 #undef UPCONV_WINOGRAD_OUTPUT
 };
 
 constexpr EpilogueKernel kEpilogue[] = {
-#define UPCONV_EPILOGUE_KERNEL(NAME, ACTIVATION, DTYPE, ISA) \
-  {#NAME, activation::ACTIVATION, dtype::DTYPE, isa::ISA, upconv_##NAME},
+#define UPCONV_EPILOGUE_KERNEL(PREFIX, NAME, ACTIVATION, DTYPE, ISA) \
+  {#NAME, activation::ACTIVATION, dtype::DTYPE, isa::ISA, PREFIX##_##NAME},
 #include "epilogue_rows.inc"
 #undef UPCONV_EPILOGUE_KERNEL
 };
