@@ -6,7 +6,7 @@
 
 import numpy as np
 
-from support import BASE, SEED, ApplyCase, main, reference, run, runnable_isas
+from support import BASE, SEED, ApplyCase, main, random_layer, reference, run, runnable_isas
 
 
 CASES = 40
@@ -17,7 +17,7 @@ class Apply(ApplyCase):
         isas = runnable_isas()
         for case in range(CASES):
             generator = np.random.default_rng([SEED, case])
-            config, extents = self.random_layer(generator)
+            config, extents = random_layer(generator, 9, (1, 2, 8, 17, 33), empty=True)
             dtype = config.get("dtype", "float32")
             rank = config["rank"]
             batch = tuple(int(n) for n in generator.integers(1, 4, generator.integers(0, 3)))
@@ -42,40 +42,6 @@ class Apply(ApplyCase):
                     got = np.load(self.path("y.npy"))
                     self.assertIsNone(
                         reference.difference(config, x, kernel, bias, got, exact=False))
-
-    @staticmethod
-    def random_layer(generator):
-        def pick(*values):
-            return values[generator.integers(len(values))]
-
-        rank = pick(1, 2, 2, 3)
-        filters = [int(n) for n in generator.integers(1, 6, rank)]
-        strides = [int(n) for n in generator.integers(1, 5, rank)]
-        dilations = [pick(1, 1, 2, 3) for _ in range(rank)]
-        extents = tuple(int(n) for n in generator.integers(1, 9 if rank < 3 else 5, rank))
-        config = {"rank": rank, "input_size": pick(1, 3, 8, 21), "output_size": pick(1, 2, 8, 17, 33),
-                  "filter_shape": filters, "strides": strides, "dilations": dilations}
-        padding = pick("valid", "Same", None)
-        if padding is None:
-            pairs = []
-            for i, k, s, d in zip(extents, filters, strides, dilations):
-                full = (i - 1) * s + (k - 1) * d + 1
-                pair = [int(n) for n in generator.integers(-2, (k - 1) * d + 1, 2)]
-                pairs.append(pair if sum(pair) <= full else [0, 0])
-            padding = pairs
-        config["padding"] = padding
-        if generator.random() < 0.4:
-            config["output_padding"] = [int(generator.integers(s)) for s in strides]
-        activation = pick(None, "relu", "relu6", "gelu", "tanh", "silu", "elu",
-                          {"name": "leaky_relu", "alpha": 0.1},
-                          {"name": "clamp", "min": -0.5, "max": 0.75})
-        if activation is not None:
-            config["activation"] = activation
-        if generator.random() < 0.3:
-            config["dtype"] = "float64"
-        if generator.random() < 0.2:
-            config["use_bias"] = False
-        return config, extents
 
     def test_integers_are_exact_on_every_isa(self):
         for isa in runnable_isas():

@@ -10,8 +10,10 @@ import unittest
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "golden"))
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "golden"), str(TESTS / "support")]
 import reference  # noqa: E402
+from random_layers import random_layer  # noqa: E402, F401
 
 SEED = 20260
 BASE = {"input_size": 3, "output_size": 4, "filter_shape": [3, 3], "strides": [2, 2],

@@ -11,8 +11,10 @@ import unittest
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "golden"))
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "golden"), str(TESTS / "support")]
 import reference  # noqa: E402
+from random_layers import random_layer, random_padding  # noqa: E402, F401
 
 SEED = 515
 
@@ -183,42 +185,7 @@ class CompilerTest(unittest.TestCase):
 
     @staticmethod
     def random_layer(random):
-        def pick(*values):
-            return values[random.integers(len(values))]
-
-        rank = pick(1, 2, 2, 3)
-        filters = [int(n) for n in random.integers(1, 6, rank)]
-        strides = [int(n) for n in random.integers(1, 5, rank)]
-        dilations = [pick(1, 1, 2, 3) for _ in range(rank)]
-        extents = tuple(int(n) for n in random.integers(1, 12 if rank < 3 else 6, rank))
-        config = {"rank": rank, "input_size": pick(1, 3, 8, 21), "name": "layer",
-                  "output_size": pick(1, 2, 8, 17, 33, 100), "filter_shape": filters,
-                  "strides": strides, "dilations": dilations}
-        config["padding"] = random_padding(random, extents, filters, strides, dilations)
-        if random.random() < 0.4:
-            config["output_padding"] = [int(random.integers(s)) for s in strides]
-        activation = pick(None, "relu", "gelu", "tanh", {"name": "leaky_relu", "alpha": 0.1},
-                          {"name": "clamp", "min": -0.5, "max": 0.75})
-        if activation is not None:
-            config["activation"] = activation
-        if random.random() < 0.3:
-            config["dtype"] = "float64"
-        if random.random() < 0.2:
-            config["use_bias"] = False
-        return config, extents
-
-
-def random_padding(random, extents, filters, strides, dilations):
-    """A word, or crops, some of them negative, that leave an output."""
-    word = ("valid", "same", None)[random.integers(3)]
-    if word is not None:
-        return word
-    crops = []
-    for i, k, s, d in zip(extents, filters, strides, dilations):
-        full = (i - 1) * s + (k - 1) * d + 1
-        pair = [int(n) for n in random.integers(-2, (k - 1) * d + 1, 2)]
-        crops.append(pair if sum(pair) < full else [0, 0])
-    return crops
+        return random_layer(random, 12, (1, 2, 8, 17, 33, 100))
 
 
 def main():
