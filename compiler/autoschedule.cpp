@@ -79,9 +79,12 @@ void check_autoscheduler(const std::string& name, const TargetInfo& target) {
   if (autoschedulers().count(name) > 0) return;
   const std::string is = "--autoscheduler is \"" + name + "\"";
   throw Error(ErrorKind::kInvalidArgument,
-              name == "anderson2021" ? is + ", which makes schedules for GPUs alone; for " +
-                                           target.name + " it must be " + kForProcessors
-                                     : is + "; it must be " + kForProcessors);
+              name == "anderson2021"
+                  ? is +
+                        ", which makes schedules for GPUs, and upconvc makes no code for "
+                        "them; for " +
+                        target.name + " it must be " + kForProcessors
+                  : is + "; it must be " + kForProcessors);
 }
 
 Leaf autoscheduled_layer(Halide::Module& module, const LayerPlan& plan,

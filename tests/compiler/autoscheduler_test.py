@@ -64,7 +64,7 @@ class Autoscheduler(CompilerTest):
         for more, words in (
                 (["--autoscheduler", "adams"], every),
                 (["--autoscheduler", "anderson2021"],
-                 "schedules for GPUs alone; for sse41 it must be " + every),
+                 "upconvc makes no code for them; for sse41 it must be " + every),
                 (["--autoscheduler", "li2018", "--tile", "4x2"], "--strategy and --tile"),
                 (["--autoscheduler", "li2018", "--input-shape", "1,?,4,3"],
                  "all extents and the number of images must be constants")):
