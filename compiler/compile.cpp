@@ -10,6 +10,7 @@
 #include "package.h"
 #include "pipelines.h"
 #include "upconv/error.h"
+#include "weights_object.h"
 #include "winograd_driver.h"
 
 namespace upconv::compiler {
@@ -141,12 +142,13 @@ std::vector<fs::path> compile_layer(std::vector<LayerPlan>& variants, const fs::
     choosing_module(name, variants).compile({{OutputFileType::object, object(name)}});
     write_isa_object(name, object(name + "_isa"));
   }
+  if (variants.front().spec.embeds_weights()) {
+    weights_module(variants.front()).compile({{OutputFileType::object, object(name + "_weights")}});
+  }
   create_library(objects, variants.front().target.halide, library);
   write(prefix / "include" / (name + ".h"), c_header(variants));
   write(prefix / "include" / (name + ".hpp"), cxx_header(name, {&variants.front()}));
-  if (!variants.front().spec.embeds_weights()) {
-    write(prefix / "include" / (name + "_upconv.hpp"), library_header(variants.front()));
-  }
+  write(prefix / "include" / (name + "_upconv.hpp"), library_header(variants.front()));
   write(prefix / "share" / (name + ".json"), manifest(variants, fs::file_size(library), command));
   write_package(prefix, name);
   return objects;

@@ -16,8 +16,7 @@ enum class Emit { kStmt, kAssembly, kLlvm, kHtml };
 
 /// Compiles a layer into the folder `prefix`, which exists:
 ///
-///   lib/libNAME.a  include/NAME.h  include/NAME.hpp  share/NAME.json
-///   include/NAME_upconv.hpp, unless weights are constants
+///   lib/libNAME.a  include/NAME.h  include/NAME.hpp  include/NAME_upconv.hpp  share/NAME.json
 ///   lib/cmake/NAME/NAMEConfig.cmake  lib/pkgconfig/NAME.pc
 ///
 /// @param variants of one layer: for one target, or several among which it chooses (choose.h);

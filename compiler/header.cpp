@@ -31,7 +31,13 @@ int32_t {n}_isa(void);
 /* The same on one instruction set, which the processor must have. Each packs in an order of its own. */
 {functions})"
                                      : "";
-  const std::string pack = plan.spec.embeds_weights() ? "" : R"(
+  const std::string pack = plan.spec.embeds_weights() ? R"(
+/* Copies the kernel {kernel}{and_bias} that {n}_run has in it to the pointers that are
+   not null. They are in the library a second time for this, in an object that only programs which call
+   it are linked with. Returns {N}_DONE. */
+int32_t {n}_weights({weights});
+)"
+                                                      : R"(
 /* Packs a kernel {kernel}{and_bias} into {N}_PACKED_BYTES bytes that
    {n}_run reads. The packed order is that of this library; pack again for another.{finite} */
 int32_t {n}_pack({pack});
@@ -102,6 +108,7 @@ static inline const char *{n}_error_text(int32_t status) {
               {{"defines", defines},
                {"kernel", kernel_shape(plan)},
                {"and_bias", bias ? " and a bias [" + std::to_string(plan.output_size()) + "]" : ""},
+               {"weights", weight_results(plan)},
                {"pack", weight_parameters(plan, "") + words.element() + " *packed"},
                {"outputs", outputs}});
 }

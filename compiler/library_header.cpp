@@ -1,9 +1,8 @@
 // NAME_upconv.hpp: the compiled layer as a layer of the library.
-#include <array>
-#include <charconv>
 #include <string>
 
 #include "driver.h"
+#include "options_text.h"
 #include "package.h"
 #include "words.h"
 
@@ -11,87 +10,126 @@ namespace upconv::compiler {
 
 namespace {
 
-/// A number as C++ reads it, exactly.
-std::string literal(double value) {
-  std::array<char, 32> text = {};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-  return {text.data(), end};
-}
-
-std::string literal(const PerAxis& values) {
-  std::string text;
-  for (const Index value : values.values()) {
-    text += (text.empty() ? "" : ", ") + std::to_string(value);
+/// What the class knows of weights that the caller packs: `Weights`, usable(), current_weights()
+/// and weights_with().
+constexpr const char* kPackedWeights =
+    R"(  /// Packed for {n}_run; empty where the processor has not what it needs, or it cannot take them.
+  using Weights = std::vector<{type}>;
+  bool usable() const { return !weights_.empty(); }
+  Weights current_weights() const { return pack(kernel().value(){bias_value}); }
+  Weights weights_with(const upconv::Variable& variable, const upconv::Tensor& value) const {
+{packed_with}  }
+  static Weights pack(const upconv::Tensor& kernel{bias_parameter}) {
+    Weights packed({N}_PACKED_BYTES / sizeof({type}));
+    const std::int32_t status = {n}_pack(kernel.values<{type}>().data(), {bias_data}packed.data());
+    return status == {N}_DONE ? std::move(packed) : Weights();
   }
-  return "upconv::PerAxis{" + text + "}";
-}
-
-/// A name in quotes.
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == '"' || c == '\\') {
-      constexpr const char* kOctal = "01234567";
-      result += {'\\', kOctal[(c >> 6) & 3], kOctal[(c >> 3) & 7], kOctal[c & 7]};
-    } else {
-      result += c;
+)";
+constexpr const char* kPackedWithBias =
+    R"(    if (&variable != &bias()) return pack(value, bias().value());
+    try {
+      return pack(kernel().value(), value);
+    } catch (const upconv::Error&) {
+      return {};  // drop_kernel() was called; what is packed in here is of the old bias.
     }
-  }
-  return result + "\"";
-}
+)";
+constexpr const char* kPackedWithoutBias =
+    R"(    static_cast<void>(variable);  // There is but the kernel.
+    return pack(value);
+)";
 
-std::string literal(const Padding& padding) {
-  if (padding.kind() == Padding::Kind::kFixedBegin) {
-    std::string begins;
-    for (const auto& [begin, end] : padding.pairs()) {
-      begins += (begins.empty() ? "" : ", ") + std::to_string(begin);
-    }
-    return "upconv::Padding::fixed_begin({" + begins + "})";
-  }
-  if (padding.kind() != Padding::Kind::kExplicit) return quoted(to_string(padding));
-  std::string pairs;
-  for (const auto& [begin, end] : padding.pairs()) {
-    pairs +=
-        (pairs.empty() ? "{" : ", {") + std::to_string(begin) + ", " + std::to_string(end) + "}";
-  }
-  return "upconv::Padding(upconv::Padding::Pairs{" + pairs + "})";
-}
-
-std::string literal(const Activation& activation) {
-  const std::string of = "upconv::Activation::";
-  if (activation.kind() == ActivationKind::kLeakyRelu) {
-    return of + "leaky_relu(" + literal(activation.alpha()) + ")";
-  }
-  if (activation.kind() == ActivationKind::kClamp) {
-    return of + "clamp(" + literal(activation.min()) + ", " + literal(activation.max()) + ")";
-  }
-  return quoted(std::string(activation.name()));
-}
-
-/// The options as an initialiser. Sums in the order of compiled code, so that calls which the
-/// library runs give the same bits; with transforms, the library may choose them, too.
-std::string options_of(const LayerPlan& plan) {
-  const ConvolutionTransposeOptions& of = plan.spec.checked.options;
-  std::string text;
-  const auto add = [&](const std::string& name, const std::string& value) {
-    text += (text.empty() ? "{." : ",\n            .") + name + " = " + value;
+/// The same of constant weights.
+constexpr const char* kConstantWeights =
+    R"(  /// Which variables hold what is compiled in, bit by bit.
+  struct Weights {
+    bool kernel, bias;
   };
-  add("input_size", std::to_string(of.input_size));
-  add("output_size", std::to_string(of.output_size));
-  add("filter_shape", literal(of.filter_shape));
-  add("rank", std::to_string(of.rank));
-  add("strides", literal(of.strides));
-  add("padding", literal(of.padding));
-  add("dilations", literal(of.dilations));
-  if (of.output_padding) add("output_padding", literal(*of.output_padding));
-  if (of.output_lengths) add("output_lengths", literal(*of.output_lengths));
-  add("dtype", of.dtype == DType::kFloat32 ? "upconv::DType::kFloat32" : "upconv::DType::kFloat64");
-  add("activation_fn", literal(of.activation_fn));
-  add("name", quoted(of.name));
-  add("use_bias", of.use_bias ? "true" : "false");
-  add("arithmetic",
-      plan.winograd == nullptr ? "upconv::Arithmetic::kDirect" : "upconv::Arithmetic::kFast");
-  return text + "}";
+  bool usable() const { return weights_.kernel && weights_.bias; }
+  Weights current_weights() const { return {equal(kernel().value(), compiled_kernel), {bias_is}}; }
+  Weights weights_with(const upconv::Variable& variable, const upconv::Tensor& value) const {
+{constant_with}  }
+  static bool equal(const upconv::Tensor& value, const upconv::Initializer& compiled) {
+    const upconv::Tensor other = compiled(value.shape(), value.dtype());
+    return std::memcmp(value.data(), other.data(), value.values<{type}>().size_bytes()) == 0;
+  }
+  /// Memory for what {n}_weights copies. @throws upconv::Error kShapeMismatch
+  static upconv::Tensor room(const upconv::Dims& shape, const upconv::Dims& compiled) {
+    if (!(shape == compiled)) {
+      throw upconv::Error(upconv::ErrorKind::kShapeMismatch,
+                          "{n}: weights of shape " + upconv::to_string(shape) +
+                              " are asked for; those compiled in have " + upconv::to_string(compiled));
+    }
+    return upconv::Tensor(upconv::DType::{dtype}, shape);
+  }
+)";
+constexpr const char* kConstantWithBias =
+    R"(    if (&variable == &bias()) return {weights_.kernel, equal(value, compiled_bias)};
+    return {equal(value, compiled_kernel), weights_.bias};
+)";
+constexpr const char* kConstantWithoutBias =
+    R"(    static_cast<void>(variable);  // There is but the kernel.
+    return {equal(value, compiled_kernel), true};
+)";
+
+/// The public functions that come with them.
+constexpr const char* kCompiledKernel =
+    R"(  /// The kernel that is compiled in, as an initialiser. @throws upconv::Error kShapeMismatch for another
+  /// shape
+  static upconv::Tensor compiled_kernel(const upconv::Dims& shape, upconv::DType) {
+    upconv::Tensor kernel = room(shape, {kernel_dims});
+    {n}_weights(kernel.values<{type}>().data(){no_bias});
+    return kernel;
+  }
+)";
+constexpr const char* kCompiledBias = R"(  /// The bias, in the same way.
+  static upconv::Tensor compiled_bias(const upconv::Dims& shape, upconv::DType) {
+    upconv::Tensor bias = room(shape, {bias_dims});
+    {n}_weights(nullptr, bias.values<{type}>().data());
+    return bias;
+  }
+)";
+
+std::string dims(const Dims& shape) {
+  std::string text = to_string(shape);
+  text.front() = '{';
+  text.back() = '}';
+  return text;
+}
+
+/// What depends on who holds the weights.
+Texts weight_texts(const LayerPlan& plan) {
+  const bool bias = plan.spec.checked.options.use_bias;
+  if (!plan.spec.embeds_weights()) {
+    return {{"which_weights", "Weights are\n/// packed for both."},
+            {"initial_weights", "random weights (Glorot's) and bias 0"},
+            {"initializers", ""},
+            {"weights", kPackedWeights},
+            {"packed_with", bias ? kPackedWithBias : kPackedWithoutBias},
+            {"bias_value", bias ? ", bias().value()" : ""},
+            {"bias_parameter", bias ? ", const upconv::Tensor& bias" : ""},
+            {"bias_data", bias ? "bias.values<{type}>().data(), " : ""},
+            {"packed", "weights_.data(), "}};
+  }
+  return {
+      {"which_weights",
+       "Where a\n/// variable is assigned other values than those compiled in, that is all calls."},
+      {"initial_weights", "the weights that are compiled in"},
+      {"initializers", std::string(kCompiledKernel) + (bias ? kCompiledBias : "")},
+      {"weights", kConstantWeights},
+      {"constant_with", bias ? kConstantWithBias : kConstantWithoutBias},
+      {"bias_is", bias ? "equal(bias().value(), compiled_bias)" : "true"},
+      {"no_bias", bias ? ", nullptr" : ""},
+      {"kernel_dims", dims(plan.spec.checked.kernel_shape)},
+      {"bias_dims", dims(plan.spec.checked.bias_shape)},
+      {"dtype", plan.spec.dtype() == DType::kFloat32 ? "kFloat32" : "kFloat64"},
+      {"packed", ""}};
+}
+
+/// How the library's results are beside those of the compiled code.
+std::string closeness(const LayerPlan& plan) {
+  if (!plan.autoscheduler.empty()) return "and gives the same within rounding";
+  return plan.winograd == nullptr ? "and gives the same bits"
+                                  : "and gives the same within what its fast arithmetic promises";
 }
 
 }  // namespace
@@ -117,7 +155,18 @@ std::string library_header(const LayerPlan& plan) {
       arguments += "static_cast<std::int32_t>(" + extent + "), ";
     }
   }
-  const bool bias = plan.spec.checked.options.use_bias;
+  Texts texts = weight_texts(plan);
+  for (const auto& text : Texts{{"same", closeness(plan)},
+                                {"fits", fits},
+                                {"arguments", arguments},
+                                {"axes", std::to_string(rank + 1)},
+                                {"x_shape", words.x_shape()},
+                                {"type", words.element()},
+                                {"n", plan.spec.name},
+                                {"N", words.macro()},
+                                {"options", options_text(plan)}}) {
+    texts.push_back(text);
+  }
   return fill(
       R"(// {n}.h as a layer of the library, which the program links, too: upconv::upconv, C++20.
 #pragma once
@@ -127,6 +176,7 @@ std::string library_header(const LayerPlan& plan) {
 #include <upconv/sequential.h>
 
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -139,19 +189,19 @@ namespace {n} {
 
 /// An upconv::ConvolutionTranspose, of whose calls {n}_run computes those that it is compiled for: x
 /// {x_shape} and y in C order, without residual and output lengths of the call's own. The library
-/// computes all others, and gives the same bits. Weights are packed for both.
+/// computes all others, {same}. {which_weights}
 class ConvolutionTranspose final : public upconv::ConvolutionTranspose {
  public:
-  /// With random weights (Glorot's) and bias 0, until others are loaded or assigned.
+  /// With {initial_weights}, until others are loaded or assigned.
   ConvolutionTranspose() : ConvolutionTranspose(compiled_options()) {}
   /// @param options compiled_options(), with initialisers, a memory, or another name
   explicit ConvolutionTranspose(upconv::ConvolutionTransposeOptions options)
-      : upconv::ConvolutionTranspose(std::move(options)), packed_(pack_current()) {}
+      : upconv::ConvolutionTranspose(std::move(options)), weights_(current_weights()) {}
   /// What the layer was compiled as.
   static upconv::ConvolutionTransposeOptions compiled_options() {
     return {options};
   }
-
+{initializers}
   using upconv::Layer::operator();
   upconv::Tensor operator()(const upconv::ConstTensorView& x,
                             const upconv::CallOptions& call = {}) const override {
@@ -164,10 +214,10 @@ class ConvolutionTranspose final : public upconv::ConvolutionTranspose {
                   const upconv::CallOptions& call = {}) const {
     if (!runs_compiled(x, y, call) || !run(x, y)) upconv::ConvolutionTranspose::operator()(x, y, call);
   }
-  /// True where {n}_run computes the call.
+  /// True where {n}_run computes the call, if the processor has an instruction set of it.
   bool runs_compiled(const upconv::ConstTensorView& x, const upconv::TensorView& y,
                      const upconv::CallOptions& call = {}) const {
-    if (packed_.empty() || call.residual || call.output_lengths || call.isa || call.threads < 1 ||
+    if (!usable() || call.residual || call.output_lengths || call.isa || call.threads < 1 ||
         x.dtype() != dtype() || y.dtype() != dtype() ||
         !(y.shape() == output_shape(x.shape())) || !is_c_order(x) || !is_c_order(y)) {
       return false;
@@ -178,11 +228,11 @@ class ConvolutionTranspose final : public upconv::ConvolutionTranspose {
 
   void load(const std::filesystem::path& path) override {
     upconv::ConvolutionTranspose::load(path);
-    packed_ = pack_current();
+    weights_ = current_weights();
   }
   void load(const std::filesystem::path& path, const upconv::WeightNames& names) {
     upconv::ConvolutionTranspose::load(path, names);
-    packed_ = pack_current();
+    weights_ = current_weights();
   }
   std::unique_ptr<upconv::Layer> clone() const override {
     return std::make_unique<ConvolutionTranspose>(*this);
@@ -190,22 +240,13 @@ class ConvolutionTranspose final : public upconv::ConvolutionTranspose {
 
  protected:
   void before_assign(const upconv::Variable& variable, const upconv::Tensor& value) override {
-    std::vector<{type}> packed{repack}
+    Weights weights = weights_with(variable, value);
     upconv::ConvolutionTranspose::before_assign(variable, value);
-    packed_ = std::move(packed);
+    weights_ = std::move(weights);
   }
 
  private:
-  std::vector<{type}> pack_current() const {
-    return pack(kernel().value(){bias_value});
-  }
-  /// Empty where the processor has not what {n}_run needs, or {n}_run cannot take the weights.
-  static std::vector<{type}> pack(const upconv::Tensor& kernel{bias_parameter}) {
-    std::vector<{type}> packed({N}_PACKED_BYTES / sizeof({type}));
-    const std::int32_t status = {n}_pack(kernel.values<{type}>().data(), {bias_data}packed.data());
-    return status == {N}_DONE ? std::move(packed) : std::vector<{type}>();
-  }
-  static upconv::Index images_of(const upconv::ConstTensorView& x) {
+{weights}  static upconv::Index images_of(const upconv::ConstTensorView& x) {
     upconv::Index images = 1;
     for (std::size_t axis = 0; axis + {axes} < x.shape().size(); ++axis) {
       images *= x.shape()[axis];
@@ -227,40 +268,16 @@ class ConvolutionTranspose final : public upconv::ConvolutionTranspose {
   bool run(const upconv::ConstTensorView& x, const upconv::TensorView& y) const {
     [[maybe_unused]] const upconv::Index images = images_of(x);
     std::vector<double> scratch((static_cast<std::size_t>({N}_SCRATCH_BYTES) + 7) / sizeof(double));
-    return {n}_run(packed_.data(), x.data_as<{type}>(), {arguments}y.data_as<{type}>(),
+    return {n}_run({packed}x.data_as<{type}>(), {arguments}y.data_as<{type}>(),
                    scratch.data()) == {N}_DONE;
   }
 
-  std::vector<{type}> packed_;
+  Weights weights_;
 };
 
 }  // namespace {n}
 )",
-      {{"options", options_of(plan)},
-       {"same", plan.winograd == nullptr ? "and gives the same bits"
-                                         : "and gives the same within what its fast arithmetic "
-                                           "promises"},
-       {"repack", bias ? R"(;
-    if (&variable != &std::as_const(*this).bias()) {
-      packed = pack(value, bias().value());
-    } else {
-      try {
-        packed = pack(std::as_const(*this).kernel().value(), value);
-      } catch (const upconv::Error&) {
-        // drop_kernel() was called; what is packed in here is of the old bias.
-      }
-    })"
-                       : " = pack(value);"},
-       {"bias_value", bias ? ", bias().value()" : ""},
-       {"bias_parameter", bias ? ", const upconv::Tensor& bias" : ""},
-       {"bias_data", bias ? "bias.values<{type}>().data(), " : ""},
-       {"fits", fits},
-       {"arguments", arguments},
-       {"axes", std::to_string(rank + 1)},
-       {"x_shape", words.x_shape()},
-       {"type", words.element()},
-       {"n", plan.spec.name},
-       {"N", words.macro()}});
+      texts);
 }
 
 }  // namespace upconv::compiler

@@ -20,8 +20,7 @@ struct PackageFile {
 std::string c_header(const std::vector<LayerPlan>& variants);
 /// NAME.hpp: the same as a C++17 class. @param layers those that NAME_run runs, one or several
 std::string cxx_header(const std::string& name, const std::vector<const LayerPlan*>& layers);
-/// NAME_upconv.hpp: the same as an upconv::ConvolutionTranspose, of a layer whose weights are
-/// packed by the caller.
+/// NAME_upconv.hpp: the same as an upconv::ConvolutionTranspose.
 std::string library_header(const LayerPlan& plan);
 /// NAME.json: what was decided, sizes in bytes, and the command that makes it again.
 std::string manifest(const std::vector<LayerPlan>& variants, std::uintmax_t library_bytes,

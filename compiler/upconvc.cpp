@@ -204,7 +204,8 @@ int run(int argc, const char* const* argv) {
                  "wide; combined: phases become channels; or winograd: transforms (by the layer)");
   app.add_option("--tile", options.tile, "PIXELSxVECTORS: the register tile (by the channels)");
   app.add_option("--autoscheduler", options.autoscheduler,
-                 "adams2019, li2018 or mullapudi2016: schedules the layer, of constant extents");
+                 "adams2019, li2018 or mullapudi2016: schedules the layer, of constant extents "
+                 "(anderson2021 schedules for GPUs, and upconvc makes no code for them)");
   app.add_option("--emit", options.emit, "stmt, asm, llvm, html: also write that")->delimiter(',');
   std::string footer =
       "Exit status: 0 done; 2 a mistake in usage, configuration, shape or value; "

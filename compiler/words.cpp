@@ -134,6 +134,12 @@ std::string weight_parameters(const LayerPlan& plan, const std::string& suffix) 
          (bias ? "const " + element + " *bias" + suffix + ", " : "");
 }
 
+std::string weight_results(const LayerPlan& plan) {
+  const std::string element = plan.spec.dtype() == DType::kFloat32 ? "float" : "double";
+  return element + " *kernel" +
+         (plan.spec.checked.options.use_bias ? ", " + element + " *bias" : "");
+}
+
 std::string kernel_shape(const LayerPlan& plan) {
   std::string text = "[";
   for (const Index extent : plan.spec.checked.kernel_shape) {

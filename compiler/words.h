@@ -56,6 +56,9 @@ class Words {
 /// "const float *kernel, const float *bias, ", the names with `suffix` behind.
 std::string weight_parameters(const LayerPlan& plan, const std::string& suffix);
 
+/// The same without const: what NAME_weights writes.
+std::string weight_results(const LayerPlan& plan);
+
 /// "[4, 4, 64, 32]".
 std::string kernel_shape(const LayerPlan& plan);
 

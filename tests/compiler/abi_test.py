@@ -3,6 +3,7 @@
     python3 tests/compiler/abi_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]
 """
 
+import itertools
 import json
 import os
 import pathlib
@@ -13,7 +14,7 @@ import subprocess
 
 import numpy as np
 
-from support import BASE, FLAGS, CompilerTest, Tools, main, run
+from support import BASE, FLAGS, SEED, CompilerTest, Tools, main, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -38,6 +39,38 @@ class Abi(CompilerTest):
         self.assertGreaterEqual(sum(n for name, n in sizes.items() if name.startswith(".rodata")),
                                 kernel.nbytes)
         self.assertEqual(sum(n for name, n in sizes.items() if name.startswith(".bss")), 0)
+
+    def test_constant_weights_are_there_twice_for_who_reads_them(self):
+        """NAME_weights is in an object of its own, which a program is linked with that calls it."""
+        kernel = np.arange(2 * 2 * 60 * 50, dtype=np.float32).reshape(2, 2, 60, 50)
+        config = dict(BASE, input_size=60, output_size=50, filter_shape=[2, 2])
+        self.write_layer(config, kernel, np.arange(50, dtype=np.float32))
+        for target in ("sse41", "sse41+avx2"):
+            self.compile_layer("--weights", "w.npz", "--input-shape", "1,3,3,60", targets=[target])
+            prefix = f"out/{target}"
+            self.assertIn("decoder_weights.o:",
+                          self.check("nm", f"{prefix}/lib/libdecoder.a").stdout)
+            sizes = []
+            for reads in (False, True):
+                (self.folder / "main.c").write_text(r"""
+#include "decoder.h"
+static float x[3 * 3 * 60], y[6 * 6 * 50], kernel[2 * 2 * 60 * 50], bias[50];
+int main(void) {
+  if (decoder_run(x, y, 0) != DECODER_DONE) return 1;
+#if READS
+  if (decoder_weights(kernel, 0) != DECODER_DONE || kernel[11999] != 11999 || bias[1] != 0) return 2;
+  if (decoder_weights(0, bias) != DECODER_DONE || bias[1] != 1 || bias[49] != 49) return 3;
+  if (decoder_weights(0, 0) != DECODER_DONE) return 4;
+#endif
+  return kernel[0] != 0 || bias[0] != 0;
+}
+""")
+                self.check(Tools.cc, "-std=c11", *FLAGS, f"-DREADS={int(reads)}", "main.c",
+                           f"-I{prefix}/include", f"-L{prefix}/lib", "-ldecoder", "-o", "main")
+                self.check("./main")
+                sizes.append((self.folder / "main").stat().st_size)
+            more = sizes[1] - sizes[0]
+            self.assertTrue(kernel.nbytes <= more < 1.3 * kernel.nbytes, sizes)
 
     def test_bad_extents(self):
         self.write_layer(dict(BASE, padding=[[3, 3], [0, 0]]))
@@ -88,18 +121,23 @@ int main() {
         self.assertTrue(self.check("./main").stdout.startswith("4 7 decoder_run: an extent"))
 
     def test_layer_of_the_library(self):
-        """NAME_upconv.hpp: calls that fit run the compiled code, others the library, to the same bits."""
+        """NAME_upconv.hpp: calls that fit run the compiled code, others the library, to the same bits.
+        Constant weights are in its variables, and with others the library computes all calls."""
         layers = [
             (dict(BASE, padding=[[1, 0], [-1, 2]], output_padding=[1, 0], activation="gelu",
                   name='a "layer"'), "2,?,4,3"),
             (dict(BASE, padding="same", use_bias=False, dtype="float64",
                   activation={"name": "clamp", "min": -0.1, "max": 0.3}), "?,?,?,?"),
         ]
-        for config, shape in layers:
-            with self.subTest(config=config):
+        random = np.random.default_rng(SEED)
+        for (config, shape), constant in itertools.product(layers, (False, True)):
+            with self.subTest(config=config, constant=constant):
                 element = "double" if "dtype" in config else "float"
-                self.write_layer(config)
-                self.compile_layer("--input-shape", shape)
+                kernel = random.standard_normal((3, 3, 3, 4)).astype(config.get("dtype", "float32"))
+                kernel[1, 1, 1, 0] = -0.0  # bits that == does not tell
+                bias = kernel[0, 0, 0] if config.get("use_bias", True) else None
+                self.write_layer(config, kernel, bias)
+                self.compile_layer("--input-shape", shape, *(["--weights", "w.npz"] * constant))
                 (self.folder / "main.cpp").write_text("using Real = " + element + ";" + r"""
 #include <upconv/upconv.h>
 #include <cstring>
@@ -116,6 +154,29 @@ int main() {
   decoder::ConvolutionTranspose layer;
   const ConvolutionTranspose& base = layer;
   ConvolutionTranspose plain(layer.compiled_options());
+  CHECK(same(layer.kernel().value(), plain.kernel().value()));
+  layer.save("initial.npz");
+  if (DECODER_CONSTANT) {
+    plain.load("w.npz");
+    CHECK(same(layer.kernel().value(), plain.kernel().value()));
+    if (layer.has_bias()) CHECK(same(layer.bias().value(), plain.bias().value()));
+    decoder::ConvolutionTranspose other([] {
+      auto options = decoder::ConvolutionTranspose::compiled_options();
+      options.init_kernel_fn = initializers::zeros();
+      return options;
+    }());
+    Tensor y(layer.dtype(), layer.output_shape({2, 5, 4, 3}));
+    const Tensor x = initializers::normal()({2, 5, 4, 3}, layer.dtype());
+    CHECK(!other.runs_compiled(x, y.view()));
+    auto options = layer.compiled_options();
+    options.output_size = 5;
+    try {
+      decoder::ConvolutionTranspose wrong(options);
+      CHECK(false);
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::kShapeMismatch);
+    }
+  }
   const auto check = [&](const Dims& shape, bool compiled, const ConvolutionTranspose& of) {
     const Tensor x = initializers::normal()(shape, layer.dtype());
     Tensor y(layer.dtype(), layer.output_shape(shape));
@@ -135,12 +196,26 @@ int main() {
   layer.kernel() = initializers::normal(1)(layer.kernel().shape(), layer.dtype());
   if (layer.has_bias()) layer.bias() = initializers::normal(1)(layer.bias().shape(), layer.dtype());
   follow();
-  check({2, 5, 4, 3}, true, base);
+  check({2, 5, 4, 3}, !DECODER_CONSTANT, base);
   layer.save("saved.npz");
   decoder::ConvolutionTranspose loaded;
   loaded.load("saved.npz");
   layer = loaded;
-  check({2, 5, 4, 3}, true, *dynamic_cast<ConvolutionTranspose*>(layer.clone().get()));
+  check({2, 5, 4, 3}, !DECODER_CONSTANT, *dynamic_cast<ConvolutionTranspose*>(layer.clone().get()));
+  layer.load("initial.npz");
+  follow();
+  check({2, 5, 4, 3}, true, base);
+  if (layer.has_bias()) {
+    const Tensor bias = layer.bias().value();
+    layer.bias() = Tensor::zeros(layer.dtype(), bias.shape());
+    follow();
+    check({2, 5, 4, 3}, !DECODER_CONSTANT, base);
+    layer.bias() = bias;
+    follow();
+    check({2, 5, 4, 3}, true, base);
+  }
+  layer.drop_kernel();
+  check({2, 5, 4, 3}, true, base);
   const Tensor x = initializers::normal()({2, 5, 4, 3}, layer.dtype());
   const Sequential net(layer, [](const ConstTensorView& of) { return Tensor::copy_of(of); });
   CHECK(same(net(x), plain(x)));
@@ -158,7 +233,8 @@ int main() {
                 fits = "true" if shape == "?,?,?,?" else "false"
                 build = pathlib.Path(Tools.upconv).parents[1]
                 self.check(Tools.cxx, "-std=c++20", "-Wall", "-Wextra", "-Wconversion",
-                           "-Wno-sign-conversion", "-Werror", f"-DDECODER_FITS={fits}", "main.cpp",
+                           "-Wno-sign-conversion", "-Werror", f"-DDECODER_FITS={fits}",
+                           f"-DDECODER_CONSTANT={int(constant)}", "main.cpp",
                            "-Iout/sse41/include", f"-I{ROOT}/include", "-Lout/sse41/lib",
                            "-ldecoder", f"{build}/runtime/libupconv.a", "-lzip", "-lz", "-pthread",
                            "-o", "main")
