@@ -65,6 +65,12 @@ class Run(CompilerTest):
         self.check_cases("neon", "avx2", ["aarch64-linux-gnu-gcc", "-static"],
                          ["qemu-aarch64-static"], 6)
 
+    def test_sve2(self):
+        """The same with scalable vectors, on a processor whose vectors have 128 bits."""
+        need("aarch64-linux-gnu-gcc", "qemu-aarch64-static")
+        self.check_cases("sve2", "avx2", ["aarch64-linux-gnu-gcc", "-static"],
+                         ["qemu-aarch64-static", "-cpu", "max,sve-max-vq=1"], 6)
+
     def test_arm_32(self):
         """Without fused multiply-adds, as SSE4.1."""
         need("arm-linux-gnueabihf-gcc", "qemu-arm-static")

@@ -144,7 +144,7 @@ class Choice(WinogradTest):
 
     def test_every_target_compiles(self):
         self.write_layer(BASE)
-        targets = ["sse41", "avx2+avx512", "neon", "armv7", "wasm"]
+        targets = ["sse41", "avx2+avx512", "neon", "sve2", "armv7", "wasm"]
         self.compile_layer("--strategy", "winograd", "--input-shape", "1,8,8,32", targets=targets)
         self.assertEqual(self.manifest("neon")["strategy"], "winograd")
 
