@@ -23,6 +23,7 @@ class Syntax:
     multiply_add: re.Pattern  # mnemonics: a product of two vectors, fused with the sum or not
     vector: re.Pattern  # in operands: a vector register
     move: re.Pattern  # mnemonics that copy one register to another
+    store: re.Pattern  # an instruction that writes a vector register to memory
     stack: str  # in operands: an address based on the stack pointer
     frame: str  # the same of a frame pointer ...
     makes_frame: re.Pattern  # ... in a function with such a line
@@ -33,6 +34,7 @@ X86 = Syntax(
     multiply_add=re.compile(r"v?fn?m(add|sub)\d+p[sd]|v?mulp[sd]"),
     vector=re.compile(r"%[xyz]mm\d"),
     move=re.compile(r"v?mov[au]p[sd]"),
+    store=re.compile(r"v?mov\w+ %[xyz]mm\d+, .*\)"),
     stack=r"\(%rsp\b",
     frame=r"\(%rbp\b",
     makes_frame=re.compile(r"\tmovq\s+%rsp, %rbp"),
@@ -42,6 +44,7 @@ AARCH64 = Syntax(
     multiply_add=re.compile(r"fmla"),
     vector=re.compile(r"\b[vqds]\d"),
     move=re.compile(r"mov"),
+    store=re.compile(r"st\w+ [{ ]*[vqdsz]\d"),
     stack=r"\[sp\b",
     frame=r"\[x29\b",
     makes_frame=re.compile(r"\t(mov|add)\s+x29, sp"),
@@ -55,6 +58,7 @@ class Loop:
     multiply_adds: int  # of whole vectors
     vector_stack: int  # a vector register saved to the stack or read from there
     other_stack: int  # the same of addresses and counters
+    stores: int  # a vector register written to memory, the stack or other
     prefetches: int
     moves: int  # copies from vector register to vector register
     instructions: int  # all
@@ -97,6 +101,7 @@ def count(code, blocks, syntax, address):
         multiply_adds=sum(bool(syntax.multiply_add.fullmatch(name)) for name, _ in code),
         vector_stack=sum(stack),
         other_stack=len(stack) - sum(stack),
+        stores=sum(bool(syntax.store.match(f"{name} {operands}")) for name, operands in code),
         prefetches=sum(name.startswith(("prefetch", "prfm")) for name, _ in code),
         moves=sum(
             bool(syntax.move.fullmatch(name)) and len(syntax.vector.findall(operands)) == 2

@@ -1,0 +1,88 @@
+"""The hot loops of compiled layers keep their sums in registers, as those of the library's kernels do
+(tests/unit/hot_loops_test.py): no instruction of them touches the stack, or writes a vector.
+
+    python3 tests/compiler/hot_loops_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]
+
+The assembly is read, not run, so that every instruction set is looked at on every machine.
+"""
+
+import json
+import sys
+
+import numpy as np
+
+from support import SEED, TESTS, CompilerTest, main
+
+sys.path.insert(0, str(TESTS / "unit"))
+from assembly import innermost_loops  # noqa: E402
+
+#: Of each strategy: layers, of constant extents and of those that are arguments of the call.
+LAYERS = {
+    "wide": [
+        ({"input_size": 64, "output_size": 48, "filter_shape": [4, 4], "strides": [2, 2],
+          "padding": "same"}, "1,16,16,64"),
+        ({"input_size": 21, "output_size": 40, "filter_shape": [5, 3], "strides": [2, 1],
+          "dilations": [1, 2], "padding": "valid", "dtype": "float64"}, "?,?,?,21"),
+        ({"input_size": 16, "output_size": 100, "filter_shape": [7], "strides": [3], "rank": 1,
+          "activation": "gelu"}, "1,?,16"),
+        # Sums in pieces.
+        ({"input_size": 2048, "output_size": 128, "filter_shape": [4, 4], "strides": [2, 2],
+          "padding": "same"}, "1,2,2,2048"),
+    ],
+    "combined": [
+        ({"input_size": 32, "output_size": 3, "filter_shape": [4, 4], "strides": [2, 2],
+          "padding": "same"}, "1,16,16,32"),
+        ({"input_size": 24, "output_size": 6, "filter_shape": [8], "strides": [4], "rank": 1},
+         "?,?,24"),
+    ],
+    "winograd": [
+        ({"input_size": 64, "output_size": 48, "filter_shape": [4, 4], "strides": [2, 2],
+          "padding": "same"}, "1,16,16,64"),
+        ({"input_size": 32, "output_size": 64, "filter_shape": [3, 3], "strides": [1, 1],
+          "dtype": "float64"}, "?,20,20,32"),
+    ],
+}
+
+#: Instructions of hot loops that touch the stack: as in tests/unit/hot_loops_test.py, without a fused
+#: multiply-add a product needs a register beside 12 sums, 3 weights and an input.
+KNOWN = {("sse41", "float32"): 2, ("sse41", "float64"): 4}
+
+
+class HotLoops(CompilerTest):
+    def test_sums_stay_in_registers(self):
+        random = np.random.default_rng(SEED)
+        for strategy, layers in LAYERS.items():
+            for number, (config, shape) in enumerate(layers):
+                config = {"name": "layer", "arithmetic": "fast", "dtype": "float32", **config}
+                kernel = random.standard_normal(
+                    (*config["filter_shape"], config["input_size"], config["output_size"]))
+                self.write_layer(config, kernel.astype(config["dtype"]),
+                                 np.ones(config["output_size"], config["dtype"]))
+                for target in ("avx2", "avx512") if number > 0 else ("sse41", "avx2", "avx512", "neon"):
+                    with self.subTest(strategy=strategy, config=config, shape=shape, target=target):
+                        self.check_layer(strategy, config, target, shape)
+
+    def check_layer(self, strategy, config, target, shape):
+        self.compile_layer("--weights", "w.npz", "--strategy", strategy, "--input-shape", shape,
+                           "--emit", "asm", targets=[target])
+        prefix = self.folder / "out" / target
+        manifest = json.loads((prefix / "share/decoder.json").read_text())
+        self.assertEqual(manifest["strategy"], strategy)
+        loops = innermost_loops(prefix / "emit/decoder.s")
+        for part in manifest["parts"]:
+            steps = {pixels * part["vectors"] * part["unroll"] for pixels in part["pixels"]}
+            # A transform may have as many products by chance, among far more other instructions.
+            hot = [loop for loop in loops if loop.multiply_adds in steps and loop.blocks == 1
+                   and loop.instructions < 5 * loop.multiply_adds]
+            tallest = max(steps)
+            self.assertTrue(any(loop.multiply_adds == tallest for loop in hot),
+                            f"no loop makes the {tallest} multiply-adds of {part}")
+            for loop in hot:
+                self.assertLessEqual(loop.stack, KNOWN.get((target, config["dtype"]), 0),
+                                     f"{loop} of {part} touches the stack")
+                if loop.stack == 0:
+                    self.assertEqual(loop.stores, 0, f"{loop} of {part} writes its sums")
+
+
+if __name__ == "__main__":
+    main()
