@@ -58,6 +58,12 @@ WinogradAxis axis_of(const AxisPhases& phases, std::span<const AxisTransform> fe
   return axis;
 }
 
+/// 1 where a phase has more than one tap.
+int is_transformed(const WinogradAxis& axis) {
+  return std::any_of(axis.transforms, axis.transforms + axis.kinds,
+                     [](const AxisTransform& of) { return of.points() > 1; });
+}
+
 double growth_of(const WinogradAxis& axis) {
   double most = 1;
   for (int kind = 0; kind < axis.kinds; ++kind) {
@@ -342,7 +348,9 @@ std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts) {
   for (const WinogradAxis& d : choices[0]) {
     for (const WinogradAxis& h : choices[1]) {
       for (const WinogradAxis& w : choices[2]) {
-        if (growth_of(d) * growth_of(h) * growth_of(w) > kMostErrorGrowth) continue;
+        const int axes = is_transformed(d) + is_transformed(h) + is_transformed(w);
+        const double most = most_error_growth(facts.input_size, axes);
+        if (growth_of(d) * growth_of(h) * growth_of(w) > most) continue;
         std::optional<WinogradLayout> layout = winograd_layout_of(facts, {d, h, w});
         if (!layout) continue;
         const double time = winograd_time(*layout, expected.axes, 1);

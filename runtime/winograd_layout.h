@@ -112,8 +112,12 @@ struct WinogradLayout : LayerFacts {
 /// Input channels below which no transform is used: its rounding errors would not be small beside
 /// those of the sums (docs/accuracy.md).
 inline constexpr Index kLeastWinogradChannels = 16;
-/// Product of error_growth over the axes that transforms may have at most.
-inline constexpr double kMostErrorGrowth = 2.5;
+/// Product of error_growth over the axes that transforms may have at most. What they round
+/// themselves counts where channels are few, and the more so the more axes they are along
+/// (docs/accuracy.md).
+inline double most_error_growth(Index channels, int axes) {
+  return axes > 2 && channels < 32 ? 2.0 : 2.5;
+}
 
 /// The transforms of least cost for the layer's expected extents. Nothing where none apply: a phase
 /// with no tap or more than 4, one tap everywhere, few input channels.

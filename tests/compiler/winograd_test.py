@@ -14,15 +14,28 @@ from support import (FLAGS, LOAD, SEED, CompilerTest, Tools, main, random_paddin
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CASES = 9
-# docs/accuracy.md: root mean square errors stay below 4 times those of direct sums; those of a few
-# thousand values scatter around that.
-MOST_GROWTH = 5
+# docs/accuracy.md: root mean square errors stay below so many times those of direct sums, over
+# outputs that see the whole filter.
+MOST_GROWTH = 4
 BASE = {"rank": 2, "input_size": 32, "output_size": 24, "filter_shape": [4, 4], "strides": [2, 2],
         "padding": "same", "name": "layer"}
 
 
 def root_mean_square(values):
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+
+
+def whole_outputs(config, extents):
+    """Which outputs see all the taps of their phases, by position: others are sums of fewer terms
+    where they are direct, but not where they are a part of a tile."""
+    filters, strides, dilations, _ = reference.geometry(config)
+    whole = np.ones((), bool)
+    for axis, (i, k, s, d) in enumerate(zip(extents, filters, strides, dilations)):
+        length, offset = reference.window(config, axis, i)
+        reach = (np.arange(length) + offset)[:, None] - d * np.arange(k)
+        exists = (reach % s != 0) | ((reach >= 0) & (reach < i * s))
+        whole = whole[..., None] & exists.all(axis=1)
+    return whole
 
 
 class WinogradTest(CompilerTest):
@@ -41,9 +54,12 @@ class WinogradTest(CompilerTest):
         self.check(Tools.upconv, "apply", "--config", "direct.json", "--weights", "w.npz", "--input",
                    "x.npy", "--output", "y.npy", "--isa", isa)
         want = reference.conv_transpose(config, x, kernel, bias)
-        direct = root_mean_square(np.load(self.folder / "y.npy") - want)
-        if y.size >= 1000 and direct > 0:  # else it is an error of a few values
-            self.assertLess(root_mean_square(y - want), MOST_GROWTH * direct)
+        whole = whole_outputs(config, x.shape[1:-1])
+        if want[:, whole].size < 1000:
+            return  # an error of a few values
+        direct = root_mean_square((np.load(self.folder / "y.npy") - want)[:, whole])
+        if direct > 0:
+            self.assertLess(root_mean_square((y - want)[:, whole]), MOST_GROWTH * direct)
 
     def check_winograd(self, random, config, shape, isa, constant, known=None):
         x, kernel, bias = self.write_case(random, config, shape)
