@@ -58,6 +58,9 @@ const std::vector<Problem>& large_problems() {
       make_problem({1}, {700}, 48, 24, {8}, {2}, {1}, "SAME"),
       make_problem({1}, {9, 10, 11}, 32, 24, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, "SAME"),
       make_problem({1}, {12, 17}, 64, 40, {5, 4}, {2, 3}, {3, 1}, "VALID"),
+      make_problem({1}, {33, 30}, 16, 1, {9, 9}, {4, 4}, {1, 1}, "SAME"),
+      make_problem({1}, {33, 30}, 24, 3, {4, 4}, {2, 2}, {1, 1}, "SAME"),
+      make_problem({1}, {300}, 32, 1, {64}, {16}, {1}, "SAME"),
   };
   return all;
 }
