@@ -214,6 +214,33 @@ int main(void) {
         self.assertEqual([v["target"] for v in manifest["variants"]], ["sse41", "avx512"])
 
 
+class Library(CompilerTest):
+    """The library's own choice, on processors that lack instruction sets that it has."""
+
+    def test_chooses_what_the_processor_has(self):
+        need("qemu-x86_64-static")
+        self.write_case(np.random.default_rng(SEED), BASE, (1, 5, 4, 3))
+        np.save(self.folder / "x.npy", np.fromfile(self.folder / "x.raw", "f4").reshape(1, 5, 4, 3))
+        apply = ["apply", "--config", "layer.json", "--weights", "w.npz", "--input", "x.npy",
+                 "--output"]
+        for processor, isa in Chosen.PROCESSORS.items():
+            with self.subTest(processor=processor):
+                emulated = ["qemu-x86_64-static", "-cpu", processor, Tools.upconv]
+                if isa is None:
+                    result = run(*emulated, *apply, "y.npy", cwd=self.folder)
+                    self.assertNotEqual(result.returncode, 0)
+                    self.assertIn("runs none of the built instruction sets", result.stderr)
+                    continue
+                rows = json.loads(self.check(*emulated, "kernels", "--json").stdout)
+                runnable = {row["isa"] for row in rows if row["runnable"]}
+                self.assertEqual(runnable, {"avx2": {"sse41", "avx2"}, "sse41": {"sse41"}}[isa])
+                self.check(*emulated, *apply, "y.npy")
+                if isa in runnable_isas():
+                    self.check(Tools.upconv, *apply, "want.npy", "--isa", isa)
+                    np.testing.assert_array_equal(np.load(self.folder / "y.npy"),
+                                                  np.load(self.folder / "want.npy"))
+
+
 class Inspected(CompilerTest):
     """Objects of systems that cannot run here: their format and processor, from the header."""
 
