@@ -111,8 +111,9 @@ bool add_pieces(NarrowLayout& layout, NarrowSet& set, const Index (&origin)[3],
   }
   // A row sums its taps in row-major order, so where an inner axis is cut, those around it go tap
   // by tap.
-  if (ranges[2].size() > 1) ranges[1] = single_taps(ranges[1]);
-  if (ranges[1].size() > 1) ranges[0] = single_taps(ranges[0]);
+  const bool cut_w = ranges[2].size() > 1;
+  if (cut_w) ranges[1] = single_taps(ranges[1]);
+  if (cut_w || ranges[1].size() > 1) ranges[0] = single_taps(ranges[0]);
 
   if (set.pieces.size() + ranges[0].size() * ranges[1].size() * ranges[2].size() > kMostPieces) {
     return false;
