@@ -7,6 +7,7 @@
 #include "choose.h"
 #include "driver.h"
 #include "heap.h"
+#include "narrow_driver.h"
 #include "package.h"
 #include "pipelines.h"
 #include "upconv/error.h"
@@ -75,6 +76,11 @@ Halide::Module make_module(LayerPlan& plan) {
   if (plan.winograd != nullptr) {
     if (plan.spec.embeds_weights()) packed = pack_points(plan);
     add_winograd_functions(module, plan, add_winograd_leaves(module, plan, packed));
+    return module;
+  }
+  if (plan.narrow != nullptr) {
+    if (plan.spec.embeds_weights()) packed = pack_narrow(plan);
+    add_narrow_functions(module, plan, add_narrow_leaves(module, plan, packed));
     return module;
   }
   if (plan.spec.embeds_weights()) {

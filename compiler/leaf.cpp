@@ -34,7 +34,7 @@ Stmt take_pointers(const Stmt& body, const std::vector<std::string>& buffers) {
   return LetStmt::make(let->name, value, take_pointers(let->body, buffers));
 }
 
-/// Loads from one name become loads from another.
+/// What is loaded from one name, or stored there, is so by another.
 class Renamer : public IRMutator {
  public:
   Renamer(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
@@ -45,6 +45,11 @@ class Renamer : public IRMutator {
     if (load->name != from_) return IRMutator::visit(load);
     return Load::make(load->type, to_, mutate(load->index), Halide::Buffer<>(), {},
                       mutate(load->predicate), load->alignment);
+  }
+  Stmt visit(const Store* store) override {
+    if (store->name != from_) return IRMutator::visit(store);
+    return Store::make(to_, mutate(store->value), mutate(store->index), store->param,
+                       mutate(store->predicate), store->alignment);
   }
 
   std::string from_, to_;
@@ -80,6 +85,14 @@ void Leaf::reads_output(const Halide::ImageParam& of) {
   const Expr output = Halide::Internal::Variable::make(Halide::Handle(), pointer_name(output_));
   body_ = LetStmt::make(pointer_name(of.name()), output, Renamer(of.name(), output_).mutate(body_));
   pointers_.erase(std::find(pointers_.begin(), pointers_.end(), of.name()));
+}
+
+void Leaf::writes(const std::string& memory) {
+  const Expr pointer = Halide::Internal::Variable::make(Halide::Handle(), pointer_name(memory));
+  body_ = LetStmt::make(memory, pointer, Renamer(output_, memory).mutate(body_));
+  body_ = LetStmt::make(pointer_name(output_), pointer, body_);
+  *std::find(pointers_.begin(), pointers_.end(), output_) = memory;
+  output_ = memory;
 }
 
 Stmt Leaf::call(const std::vector<Expr>& pointers, const std::vector<Expr>& integers) const {

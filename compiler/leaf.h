@@ -28,6 +28,10 @@ class Leaf {
   /// more.
   void reads_output(const Halide::ImageParam& of);
 
+  /// The output is called so, as what other pipelines read it by: Halide takes memory of different
+  /// names for different memory, and would move a load past the store of what it loads.
+  void writes(const std::string& memory);
+
   /// A statement that runs it. @param pointers as above, the output's last
   Halide::Internal::Stmt call(const std::vector<Halide::Expr>& pointers,
                               const std::vector<Halide::Expr>& integers) const;

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "narrow_plan.h"
 #include "upconv/version.h"
 #include "winograd_plan.h"
 
@@ -28,6 +29,18 @@ void describe_winograd(Json& json, const LayerPlan& plan) {
   json["group_channels"] = winograd.group_channels;
 }
 
+/// The positions of a strip, and the register tile of every group of rows.
+void describe_narrow(Json& json, const LayerPlan& plan) {
+  const NarrowPlan& narrow = *plan.narrow;
+  Json groups = Json::array();
+  for (const NarrowGroup& group : narrow.groups) {
+    groups.push_back(
+        {{"rows", group.rows()}, {"vectors", group.vectors}, {"pieces", group.pieces.size()}});
+  }
+  json["strip"] = {narrow.strip_h, narrow.strip_w};
+  json["groups"] = groups;
+}
+
 /// What is decided for one target.
 void describe_variant(Json& json, const LayerPlan& plan) {
   Json parts = Json::array();
@@ -44,6 +57,10 @@ void describe_variant(Json& json, const LayerPlan& plan) {
   json["strategy"] = plan.strategy();
   if (!plan.autoscheduler.empty()) return;
   json["lanes"] = plan.target.lanes;
+  if (plan.narrow != nullptr) {
+    describe_narrow(json, plan);
+    return;
+  }
   json["parts"] = parts;
   if (plan.winograd != nullptr) {
     describe_winograd(json, plan);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "heap.h"
+#include "narrow_plan.h"
 #include "pieces.h"
 #include "tables.h"
 #include "upconv/error.h"
@@ -201,13 +202,14 @@ void check_limits(const LayerPlan& plan) {
 }  // namespace
 
 const std::vector<std::string>& strategy_names() {
-  static const std::vector<std::string> names = {"wide", "combined", "winograd"};
+  static const std::vector<std::string> names = {"wide", "combined", "narrow", "winograd"};
   return names;
 }
 
 const char* LayerPlan::strategy() const {
   if (!autoscheduler.empty()) return autoscheduler.c_str();
   if (winograd != nullptr) return "winograd";
+  if (narrow != nullptr) return "narrow";
   return channels() == output_size() ? "wide" : "combined";
 }
 
@@ -236,6 +238,11 @@ Index LayerPlan::scratch_bytes() const {
     bytes += kHeapAlignment + (winograd->points_elements() + winograd->products_elements()) *
                                   static_cast<Index>(element_bytes());
   }
+  if (narrow != nullptr) {
+    bytes += kHeapAlignment +
+             (narrow->planar_elements(input_size()) + narrow->sums_elements(output_size())) *
+                 static_cast<Index>(element_bytes());
+  }
   return bytes;
 }
 
@@ -255,7 +262,7 @@ Index most_scratch_bytes(const std::vector<LayerPlan>& variants) {
 
 bool check_weights(const std::vector<LayerPlan>& variants) {
   return std::any_of(variants.begin(), variants.end(), [](const LayerPlan& plan) {
-    return plan.winograd != nullptr && !plan.spec.embeds_weights();
+    return (plan.winograd != nullptr || plan.narrow != nullptr) && !plan.spec.embeds_weights();
   });
 }
 
@@ -281,16 +288,21 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanC
       direct.parts = parts_of(blocks, target.lanes, direct.channels());
       return direct;
     };
-    const bool asked = choices.strategy == "winograd";
-    if (asked || choices.strategy.empty()) {
-      const LayerPlan wide = with_strategy("wide");
-      plan = asked ? wide : with_strategy({});
-      plan_winograd(plan, wide, asked);
+    const LayerPlan wide = with_strategy("wide");
+    if (choices.strategy == "winograd") {
+      plan = wide;
+      plan_winograd(plan, wide, true);
+    } else if (choices.strategy == "narrow") {
+      plan_narrow(plan, true);
+    } else if (choices.strategy.empty()) {
+      plan = with_strategy({});
+      if (!choices.tile) plan_narrow(plan, false);
+      plan_winograd(plan, wide, false);
     } else {
       plan = with_strategy(choices.strategy);
     }
-    const bool wide = plan.winograd == nullptr && plan.channels() == plan.output_size();
-    if (wide) plan.piece_inputs = piece_inputs(plan);
+    const std::string strategy = plan.strategy();
+    if (strategy == "wide") plan.piece_inputs = piece_inputs(plan);
   }
   Index at = 0;
   for (PlannedPart& part : plan.parts) {
@@ -301,7 +313,7 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanC
     part.bias_at = at;
     at += Index{part.blocks} * part.block_channels;
   }
-  plan.packed_elements = at;
+  if (plan.narrow == nullptr) plan.packed_elements = at;
   check_limits(plan);
   return plan;
 }

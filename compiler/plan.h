@@ -56,6 +56,7 @@ struct PlannedPart {
   Index bias_at = 0;
 };
 
+struct NarrowPlan;
 struct WinogradPlan;
 
 struct LayerPlan {
@@ -70,6 +71,8 @@ struct LayerPlan {
   std::string autoscheduler = {};
   /// Transforms (winograd_plan.h); null: none.
   std::shared_ptr<const WinogradPlan> winograd = {};
+  /// Strips and groups (narrow_plan.h), in the place of parts; null: none.
+  std::shared_ptr<const NarrowPlan> narrow = {};
   Index heap_bytes = 0;  ///< that its schedule keeps in scratch; known when it is compiled
 
   const char* strategy() const;
@@ -95,8 +98,8 @@ Index most_scratch_bytes(const std::vector<LayerPlan>& variants);
 /// NAME_pack of one of the variants refuses weights that are not finite.
 bool check_weights(const std::vector<LayerPlan>& variants);
 
-/// How the compiler's strategies are called: `wide` and `winograd`, as in the library, and
-/// `combined` (phases that become channels).
+/// How the compiler's strategies are called: `wide`, `narrow` and `winograd`, as in the library,
+/// and `combined` (phases that become channels).
 const std::vector<std::string>& strategy_names();
 
 /// What is decided by the user in the place of the compiler.

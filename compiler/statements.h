@@ -8,6 +8,7 @@
 
 #include "Halide.h"
 #include "driver.h"
+#include "heap.h"
 
 namespace upconv::compiler {
 
@@ -38,6 +39,24 @@ inline Halide::Internal::Stmt loop(const std::string& name, const Halide::Expr& 
                                    const Halide::Internal::Stmt& body) {
   return Halide::Internal::For::make(name, 0, count, Halide::Internal::ForType::Serial,
                                      Halide::Partition::Never, Halide::DeviceAPI::None, body);
+}
+
+/// What a call is given or a layer has: packed weights (null where they are constants), and images.
+inline Halide::Expr packed_weights(const LayerPlan& plan) {
+  return plan.spec.embeds_weights() ? Halide::Internal::make_zero(Halide::Handle())
+                                    : pointer("packed");
+}
+inline Halide::Expr images_of(const LayerPlan& plan) {
+  if (plan.spec.images) return static_cast<int>(*plan.spec.images);
+  return Halide::Internal::Variable::make(Halide::Int(32), "images");
+}
+
+/// The caller's scratch, from where vectors of every target may begin.
+inline Halide::Expr aligned_scratch() {
+  using Halide::reinterpret;
+  const Halide::Type bytes = Halide::UInt(64);
+  const Halide::Expr last = Halide::Internal::make_const(bytes, kHeapAlignment - 1);
+  return reinterpret(Halide::Handle(), (reinterpret(bytes, pointer("scratch")) + last) & ~last);
 }
 
 /// Adds a function whose name is the layer's and `suffix`.

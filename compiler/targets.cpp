@@ -133,6 +133,7 @@ TargetInfo find_target(const std::string& name, DType dtype) {
   info.slab_bytes = sizes.at("slab_bytes").get<int>();
   info.panel_bytes = sizes.at("panel_bytes").get<int>();
   info.piece_rows = sizes.at("piece_rows").get<int>();
+  info.strip_bytes = sizes.at("strip_bytes").get<int>();
   for (const auto& row : table.at("wide").at(info.tiles_of)) {
     info.tiles.push_back({.vectors = row.at("vectors").get<int>(),
                           .heights = row.at("pixels").get<std::vector<int>>(),

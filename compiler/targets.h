@@ -25,8 +25,10 @@ struct TargetInfo {
   std::vector<TileRow> tiles = {};
   int lanes = 4;  ///< elements in a vector, of the dtype asked for
   // As kernel_table.h's TargetSizes.
-  int slab_bytes = 0, panel_bytes = 0, piece_rows = 0;
+  int slab_bytes = 0, panel_bytes = 0, piece_rows = 0, strip_bytes = 0;
 
+  /// Vector registers.
+  int registers() const { return tiles_of == "avx512" || tiles_of == "neon" ? 32 : 16; }
   /// It has a fused multiply-add.
   bool fused() const {
     return halide.arch != Halide::Target::X86 || halide.has_feature(Halide::Target::FMA);

@@ -6,8 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "heap.h"
-#include "statements.h"
+#include "walk_statements.h"
 
 namespace upconv::compiler {
 
@@ -19,20 +18,6 @@ using Halide::Int;
 
 constexpr std::array<const char*, 3> kAxes = {"d", "h", "w"};
 
-/// Variables of the driver; the pipelines have names of their own.
-Expr integer(const std::string& name) {
-  return Halide::Internal::Variable::make(Int(32), "run." + name);
-}
-Stmt let(const std::string& name, const Expr& value, const Stmt& body) {
-  return LetStmt::make("run." + name, value, body);
-}
-Expr wide(const Expr& value) { return Halide::cast(Int(64), value); }
-Expr number(Index value) { return make_const(Int(64), value); }
-
-Stmt run_loop(const std::string& name, const Expr& count, const Stmt& body) {
-  return loop("run." + name, count, body);
-}
-
 class WinogradDriver {
  public:
   WinogradDriver(Halide::Module& module, const LayerPlan& plan, const WinogradLeaves& leaves)
@@ -43,20 +28,14 @@ class WinogradDriver {
     for (std::size_t n = 0; n < winograd_.classes.size(); ++n) classes.push_back(rounds(n));
     Stmt body = Block::make(classes);
     body = LetStmt::make("run.products", address("run.points", winograd_.points_elements()), body);
-    const Expr last = make_const(Halide::UInt(64), kHeapAlignment - 1);
-    const Expr begin = reinterpret(Halide::UInt(64), pointer("scratch"));
-    body = LetStmt::make("run.points", reinterpret(Halide::Handle(), (begin + last) & ~last), body);
-    if (!plan_.spec.images) {
-      body = Block::make({require(images() >= 1, kRunBadExtent),
-                          require(wide(images()) <= number(most_images()), kRunTooLarge), body});
-    }
-    add_function(module_, plan_, "_run", run_arguments(plan_), body);
+    body = LetStmt::make("run.points", aligned_scratch(), body);
+    add_function(module_, plan_, "_run", run_arguments(plan_), check_images(plan_, body));
   }
 
   void add_pack() {
     add_function(
         module_, plan_, "_pack", pack_arguments(plan_),
-        Block::make(check_finite(), pack_parts(plan_, leaves_.pack_weights, leaves_.pack_bias)));
+        Block::make(check_finite(plan_), pack_parts(plan_, leaves_.pack_weights, leaves_.pack_bias)));
   }
 
  private:
@@ -64,36 +43,8 @@ class WinogradDriver {
   Expr address(const std::string& name, const Element& at) const {
     return compiler::address(halide_type(plan_.spec.dtype()), name, at);
   }
-  Expr packed() const {
-    return plan_.spec.embeds_weights() ? make_zero(Halide::Handle()) : pointer("packed");
-  }
-
-  Expr images() const {
-    return plan_.spec.images ? Expr(static_cast<int>(*plan_.spec.images))
-                             : Expr(Halide::Internal::Variable::make(Int(32), "images"));
-  }
-  Index most_images() const {
-    Index x = plan_.input_size(), y = plan_.output_size();
-    for (const PlannedAxis& axis : plan_.axes) {
-      x *= *axis.input;
-      y *= axis.window.output;
-    }
-    return kMostElements / std::max(x, y);
-  }
-
-  /// Weights that are not finite would reach outputs that do not see them.
-  Stmt check_finite() const {
-    const bool single = plan_.spec.dtype() == DType::kFloat32;
-    const Halide::Type bits = Halide::UInt(single ? 32 : 64);
-    const Expr exponent =
-        single ? make_const(bits, 0x7f800000) : Expr(std::uint64_t{0x7ff0000000000000});
-    Index count = plan_.input_size() * plan_.output_size();
-    for (const PlannedAxis& axis : plan_.axes) count *= axis.axis.filter;
-    const Expr value = Load::make(bits, "kernel", integer("at"), Halide::Buffer<>(),
-                                  Halide::Parameter(), const_true(), ModulusRemainder());
-    return run_loop("at", static_cast<int>(count),
-                    require((value & exponent) != exponent, kPackNotFinite));
-  }
+  Expr packed() const { return packed_weights(plan_); }
+  Expr images() const { return images_of(plan_); }
 
   /// All rounds of a class.
   Stmt rounds(std::size_t at_class) const {

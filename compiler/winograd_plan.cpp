@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "expected_time.h"
 #include "finite.h"
 #include "layer_state.h"
 #include "toom_cook.h"
@@ -127,24 +128,12 @@ void choose_sizes(WinogradPlan& winograd, const LayerPlan& plan,
   }
 }
 
-/// Time of the plan without transforms, in vector multiply-adds at full rate.
-double direct_time(const LayerPlan& plan) {
-  double cost = plan.channels() > plan.output_size() ? kCombinedStoreCost : 1;
-  double blocks = 0;
-  for (const PlannedPart& part : plan.parts) blocks += part.blocks * part.tile.cost;
-  cost *= blocks * static_cast<double>(plan.taps() * plan.input_size());
-  for (const PlannedAxis& axis : plan.axes) {
-    cost *= static_cast<double>(axis.window.output) / static_cast<double>(axis.axis.stride);
-  }
-  return cost * static_cast<double>(plan.spec.images.value_or(1));
-}
-
 /// The library would take the strategy, and it is the faster than the plan.
 bool is_faster(const LayerPlan& plan, const LayerFacts& facts) {
   const internal::ExpectedCall call(facts);
   const internal::Choice choice =
       internal::choose_strategy(facts, call.axes, plan.spec.images.value_or(1));
-  return std::string_view(choice.strategy) == "winograd" && choice.kernel.cost < direct_time(plan);
+  return std::string_view(choice.strategy) == "winograd" && choice.kernel.cost < expected_time(plan);
 }
 
 }  // namespace

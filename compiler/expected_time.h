@@ -1,0 +1,12 @@
+// What a planned layer is expected to take: what strategies are chosen by.
+#pragma once
+
+#include "plan.h"
+
+namespace upconv::compiler {
+
+/// Time of a call without transforms, in vector multiply-adds at full rate. All spatial extents are
+/// constants; images that are an argument count as one. It does not depend on this machine.
+double expected_time(const LayerPlan& plan);
+
+}  // namespace upconv::compiler

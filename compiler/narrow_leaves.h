@@ -1,0 +1,48 @@
+// The pipelines of a layer of few output channels (narrow_plan.h).
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "Halide.h"
+#include "leaf.h"
+#include "narrow_plan.h"
+#include "plan.h"
+
+namespace upconv::compiler {
+
+struct NarrowLeaves {
+  /// (x of a row's first input -> planes at its column), inputs.
+  std::optional<Leaf> copy;
+  /// (-> planes), columns: zeros; of a few columns, and of at least a row.
+  std::optional<Leaf> clear_few, clear;
+  /// (-> planes), columns: moved by strip_h rows to the front. Undefined for a single strip.
+  std::optional<Leaf> move;
+  /// Of each group: (packed, planes -> sums), register tiles.
+  std::vector<Leaf> sums;
+  /// (sums of a row of positions -> y of the first), positions: all outputs of each.
+  std::optional<Leaf> write;
+  /// (sums of a position -> y of its first), first output, outputs: those inside the window.
+  std::optional<Leaf> write_some;
+  /// Of every piece (kernel -> packed), and (bias -> packed); empty when weights are constants.
+  std::vector<Leaf> pack_weights;
+  std::optional<Leaf> pack_bias;
+};
+
+/// Positions along w all of whose outputs are in the window: [first, second) of those of the call.
+std::pair<Index, Index> whole_positions(const LayerPlan& plan);
+
+/// Columns of a strip's rows of planes that inputs fill: the first, and the input that it is.
+struct FilledColumns {
+  Index first = 0, count = 0, input = 0;
+};
+FilledColumns filled_columns(const LayerPlan& plan, Index strip);
+
+/// The first position of strip `strip` along w, of those of the call.
+Index strip_begin(const LayerPlan& plan, Index strip);
+
+/// Lowers them all into `module`. @param packed the constant weights, where they are
+NarrowLeaves add_narrow_leaves(Halide::Module& module, const LayerPlan& plan,
+                               const Halide::Buffer<void>& packed);
+
+}  // namespace upconv::compiler
