@@ -1,6 +1,6 @@
 #include "narrow_driver.h"
 
-#include <array>
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -77,9 +77,6 @@ class NarrowDriver {
   Expr column(const Expr& d, const Expr& h) const {
     return (d * number_of(narrow_.pitch[1]) + h) * number_of(narrow_.pitch[2]);
   }
-  Stmt clear(const Expr& column, const Expr& count) const {
-    return leaves_.clear_few->call({address("run.planes", wide(column))}, {count});
-  }
 
   /// The strip's x: the rows that the strip before had too are moved, others copied.
   Stmt copy() const {
@@ -95,14 +92,21 @@ class NarrowDriver {
     from = from * wide(extent(1)) + wide(in_h);
     from = (from * wide(extent(2)) + wide(integer("first_input"))) * number(plan_.input_size());
     const Expr end = integer("filled") + integer("inputs");
-    const Stmt copied = Block::make(
-        {clear(at, integer("filled")),
-         leaves_.copy->call({address("x", from),
-                             address("run.planes", wide(at + integer("filled")))},
-                            {integer("inputs")}),
-         clear(at + end, number_of(narrow_.pitch[2]) - end)});
-    const Stmt zeros = leaves_.clear->call({address("run.planes", wide(at))},
-                                           {number_of(narrow_.pitch[2])});
+    const auto planes = [&](const Expr& column) { return address("run.planes", wide(column)); };
+    const Stmt zeros = leaves_.clear_row->call({planes(at)}, {});
+    // The edge before the inputs is written before them; what the edge after them overwrites of
+    // the next row is copied later.
+    Stmt copied = leaves_.copy->call({address("x", from), planes(at + integer("filled"))},
+                                     {integer("inputs")});
+    const Expr edges = integer("inputs") < number_of(narrow_.pitch[2]);
+    if (leaves_.clear_edge) {
+      const Stmt before = leaves_.clear_edge->call({planes(at)}, {});
+      const Stmt after = leaves_.clear_edge->call({planes(at + end)}, {});
+      copied = Block::make({IfThenElse::make(integer("filled") > 0, before), copied,
+                            IfThenElse::make(end < number_of(narrow_.pitch[2]), after)});
+    } else {
+      copied = Block::make(IfThenElse::make(edges, zeros), copied);
+    }
     const Expr kept = leaves_.move ? Expr(select(integer("strip_h") > 0, number_of(h.span()), 0))
                                    : Expr(0);
     Stmt body = let("plane_h", integer("row") + kept, IfThenElse::make(exists, copied, zeros));
@@ -116,23 +120,49 @@ class NarrowDriver {
     return run_loop("plane_d", number_of(narrow_.pitch[0]), body);
   }
 
-  /// All rows of all the strip's columns.
+  /// All rows of all the strip's columns, some columns after the other, so that their x stays in
+  /// the first-level cache for all groups.
   Stmt sums() const {
-    const Expr columns = (integer("rows") - 1) * number_of(narrow_.pitch[2]) +
-                         number_of(narrow_.strip_w);
     std::vector<Stmt> groups;
+    Index lines = 0;  // of the first tiles, by the groups before
+    const Expr first = integer("block") * number_of(narrow_.block);
     for (std::size_t n = 0; n < narrow_.groups.size(); ++n) {
       const NarrowGroup& group = narrow_.groups[n];
       const Index row = narrow_.row(group.first[0], group.first[1], group.first[2],
                                     plan_.output_size()) +
                         group.first_channel;
       const int width = group.vectors * plan_.target.lanes;
+      const Expr line = integer("block") * number_of(narrow_.ahead_lines(plan_.target.lanes)) + number_of(lines);
+      lines += group.ahead_lines * (narrow_.block / width);
+      const Expr next = compiler::address(Halide::UInt(8), "run.ahead", wide(line) * number(64));
       groups.push_back(leaves_.sums[n].call(
-          {packed_weights(plan_), pointer("run.planes"),
-           address("run.sums", number(row * narrow_.sums_step))},
-          {(columns + (width - 1)) / width}));
+          {packed_weights(plan_), address("run.planes", wide(first)), next,
+           address("run.sums", number(row * narrow_.sums_step) + wide(first))},
+          {(integer("columns") + (width - 1)) / width}));
     }
-    return Block::make(groups);
+    const Expr columns = (integer("rows") - 1) * number_of(narrow_.pitch[2]) +
+                         number_of(narrow_.strip_w);
+    const Expr blocks = (columns + number_of(narrow_.block - 1)) / number_of(narrow_.block);
+    const Stmt body = run_loop("block", blocks,
+                               let("columns", Halide::min(columns - first, number_of(narrow_.block)),
+                                   Block::make(groups)));
+    return LetStmt::make("run.ahead", ahead(), body);
+  }
+
+  /// x that the next strip along h will copy: the copy does little else than wait for memory.
+  Expr ahead() const {
+    const NarrowAxis &d = narrow_.axes[0], &h = narrow_.axes[1];
+    const auto extent = [&](std::size_t axis) { return number_of(*plan_.axes[axis].input); };
+    const auto existing = [&](std::size_t axis, const Expr& at) {
+      return wide(Halide::clamp(at, 0, extent(axis) - 1));
+    };
+    Expr at = wide(integer("image"));
+    at = at * wide(extent(0)) +
+         existing(0, number_of(d.first_q - d.reach_least) + integer("d"));
+    at = at * wide(extent(1)) + existing(1, number_of(h.first_q - h.reach_least + narrow_.strip_h) +
+                                                integer("h"));
+    return address("x", (at * wide(extent(2)) + wide(integer("first_input"))) *
+                            number(plan_.input_size()));
   }
 
   /// Sums to rows of y.

@@ -54,15 +54,13 @@ class Leaves {
     return leaf("copy", "planes", row.out, {x}, {inputs});
   }
 
-  /// @param least columns that are asked for
-  Leaf clear(Index least) const {
-    Param<int> columns("columns");
+  Leaf clear(Index columns) const {
     Func zeros("zeros");
     Var i("i"), k("k");
     zeros(i, k) = Halide::Internal::make_zero(type_);
-    if (least >= lanes_) zeros.vectorize(i, lanes_, Halide::TailStrategy::ShiftInwards);
-    bound_planes(zeros, columns);
-    return leaf("clear", "planes", zeros, {}, {columns});
+    if (columns >= lanes_) zeros.vectorize(i, lanes_, Halide::TailStrategy::ShiftInwards);
+    bound_planes(zeros, static_cast<int>(columns));
+    return leaf("clear", "planes", zeros, {}, {});
   }
 
   Leaf move() const {
@@ -96,6 +94,11 @@ class Leaves {
                                 .fused = plan_.target.fused(),
                                 .type = type_};
     in.planar(i) = planes(inside(i));
+    const ImageParam ahead = elements(type_, "ahead");
+    if (group.ahead_lines > 0) in.ahead(i) = Halide::Internal::Call::make(ahead.parameter(), {i});
+    in.ahead_lines = static_cast<int>(group.ahead_lines);
+    in.width = group.vectors * lanes_;
+    in.lanes = lanes_;
     const Func values = packed_values(constant_, packed);
     in.values(i) = values(inside(i));
     generators::NarrowSums sums(in);
@@ -112,7 +115,7 @@ class Leaves {
     for (int n = 0; n < 4; ++n) {
       buffer.dim(n + 1).set_bounds(0, extents[n]).set_stride(steps[n]);
     }
-    return leaf("sums", "sums", sums.sums, {packed, planes}, {tiles});
+    return leaf("sums", "sums", sums.sums, {packed, planes, ahead}, {tiles});
   }
 
   /// All outputs of some positions, which are next to one another in y.
@@ -260,14 +263,25 @@ FilledColumns filled_columns(const LayerPlan& plan, Index strip) {
   return {.first = first, .count = end - first, .input = input + first};
 }
 
+Index edge_columns(const LayerPlan& plan) {
+  const NarrowPlan& narrow = *plan.narrow;
+  Index most = 0;
+  for (Index strip = 0; strip < narrow.strips(2); ++strip) {
+    const FilledColumns filled = filled_columns(plan, strip);
+    most = std::max({most, filled.first, narrow.pitch[2] - filled.first - filled.count});
+  }
+  const Index columns = internal::ceil_div(most, plan.target.lanes) * plan.target.lanes;
+  return columns <= narrow.pitch[2] && columns <= plan.target.lanes ? columns : 0;
+}
+
 NarrowLeaves add_narrow_leaves(Halide::Module& module, const LayerPlan& plan,
                                const Buffer<void>& packed) {
   const NarrowPlan& narrow = *plan.narrow;
   const Leaves make(module, plan, packed);
   NarrowLeaves leaves;
   leaves.copy = make.copy();
-  leaves.clear_few = make.clear(1);
-  leaves.clear = make.clear(narrow.pitch[2]);
+  if (const Index columns = edge_columns(plan); columns > 0) leaves.clear_edge = make.clear(columns);
+  leaves.clear_row = make.clear(narrow.pitch[2]);
   if (narrow.strips(1) > 1) leaves.move = make.move();
   for (const NarrowGroup& group : narrow.groups) leaves.sums.push_back(make.sums(group));
   leaves.write = make.write();

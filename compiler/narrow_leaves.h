@@ -14,11 +14,11 @@ namespace upconv::compiler {
 struct NarrowLeaves {
   /// (x of a row's first input -> planes at its column), inputs.
   std::optional<Leaf> copy;
-  /// (-> planes), columns: zeros; of a few columns, and of at least a row.
-  std::optional<Leaf> clear_few, clear;
+  /// (-> planes): zeros, of edge_columns() and of a row.
+  std::optional<Leaf> clear_edge, clear_row;
   /// (-> planes), columns: moved by strip_h rows to the front. Undefined for a single strip.
   std::optional<Leaf> move;
-  /// Of each group: (packed, planes -> sums), register tiles.
+  /// Of each group: (packed, planes, x to bring nearer -> sums), register tiles.
   std::vector<Leaf> sums;
   /// (sums of a row of positions -> y of the first), positions: all outputs of each.
   std::optional<Leaf> write;
@@ -37,6 +37,11 @@ struct FilledColumns {
   Index first = 0, count = 0, input = 0;
 };
 FilledColumns filled_columns(const LayerPlan& plan, Index strip);
+
+/// Columns that are zeroed at either side of a row of planes whose inputs do not fill it: vectors,
+/// which reach into columns that are written later; 0 where rows are too short for that, and zeroed
+/// as a whole.
+Index edge_columns(const LayerPlan& plan);
 
 /// The first position of strip `strip` along w, of those of the call.
 Index strip_begin(const LayerPlan& plan, Index strip);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "expected_time.h"
@@ -32,6 +33,8 @@ constexpr double kWriteCost = 8;     ///< a vector of sums to y
 constexpr double kPlaneRowCost = 6;  ///< a row of a plane, beside its elements
 constexpr double kRowCost = 100;     ///< a row of y
 constexpr double kCallCost = 200;
+
+constexpr Index kBlockBytes = 12 * 1024;
 
 NarrowAxis narrow_axis(const PlannedAxis& of) {
   NarrowAxis axis;
@@ -238,6 +241,37 @@ Index odd_lines(Index elements, Index element_bytes) {
   return (ceil_div(elements, line) | 1) * line;
 }
 
+/// Whole tiles of every group, whose x is about a third of a first-level cache or more.
+Index block_columns(const NarrowPlan& narrow, const LayerPlan& plan) {
+  Index whole = 1, slices = 1;
+  for (const NarrowGroup& group : narrow.groups) {
+    whole = std::lcm(whole, Index{group.vectors} * plan.target.lanes);
+  }
+  for (const int axis : {0, 1}) slices *= 1 + narrow.axes[static_cast<std::size_t>(axis)].span();
+  const Index bytes = slices * plan.input_size() * static_cast<Index>(plan.element_bytes());
+  return whole * std::max<Index>(1, kBlockBytes / (whole * bytes));
+}
+
+/// Tiles bring the next strip's x nearer, where its rows are one run of memory: all groups' about as
+/// many lines, and at most one for two input channels of every tap.
+void share_ahead(NarrowPlan& narrow, const LayerPlan& plan) {
+  if (narrow.strips(1) == 1 || narrow.strips(2) > 1) return;
+  const Index bytes = narrow.strip_h * *plan.axes[2].input * plan.input_size() *
+                      static_cast<Index>(plan.element_bytes());
+  const Index columns = (narrow.strip_h - 1) * narrow.pitch[2] + narrow.strip_w;
+  Index left = ceil_div(ceil_div(bytes, Index{64}), ceil_div(columns, narrow.block));  // of a block
+  auto groups = static_cast<Index>(narrow.groups.size());
+  for (NarrowGroup& group : narrow.groups) {
+    const Index tiles = narrow.block / (Index{group.vectors} * plan.target.lanes);
+    Index most = 0;
+    for (const generators::PieceSums& piece : group.pieces) {
+      most += Index{piece.taps[0]} * piece.taps[1] * piece.taps[2] * ceil_div(plan.input_size(), 2);
+    }
+    group.ahead_lines = std::min(most, ceil_div(left, tiles * groups--));
+    left = std::max<Index>(0, left - group.ahead_lines * tiles);
+  }
+}
+
 /// The strips of least time. @param vector_cost of all groups' tiles
 /// @return the time of a call; infinite where none fits the memory that is meant for one
 double choose_strips(NarrowPlan& narrow, const LayerPlan& plan, double vector_cost) {
@@ -259,6 +293,8 @@ double choose_strips(NarrowPlan& narrow, const LayerPlan& plan, double vector_co
     const Index width = ceil_div(w.positions, cuts);
     if (width == last_width) continue;
     last_width = width;
+    // Rows are not cut where whole ones fit: a strip's x is one run of memory then.
+    if (cuts > 1 && least < std::numeric_limits<double>::infinity()) break;
     const Index pitch = width + w.span();
     for (Index height = 1; height <= h.positions; ++height) {
       const Index columns = (height - 1) * pitch + width;
@@ -291,8 +327,10 @@ double choose_strips(NarrowPlan& narrow, const LayerPlan& plan, double vector_co
     }
   }
   narrow.widest = widest;
+  narrow.block = block_columns(narrow, plan);
+  share_ahead(narrow, plan);
   narrow.pitch = {slices, narrow.strip_h + h.span(), narrow.strip_w + w.span()};
-  narrow.plane = odd_lines(narrow.pitch[0] * narrow.pitch[1] * narrow.pitch[2], bytes);
+  narrow.plane = odd_lines(narrow.pitch[0] * narrow.pitch[1] * narrow.pitch[2] + lanes, bytes);
   narrow.sums_step =
       odd_lines((narrow.strip_h - 1) * narrow.pitch[2] + narrow.strip_w + widest, bytes);
   return least + kCallCost;
@@ -345,6 +383,12 @@ std::string reason_against(const LayerPlan& plan) {
 Index NarrowPlan::strips(int axis) const {
   const Index size = axis == 1 ? strip_h : axis == 2 ? strip_w : 1;
   return ceil_div(axes[static_cast<std::size_t>(axis)].positions, size);
+}
+
+Index NarrowPlan::ahead_lines(Index lanes) const {
+  Index lines = 0;
+  for (const NarrowGroup& group : groups) lines += group.ahead_lines * block / (group.vectors * lanes);
+  return lines;
 }
 
 Index NarrowPlan::row(int d, int h, int w, Index output_size) const {

@@ -121,8 +121,11 @@ int compile(const Options& options, const std::vector<std::string>& command) {
   const std::vector<std::string>& strategies = strategy_names();
   if (!options.strategy.empty() &&
       std::find(strategies.begin(), strategies.end(), options.strategy) == strategies.end()) {
-    refuse("--strategy", options.strategy,
-           strategies[0] + ", " + strategies[1] + " or " + strategies[2]);
+    std::string rule;
+    for (const std::string& name : strategies) {
+      rule += (rule.empty() ? "" : &name == &strategies.back() ? " or " : ", ") + name;
+    }
+    refuse("--strategy", options.strategy, rule);
   }
   if (!options.autoscheduler.empty() && !(options.strategy + options.tile).empty()) {
     refuse("--autoscheduler", options.autoscheduler,
@@ -201,7 +204,8 @@ int run(int argc, const char* const* argv) {
   app.add_option("--input-shape", options.shape,
                  "1,16,16,128: [images, spatial..., channels]; ? is an argument of the call (all)");
   app.add_option("--strategy", options.strategy,
-                 "wide; combined: phases become channels; narrow: vectors along outputs; or winograd: transforms (by the layer)");
+                 "wide; combined: phases become channels; narrow: vectors along outputs; or winograd: "
+                 "transforms (by the layer)");
   app.add_option("--tile", options.tile, "PIXELSxVECTORS: the register tile (by the channels)");
   app.add_option("--autoscheduler", options.autoscheduler,
                  "adams2019, li2018 or mullapudi2016: schedules the layer, of constant extents "

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "Halide.h"
+#include "prefetch.h"
 
 namespace upconv::generators {
 
@@ -43,6 +44,10 @@ struct NarrowInputs {
   std::vector<PieceSums> pieces = {};
   bool fused = true;  ///< the target has a fused multiply-add
   Halide::Type type = {};
+  // What is needed next, brought nearer: from `ahead` on, `ahead_lines` lines of 64 bytes for each
+  // register tile of `width` columns.
+  Halide::Func ahead = {};  ///< (i): elements; undefined: nothing
+  int ahead_lines = 0, width = 1, lanes = 1;
 };
 
 /// The sums of a group.
@@ -53,7 +58,7 @@ struct NarrowSums {
   explicit NarrowSums(const NarrowInputs& in) {
     using Halide::Expr;
     sum(column, c, w, h, d) = in.values(in.bias_at + c);
-    int number = 0;
+    int number = 0, fetched = 0;
     for (const PieceSums& piece : in.pieces) {
       // Rows first, as innermost: no loop over taps or inputs is moved over another.
       const Halide::RDom r(0, in.channels, 0, piece.phases[2], 0, piece.phases[1], 0,
@@ -70,7 +75,18 @@ struct NarrowSums {
       row = row * in.channels + r[0];
       const int rows = piece.phases[0] * piece.phases[1] * piece.phases[2] * in.channels;
       const Expr weight = in.values(piece.weights_at + (tap * in.input_size + ci) * rows + row);
-      const Expr next = sum(column, r[0], r[1], r[2], r[3]) + in.planar(at) * weight;
+      Expr x = in.planar(at);
+      if (in.ahead.defined() && in.ahead_lines > fetched) {
+        // A line for every other input channel of every tap, until all are on their way: more at
+        // once would wait for each other.
+        const int line = 64 / in.type.bytes(), lines = (in.input_size + 1) / 2;
+        const Expr from = column / in.width * in.ahead_lines + fetched + tap * lines + ci / 2;
+        const Expr once = r[0] == 0 && r[1] == 0 && r[2] == 0 && r[3] == 0 && ci % 2 == 0 &&
+                          column % in.width < in.lanes;
+        x = Halide::select(once, prefetching(in.ahead, from * line, x), x);
+        fetched += piece.taps[0] * piece.taps[1] * piece.taps[2] * lines;
+      }
+      const Expr next = sum(column, r[0], r[1], r[2], r[3]) + x * weight;
       sum(column, r[0], r[1], r[2], r[3]) = in.fused ? next : Halide::strict_float(next);
     }
     sums(column, c, w, h, d) = sum(column, c, w, h, d);
