@@ -20,16 +20,19 @@ class NarrowDriver {
       : module_(module), plan_(plan), narrow_(*plan.narrow), leaves_(leaves) {}
 
   void add_run() {
-    Stmt body = let("rows", Halide::min(number_of(narrow_.axes[1].positions) - integer("h"),
-                                        number_of(narrow_.strip_h)),
+    Stmt body = let("rows",
+                    Halide::min(number_of(narrow_.axes[1].positions) - integer("h"),
+                                number_of(narrow_.strip_h)),
                     Block::make({copy(), sums(), write()}));
     body = let("h", integer("strip_h") * number_of(narrow_.strip_h), body);
     body = run_loop("strip_h", number_of(narrow_.strips(1)), body);
-    body = let("filled", pick([](const FilledColumns& of) { return of.first; }),
-               let("inputs", pick([](const FilledColumns& of) { return of.count; }),
-                   let("first_input", pick([](const FilledColumns& of) { return of.input; }), body)));
-    body = let("w", Halide::min(integer("strip_w") * number_of(narrow_.strip_w),
-                                number_of(narrow_.axes[2].positions - narrow_.strip_w)),
+    body =
+        let("filled", pick([](const FilledColumns& of) { return of.first; }),
+            let("inputs", pick([](const FilledColumns& of) { return of.count; }),
+                let("first_input", pick([](const FilledColumns& of) { return of.input; }), body)));
+    body = let("w",
+               Halide::min(integer("strip_w") * number_of(narrow_.strip_w),
+                           number_of(narrow_.axes[2].positions - narrow_.strip_w)),
                body);
     body = run_loop("strip_w", number_of(narrow_.strips(2)), body);
     body = run_loop("d", number_of(narrow_.axes[0].positions), body);
@@ -85,8 +88,8 @@ class NarrowDriver {
     const Expr in_h = number_of(h.first_q - h.reach_most) + integer("h") + integer("plane_h");
     const Expr at = column(integer("plane_d"), integer("plane_h"));
     const auto extent = [&](std::size_t axis) { return number_of(*plan_.axes[axis].input); };
-    const Expr exists = in_d >= 0 && in_d < extent(0) && in_h >= 0 && in_h < extent(1) &&
-                        integer("inputs") > 0;
+    const Expr exists =
+        in_d >= 0 && in_d < extent(0) && in_h >= 0 && in_h < extent(1) && integer("inputs") > 0;
     Expr from = wide(integer("image"));
     from = from * wide(extent(0)) + wide(in_d);
     from = from * wide(extent(1)) + wide(in_h);
@@ -107,14 +110,14 @@ class NarrowDriver {
     } else {
       copied = Block::make(IfThenElse::make(edges, zeros), copied);
     }
-    const Expr kept = leaves_.move ? Expr(select(integer("strip_h") > 0, number_of(h.span()), 0))
-                                   : Expr(0);
+    const Expr kept =
+        leaves_.move ? Expr(select(integer("strip_h") > 0, number_of(h.span()), 0)) : Expr(0);
     Stmt body = let("plane_h", integer("row") + kept, IfThenElse::make(exists, copied, zeros));
     body = run_loop("row", integer("rows") + number_of(h.span()) - kept, body);
     if (leaves_.move && h.span() > 0) {
-      const Stmt moved = leaves_.move->call(
-          {address("run.planes", wide(column(integer("plane_d"), 0)))},
-          {number_of(h.span() * narrow_.pitch[2])});
+      const Stmt moved =
+          leaves_.move->call({address("run.planes", wide(column(integer("plane_d"), 0)))},
+                             {number_of(h.span() * narrow_.pitch[2])});
       body = Block::make(IfThenElse::make(integer("strip_h") > 0, moved), body);
     }
     return run_loop("plane_d", number_of(narrow_.pitch[0]), body);
@@ -128,24 +131,26 @@ class NarrowDriver {
     const Expr first = integer("block") * number_of(narrow_.block);
     for (std::size_t n = 0; n < narrow_.groups.size(); ++n) {
       const NarrowGroup& group = narrow_.groups[n];
-      const Index row = narrow_.row(group.first[0], group.first[1], group.first[2],
-                                    plan_.output_size()) +
-                        group.first_channel;
+      const Index row =
+          narrow_.row(group.first[0], group.first[1], group.first[2], plan_.output_size()) +
+          group.first_channel;
       const int width = group.vectors * plan_.target.lanes;
-      const Expr line = integer("block") * number_of(narrow_.ahead_lines(plan_.target.lanes)) + number_of(lines);
+      const Expr line =
+          integer("block") * number_of(narrow_.ahead_lines(plan_.target.lanes)) + number_of(lines);
       lines += group.ahead_lines * (narrow_.block / width);
       const Expr next = compiler::address(Halide::UInt(8), "run.ahead", wide(line) * number(64));
-      groups.push_back(leaves_.sums[n].call(
-          {packed_weights(plan_), address("run.planes", wide(first)), next,
-           address("run.sums", number(row * narrow_.sums_step) + wide(first))},
-          {(integer("columns") + (width - 1)) / width}));
+      groups.push_back(
+          leaves_.sums[n].call({packed_weights(plan_), address("run.planes", wide(first)), next,
+                                address("run.sums", number(row * narrow_.sums_step) + wide(first))},
+                               {(integer("columns") + (width - 1)) / width}));
     }
-    const Expr columns = (integer("rows") - 1) * number_of(narrow_.pitch[2]) +
-                         number_of(narrow_.strip_w);
+    const Expr columns =
+        (integer("rows") - 1) * number_of(narrow_.pitch[2]) + number_of(narrow_.strip_w);
     const Expr blocks = (columns + number_of(narrow_.block - 1)) / number_of(narrow_.block);
-    const Stmt body = run_loop("block", blocks,
-                               let("columns", Halide::min(columns - first, number_of(narrow_.block)),
-                                   Block::make(groups)));
+    const Stmt body =
+        run_loop("block", blocks,
+                 let("columns", Halide::min(columns - first, number_of(narrow_.block)),
+                     Block::make(groups)));
     return LetStmt::make("run.ahead", ahead(), body);
   }
 
@@ -157,12 +162,11 @@ class NarrowDriver {
       return wide(Halide::clamp(at, 0, extent(axis) - 1));
     };
     Expr at = wide(integer("image"));
-    at = at * wide(extent(0)) +
-         existing(0, number_of(d.first_q - d.reach_least) + integer("d"));
-    at = at * wide(extent(1)) + existing(1, number_of(h.first_q - h.reach_least + narrow_.strip_h) +
-                                                integer("h"));
-    return address("x", (at * wide(extent(2)) + wide(integer("first_input"))) *
-                            number(plan_.input_size()));
+    at = at * wide(extent(0)) + existing(0, number_of(d.first_q - d.reach_least) + integer("d"));
+    at = at * wide(extent(1)) +
+         existing(1, number_of(h.first_q - h.reach_least + narrow_.strip_h) + integer("h"));
+    return address(
+        "x", (at * wide(extent(2)) + wide(integer("first_input"))) * number(plan_.input_size()));
   }
 
   /// Sums to rows of y.
@@ -175,9 +179,7 @@ class NarrowDriver {
     };
     const Expr out_d = output("d", 0, number_of(d.first_q) + integer("d"));
     const Expr out_h = output("h", 1, number_of(h.first_q) + integer("h") + integer("row"));
-    const auto length = [&](std::size_t axis) {
-      return number_of(plan_.axes[axis].window.output);
-    };
+    const auto length = [&](std::size_t axis) { return number_of(plan_.axes[axis].window.output); };
     const Expr exists = out_d >= 0 && out_d < length(0) && out_h >= 0 && out_h < length(1);
     // Rows of sums, and of y from where position 0 of the call would begin.
     const Expr phases = number_of(static_cast<Index>(h.phases.size()));

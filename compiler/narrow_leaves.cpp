@@ -75,7 +75,8 @@ class Leaves {
     to(inside(at)) = planes(inside(at + moved));
     // In order, and a vector is read before it is written.
     if (moved >= lanes_) {
-      to.update().allow_race_conditions().vectorize(r[0], lanes_, Halide::TailStrategy::GuardWithIf);
+      to.update().allow_race_conditions().vectorize(r[0], lanes_,
+                                                    Halide::TailStrategy::GuardWithIf);
     }
     to.output_buffer().dim(0).set_min(0).set_extent(2147483647).set_stride(1);
     return leaf("move", "planes", to, {}, {columns}, &planes);
@@ -163,8 +164,7 @@ class Leaves {
     Var row("row"), ci("ci"), tap("tap");
     Func weights("weights");
     const Expr at = Halide::unsafe_promise_clamped(tap * rows + row, 0, rows * taps - 1);
-    weights(row, ci, tap) =
-        kernel(inside(table(at) + ci * static_cast<int>(plan_.output_size())));
+    weights(row, ci, tap) = kernel(inside(table(at) + ci * static_cast<int>(plan_.output_size())));
     const auto buffer = weights.output_buffer();
     buffer.dim(0).set_bounds(0, rows);
     buffer.dim(1).set_bounds(0, input_size()).set_stride(rows);
@@ -256,8 +256,7 @@ Index strip_begin(const LayerPlan& plan, Index strip) {
 
 FilledColumns filled_columns(const LayerPlan& plan, Index strip) {
   const NarrowPlan& narrow = *plan.narrow;
-  const Index input =
-      narrow.axes[2].first_q + strip_begin(plan, strip) - narrow.axes[2].reach_most;
+  const Index input = narrow.axes[2].first_q + strip_begin(plan, strip) - narrow.axes[2].reach_most;
   const Index first = std::clamp<Index>(-input, 0, narrow.pitch[2]);
   const Index end = std::clamp(*plan.axes[2].input - input, first, narrow.pitch[2]);
   return {.first = first, .count = end - first, .input = input + first};
@@ -280,7 +279,8 @@ NarrowLeaves add_narrow_leaves(Halide::Module& module, const LayerPlan& plan,
   const Leaves make(module, plan, packed);
   NarrowLeaves leaves;
   leaves.copy = make.copy();
-  if (const Index columns = edge_columns(plan); columns > 0) leaves.clear_edge = make.clear(columns);
+  if (const Index columns = edge_columns(plan); columns > 0)
+    leaves.clear_edge = make.clear(columns);
   leaves.clear_row = make.clear(narrow.pitch[2]);
   if (narrow.strips(1) > 1) leaves.move = make.move();
   for (const NarrowGroup& group : narrow.groups) leaves.sums.push_back(make.sums(group));

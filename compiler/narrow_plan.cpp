@@ -24,17 +24,22 @@ constexpr std::size_t kMostPieces = 96;
 
 // Costs in vector multiply-adds at full rate (a core does two a cycle), of a vector of elements
 // where they are of elements. Fitted on AVX2.
-constexpr double kLoadCost = 1;      ///< of a load in a register tile: as many a cycle
-constexpr double kLatency = 8;       ///< of sums that wait for themselves
-constexpr double kTileCost = 30;     ///< of a register tile beside its sums, for each piece
-constexpr double kCopyCost = 8;      ///< a vector of x into planes
-constexpr double kMoveCost = 3;      ///< a vector of a plane to the next strip
-constexpr double kWriteCost = 8;     ///< a vector of sums to y
+constexpr double kLoadCost = 1.45;  ///< of a load in a register tile
+constexpr double kLatency = 8;      ///< of sums that wait for themselves
+constexpr double kTileTime = 1.1;   ///< of a register tile, to what it would take alone
+constexpr double kFarTileTime =
+    1.4;                          ///< the same where its x and weights leave the first-level cache
+constexpr double kTileCost = 30;  ///< of a register tile beside its sums, for each piece
+constexpr double kCopyCost = 10;  ///< a vector of x into planes
+constexpr double kMoveCost = 3;   ///< a vector of a plane to the next strip
+constexpr double kWriteCost = 8;  ///< a vector of sums to y
 constexpr double kPlaneRowCost = 6;  ///< a row of a plane, beside its elements
 constexpr double kRowCost = 100;     ///< a row of y
 constexpr double kCallCost = 200;
+constexpr double kTileStoreCost = 20;  ///< of vectors of channels: a pixel's, in each row of y
 
 constexpr Index kBlockBytes = 12 * 1024;
+constexpr double kNearBytes = 64 * 1024;
 
 NarrowAxis narrow_axis(const PlannedAxis& of) {
   NarrowAxis axis;
@@ -123,8 +128,8 @@ void add_pieces(NarrowGroup& group, const LayerPlan& plan, const std::array<Narr
 double tile_cost(const NarrowGroup& group, const LayerPlan& plan, int vectors) {
   const double v = vectors;
   // A load that does not begin at a vector's multiple touches two cache lines at times.
-  const double lines = 1 + static_cast<double>(plan.target.lanes) *
-                               static_cast<double>(plan.element_bytes()) / 64;
+  const double lines =
+      1 + static_cast<double>(plan.target.lanes) * static_cast<double>(plan.element_bytes()) / 64;
   double cost = 0;
   for (const generators::PieceSums& piece : group.pieces) {
     const double rows = piece.phases[0] * piece.phases[1] * piece.phases[2] * group.channels;
@@ -133,7 +138,20 @@ double tile_cost(const NarrowGroup& group, const LayerPlan& plan, int vectors) {
                 std::max({rows * v, (v * lines + rows) * kLoadCost, kLatency}) +
             kTileCost;
   }
-  return (cost + group.rows() * v * 2) / v;
+  // Rows of x that all taps reach, and the weights.
+  double rows_h = 1, weights = group.channels;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const auto most = static_cast<double>(plan.axes[axis].phases.with_taps().empty()
+                                              ? 0
+                                              : plan.axes[axis].phases.with_taps().front().taps);
+    if (axis < 2) rows_h *= most;
+    weights *= most * group.phases[axis];
+  }
+  const double bytes = static_cast<double>(plan.input_size()) *
+                       static_cast<double>(plan.element_bytes()) *
+                       (rows_h * v * static_cast<double>(plan.target.lanes) + weights);
+  const double time = bytes > kNearBytes ? kFarTileTime : kTileTime;
+  return (cost * time + group.rows() * v * 2) / v;
 }
 
 /// Takes the tile of least cost that fits the registers. @return its cost
@@ -193,7 +211,8 @@ double choose_groups(NarrowPlan& narrow, const LayerPlan& plan) {
         },
         most);
   }
-  ways[3] = partitions(static_cast<int>(plan.output_size()), [](int) { return false; }, most);
+  ways[3] = partitions(
+      static_cast<int>(plan.output_size()), [](int) { return false; }, most);
   double least = std::numeric_limits<double>::infinity();
   for (const auto& d : ways[0]) {
     for (const auto& h : ways[1]) {
@@ -207,12 +226,11 @@ double choose_groups(NarrowPlan& narrow, const LayerPlan& plan) {
               for (const Range& in_w : w) {
                 for (const Range& in_c : c) {
                   if (cost >= least) continue;
-                  NarrowGroup group{
-                      .first = {in_d.begin, in_h.begin, in_w.begin},
-                      .phases = {in_d.end - in_d.begin, in_h.end - in_h.begin,
-                                 in_w.end - in_w.begin},
-                      .first_channel = in_c.begin,
-                      .channels = in_c.end - in_c.begin};
+                  NarrowGroup group{.first = {in_d.begin, in_h.begin, in_w.begin},
+                                    .phases = {in_d.end - in_d.begin, in_h.end - in_h.begin,
+                                               in_w.end - in_w.begin},
+                                    .first_channel = in_c.begin,
+                                    .channels = in_c.end - in_c.begin};
                   if (group.rows() > most) {
                     cost = std::numeric_limits<double>::infinity();
                     continue;
@@ -252,8 +270,8 @@ Index block_columns(const NarrowPlan& narrow, const LayerPlan& plan) {
   return whole * std::max<Index>(1, kBlockBytes / (whole * bytes));
 }
 
-/// Tiles bring the next strip's x nearer, where its rows are one run of memory: all groups' about as
-/// many lines, and at most one for two input channels of every tap.
+/// Tiles bring the next strip's x nearer, where its rows are one run of memory: all groups' about
+/// as many lines, and at most one for two input channels of every tap.
 void share_ahead(NarrowPlan& narrow, const LayerPlan& plan) {
   if (narrow.strips(1) == 1 || narrow.strips(2) > 1) return;
   const Index bytes = narrow.strip_h * *plan.axes[2].input * plan.input_size() *
@@ -357,6 +375,18 @@ Index place(NarrowPlan& narrow, const LayerPlan& plan) {
   return at + plan.output_size();
 }
 
+/// Of a plan with vectors of channels, what its stores take: expected_time() counts sums, which are
+/// most where channels are many.
+double store_time(const LayerPlan& plan) {
+  double stores = static_cast<double>(plan.spec.images.value_or(1));
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const PlannedAxis& of = plan.axes[axis];
+    const double outputs = static_cast<double>(of.window.output);
+    stores *= axis == 2 ? outputs / static_cast<double>(of.combined) : outputs;
+  }
+  return stores * kTileStoreCost;
+}
+
 /// Why a layer cannot be computed so; empty: it may be.
 std::string reason_against(const LayerPlan& plan) {
   Index rows = plan.output_size();
@@ -387,7 +417,8 @@ Index NarrowPlan::strips(int axis) const {
 
 Index NarrowPlan::ahead_lines(Index lanes) const {
   Index lines = 0;
-  for (const NarrowGroup& group : groups) lines += group.ahead_lines * block / (group.vectors * lanes);
+  for (const NarrowGroup& group : groups)
+    lines += group.ahead_lines * block / (group.vectors * lanes);
   return lines;
 }
 
@@ -425,15 +456,14 @@ void plan_narrow(LayerPlan& plan, bool asked) {
                     "are constants, and few output channels: with all phases at most " +
                     std::to_string(kMostRows));
   }
-  if (!asked && narrow.time >= expected_time(plan)) return;
+  if (!asked && narrow.time >= expected_time(plan) + store_time(plan)) return;
   own.parts.clear();
   own.packed_elements = place(narrow, own);
   own.narrow = std::make_shared<const NarrowPlan>(std::move(narrow));
   plan = std::move(own);
 }
 
-std::vector<int> kernel_elements(const LayerPlan& plan, const NarrowGroup& group,
-                                 std::size_t at) {
+std::vector<int> kernel_elements(const LayerPlan& plan, const NarrowGroup& group, std::size_t at) {
   const generators::PieceSums& piece = group.pieces[at];
   std::vector<int> elements;
   const auto tap_of = [&](std::size_t axis, int phase, int j) {

@@ -27,7 +27,8 @@ struct NarrowGroup {
   std::array<int, 3> first = {}, phases = {1, 1, 1};
   int first_channel = 0, channels = 1;
   int vectors = 1;  ///< of the register tile
-  Index ahead_lines = 0;  ///< of the next strip's x, 64 bytes each, that a register tile brings nearer
+  Index ahead_lines =
+      0;  ///< of the next strip's x, 64 bytes each, that a register tile brings nearer
   /// As the sums are computed; columns are counted from a strip's first.
   std::vector<generators::PieceSums> pieces = {};
   std::vector<std::array<int, 3>> first_taps = {};  ///< of a piece: of each phase's taps
@@ -47,7 +48,7 @@ struct NarrowPlan {
   Index block = 1;                         ///< columns that all groups compute one after the other
   Index bias_at = 0;                       ///< in the packed weights
   Index widest = 1;                        ///< columns of the widest register tile
-  double time = 0;  ///< of a call, in vector multiply-adds at full rate
+  double time = 0;                         ///< of a call, in vector multiply-adds at full rate
 
   Index strips(int axis) const;
   Index ahead_lines(Index lanes) const;  ///< that all tiles of a block bring nearer

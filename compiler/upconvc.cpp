@@ -203,9 +203,10 @@ int run(int argc, const char* const* argv) {
       ->required();
   app.add_option("--input-shape", options.shape,
                  "1,16,16,128: [images, spatial..., channels]; ? is an argument of the call (all)");
-  app.add_option("--strategy", options.strategy,
-                 "wide; combined: phases become channels; narrow: vectors along outputs; or winograd: "
-                 "transforms (by the layer)");
+  app.add_option(
+      "--strategy", options.strategy,
+      "wide; combined: phases become channels; narrow: vectors along outputs; or winograd: "
+      "transforms (by the layer)");
   app.add_option("--tile", options.tile, "PIXELSxVECTORS: the register tile (by the channels)");
   app.add_option("--autoscheduler", options.autoscheduler,
                  "adams2019, li2018 or mullapudi2016: schedules the layer, of constant extents "

@@ -33,9 +33,9 @@ class WinogradDriver {
   }
 
   void add_pack() {
-    add_function(
-        module_, plan_, "_pack", pack_arguments(plan_),
-        Block::make(check_finite(plan_), pack_parts(plan_, leaves_.pack_weights, leaves_.pack_bias)));
+    add_function(module_, plan_, "_pack", pack_arguments(plan_),
+                 Block::make(check_finite(plan_),
+                             pack_parts(plan_, leaves_.pack_weights, leaves_.pack_bias)));
   }
 
  private:

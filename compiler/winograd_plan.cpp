@@ -133,7 +133,8 @@ bool is_faster(const LayerPlan& plan, const LayerFacts& facts) {
   const internal::ExpectedCall call(facts);
   const internal::Choice choice =
       internal::choose_strategy(facts, call.axes, plan.spec.images.value_or(1));
-  return std::string_view(choice.strategy) == "winograd" && choice.kernel.cost < expected_time(plan);
+  return std::string_view(choice.strategy) == "winograd" &&
+         choice.kernel.cost < expected_time(plan);
 }
 
 }  // namespace

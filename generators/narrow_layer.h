@@ -28,19 +28,19 @@ namespace upconv::generators {
 /// Taps [0, taps) per axis (d, h, w) of a piece's rows, from the taps that `columns` is of.
 struct PieceSums {
   std::array<int, 3> taps = {1, 1, 1};
-  std::array<int, 3> phases = {1, 1, 1};          ///< of the group's, those that have the taps
-  std::array<std::vector<int>, 3> columns = {};   ///< per phase: what the first tap adds to a column
-  std::array<int, 3> steps = {};                  ///< what a tap takes from a column
-  int weights_at = 0;                             ///< packed [j_d][j_h][j_w][ci][row]
+  std::array<int, 3> phases = {1, 1, 1};         ///< of the group's, those that have the taps
+  std::array<std::vector<int>, 3> columns = {};  ///< per phase: what the first tap adds to a column
+  std::array<int, 3> steps = {};                 ///< what a tap takes from a column
+  int weights_at = 0;                            ///< packed [j_d][j_h][j_w][ci][row]
 };
 
 struct NarrowInputs {
-  Halide::Func planar = {};  ///< (i): elements from the first of the columns on
-  Halide::Func values = {};  ///< (i): packed weights and biases
-  int bias_at = 0;           ///< of the group's first channel
-  int input_size = 1, plane = 1;            ///< plane: elements from a channel to the next
-  std::array<int, 3> phases = {1, 1, 1};    ///< of the group
-  int channels = 1;                         ///< of the group
+  Halide::Func planar = {};               ///< (i): elements from the first of the columns on
+  Halide::Func values = {};               ///< (i): packed weights and biases
+  int bias_at = 0;                        ///< of the group's first channel
+  int input_size = 1, plane = 1;          ///< plane: elements from a channel to the next
+  std::array<int, 3> phases = {1, 1, 1};  ///< of the group
+  int channels = 1;                       ///< of the group
   std::vector<PieceSums> pieces = {};
   bool fused = true;  ///< the target has a fused multiply-add
   Halide::Type type = {};

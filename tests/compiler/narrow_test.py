@@ -9,7 +9,7 @@ import json
 
 import numpy as np
 
-from support import (SEED, CompilerTest, Tools, main, random_padding, reference, run,
+from support import (FLAGS, LOAD, SEED, CompilerTest, Tools, main, random_padding, run,
                      runnable_isas)
 
 CASES = 24
@@ -22,17 +22,9 @@ class NarrowTest(CompilerTest):
         return json.loads((self.folder / "out" / target / "share/decoder.json").read_text())
 
     def check_narrow(self, random, config, shape, isa, constant, known=None):
-        x, kernel, bias = self.write_case(random, config, shape)
-        known = known or [str(n) for n in shape[:-1]]
-        self.compile_layer(*(["--weights", "w.npz"] if constant else []), "--strategy", "narrow",
-                           "--input-shape", ",".join([*known, str(shape[-1])]), targets=[isa])
-        y_shape = reference.conv_transpose(config, x, kernel, bias).shape
-        free = [n for n, word in zip(shape, known) if word == "?"]
-        self.build(f"out/{isa}", config, x, y_shape, constant, free)
-        self.check("./main")
-        y = np.fromfile(self.folder / "y.raw", x.dtype).reshape(y_shape)
+        self.check_shape(random, config, shape, isa, constant, known,
+                         options=["--strategy", "narrow"])
         self.assertEqual(self.manifest(isa)["strategy"], "narrow")
-        self.assert_same_as_library(config, x, kernel, bias, y, isa)
 
 
 class Values(NarrowTest):
@@ -105,6 +97,87 @@ class Values(NarrowTest):
             with self.subTest(isa=isa):
                 self.check_narrow(np.random.default_rng(SEED), BASE, (5, 6, 19, 8), isa, False,
                                   ["?", "6", "19"])
+
+
+class Choice(NarrowTest):
+    def test_choice(self):
+        """By default where extents are known and channels are few; the manifest says its sizes."""
+        config = dict(BASE, input_size=64, arithmetic="direct")
+        for more, shape, want in (({}, "1,64,64,64", "narrow"), ({}, "?,64,64,64", "narrow"),
+                                  ({}, "1,?,64,64", "combined"),
+                                  ({"output_size": 40}, "1,64,64,64", "wide"),
+                                  ({"filter_shape": [9, 9], "output_size": 1}, "1,64,64,64",
+                                   "narrow"),
+                                  ({"filter_shape": [3, 3], "strides": [1, 1], "output_size": 1},
+                                   "1,64,64,64", "narrow")):
+            with self.subTest(more=more, shape=shape):
+                self.write_layer(dict(config, **more))
+                self.compile_layer("--input-shape", shape, targets=["avx2"])
+                manifest = self.manifest("avx2")
+                self.assertEqual(manifest["strategy"], want)
+                if want != "narrow":
+                    continue
+                self.assertEqual(sum(group["rows"] for group in manifest["groups"]),
+                                 int(np.prod(dict(config, **more)["strides"])) *
+                                 dict(config, **more)["output_size"])
+                self.assertEqual(len(manifest["strip"]), 2)
+
+    def test_every_target_compiles(self):
+        self.write_layer(BASE)
+        targets = ["sse41", "avx2+avx512", "neon", "armv7", "wasm", "riscv"]
+        self.compile_layer("--strategy", "narrow", "--input-shape", "1,8,20,8", targets=targets)
+        self.assertEqual(self.manifest("neon")["strategy"], "narrow")
+
+    def test_refused(self):
+        self.write_layer(BASE)
+        layers = (({}, "1,?,8,8", "an argument of the call"),
+                  ({"output_size": 17}, "1,8,8,8", "more than 64 rows"),
+                  ({"filter_shape": [300, 300]}, "1,8,8,8", "sees too many inputs"))
+        for more, shape, words in layers:
+            with self.subTest(words=words):
+                self.write_layer(dict(BASE, **more))
+                result = run(Tools.upconvc, "layer.json", "--target", "sse41", "--name", "decoder",
+                             "-o", "out", "--strategy", "narrow", "--input-shape", shape,
+                             cwd=self.folder)
+                self.assertEqual(result.returncode, 2, result)
+                self.assertIn(words, result.stderr)
+                self.assertIn("--strategy narrow takes", result.stderr)
+
+
+class NotFinite(NarrowTest):
+    """Weights that are not finite would make NaNs of the zeros around x."""
+
+    def test_constant(self):
+        """They are summed by another strategy, or refused where this one is asked for."""
+        x, kernel, bias = self.write_case(np.random.default_rng(SEED), BASE, (1, 40, 40, 8))
+        kernel[3, 3, 7, 2] = np.inf
+        self.write_layer(BASE, kernel, bias)
+        arguments = ["layer.json", "--weights", "w.npz", "--target", "sse41", "--name", "decoder",
+                     "-o", "out", "--input-shape", "1,40,40,8"]
+        self.check(Tools.upconvc, *arguments)
+        self.assertEqual(self.manifest("sse41")["strategy"], "combined")
+        result = run(Tools.upconvc, *arguments, "--strategy", "narrow", cwd=self.folder)
+        self.assertEqual(result.returncode, 2, result)
+        self.assertIn("a weight is not finite", result.stderr)
+
+    def test_packed(self):
+        """NAME_pack says so."""
+        x, kernel, bias = self.write_case(np.random.default_rng(SEED), BASE, (1, 8, 9, 8))
+        kernel[0, 1, 2, 0] = np.nan
+        kernel.tofile(self.folder / "kernel.raw")
+        self.compile_layer("--strategy", "narrow", "--input-shape", "1,8,9,8")
+        (self.folder / "main.c").write_text(LOAD + f"""
+#include "decoder.h"
+int main(void) {{
+  const float *kernel = load("kernel.raw", {kernel.nbytes});
+  const float bias[3] = {{0}};
+  float *packed = malloc(DECODER_PACKED_BYTES);
+  return decoder_pack(kernel, bias, packed) == DECODER_NOT_FINITE ? 0 : 1;
+}}
+""")
+        self.check(Tools.cc, "-std=gnu11", *FLAGS, "main.c", "-Iout/sse41/include",
+                   "-Lout/sse41/lib", "-ldecoder", "-o", "main")
+        self.check("./main")
 
 
 if __name__ == "__main__":

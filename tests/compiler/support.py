@@ -183,6 +183,20 @@ class CompilerTest(unittest.TestCase):
         y = np.fromfile(self.folder / "y.raw", x.dtype).reshape(y_shape)
         self.assert_same_as_library(config, x, kernel, bias, y, isa or target)
 
+    def check_shape(self, random, config, shape, target, constant, known=None, isa=None,
+                    compiler=None, runner=(), options=()):
+        """The same for one shape of x, of which extents in `known` that are "?" are arguments."""
+        x, kernel, bias = self.write_case(random, config, shape)
+        known = known or [str(n) for n in shape[:-1]]
+        self.compile_layer(*(["--weights", "w.npz"] if constant else []), *options,
+                           "--input-shape", ",".join([*known, str(shape[-1])]), targets=[target])
+        y_shape = reference.conv_transpose(config, x, kernel, bias).shape
+        free = [n for n, word in zip(shape, known) if word == "?"]
+        self.build(f"out/{target}", config, x, y_shape, constant, free, compiler)
+        self.check(*runner, "./main")
+        y = np.fromfile(self.folder / "y.raw", x.dtype).reshape(y_shape)
+        self.assert_same_as_library(config, x, kernel, bias, y, isa or target)
+
     @staticmethod
     def random_layer(random):
         return random_layer(random, 12, (1, 2, 8, 17, 33, 100))

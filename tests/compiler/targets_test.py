@@ -59,11 +59,27 @@ class Run(CompilerTest):
                 self.check_case(random, config, extents, target, constant, fixed, isa, compiler,
                                 runner)
 
+    def check_narrow(self, target, isa, compiler, runner):
+        """Layers of few channels with vectors along the positions."""
+        layers = [
+            (dict(BASE, filter_shape=[9, 9], output_size=1, input_size=20,
+                  padding=[[4, 4], [4, 4]], output_padding=[1, 1]), (1, 13, 21, 20)),
+            (dict(BASE, filter_shape=[4, 4], input_size=9, activation="tanh"), (2, 5, 33, 9)),
+            (dict(BASE, rank=1, filter_shape=[5], strides=[3], dilations=[2], dtype="float64"),
+             (1, 70, 3)),
+        ]
+        for case, (config, shape) in enumerate(layers):
+            with self.subTest(case=case, target=target, config=config, shape=shape):
+                self.check_shape(np.random.default_rng([SEED, 17, case]), config, shape, target,
+                                 bool(case & 1), None, isa, compiler, runner,
+                                 ["--strategy", "narrow"])
+
     def test_aarch64(self):
         """Bit by bit as AVX2, which also has a fused multiply-add."""
         need("aarch64-linux-gnu-gcc", "qemu-aarch64-static")
-        self.check_cases("neon", "avx2", ["aarch64-linux-gnu-gcc", "-static"],
-                         ["qemu-aarch64-static"], 6)
+        tools = ["aarch64-linux-gnu-gcc", "-static"], ["qemu-aarch64-static"]
+        self.check_cases("neon", "avx2", *tools, 6)
+        self.check_narrow("neon", "avx2", *tools)
 
     def test_sve2(self):
         """The same with scalable vectors, on a processor whose vectors have 128 bits."""
@@ -74,8 +90,9 @@ class Run(CompilerTest):
     def test_arm_32(self):
         """Without fused multiply-adds, as SSE4.1."""
         need("arm-linux-gnueabihf-gcc", "qemu-arm-static")
-        self.check_cases("armv7", "sse41", ["arm-linux-gnueabihf-gcc", "-static"],
-                         ["qemu-arm-static"], 4)
+        tools = ["arm-linux-gnueabihf-gcc", "-static"], ["qemu-arm-static"]
+        self.check_cases("armv7", "sse41", *tools, 4)
+        self.check_narrow("armv7", "sse41", *tools)
 
     def test_avx2_on_a_processor_without_avx512(self):
         need("qemu-x86_64-static")
@@ -85,9 +102,13 @@ class Run(CompilerTest):
         """Without fused multiply-adds, as SSE4.1."""
         need("node", "wasm-ld")
         (self.folder / "run.js").write_text(NODE_PROGRAM)
-        for case in range(3):
+        for case in range(4):
             random = np.random.default_rng([SEED, 8, case])
             config, extents = self.random_layer(random)
+            options = []
+            if case == 3:
+                config, extents = dict(BASE, filter_shape=[5, 5], output_size=2), (6, 19)
+                options = ["--strategy", "narrow", "--input-shape", "2,6,19,3"]
             config.pop("use_bias", None)
             dtype = np.dtype(config.get("dtype", "float32"))
             x = random.standard_normal((2, *extents, config["input_size"])).astype(dtype)
@@ -98,14 +119,14 @@ class Run(CompilerTest):
                 self.write_layer(config, kernel, bias)
                 for name, array in (("x", x), ("kernel", kernel), ("bias", bias)):
                     array.tofile(self.folder / f"{name}.raw")
-                self.compile_layer(targets=["wasm"])
+                self.compile_layer(*options, targets=["wasm"])
                 manifest = json.loads((self.folder / "out/wasm/share/decoder.json").read_text())
                 self.check("wasm-ld", "--no-entry", "--export=decoder_run",
                            "--export=decoder_pack", "--export=__heap_base",
                            "out/wasm/lib/libdecoder.a", "-o", "decoder.wasm")
                 want = reference.conv_transpose(config, x, kernel, bias)
                 self.check("node", "run.js", manifest["packed_bytes"], want.size * x.itemsize,
-                           manifest["scratch_bytes"], *x.shape[:-1])
+                           manifest["scratch_bytes"], *([] if options else x.shape[:-1]))
                 y = np.fromfile(self.folder / "y.raw", dtype).reshape(want.shape)
                 self.assert_same_as_library(config, x, kernel, bias, y, "sse41")
 
