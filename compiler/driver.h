@@ -13,7 +13,7 @@ enum RunStatus {
   kRunBadExtent = 1,  ///< an extent is below 1, or the output's would be negative
   kRunTooLarge = 2,   ///< input or output has more than 2147483647 elements
   kRunNoIsa = 3,      ///< of a library that chooses: the processor has none of its instruction sets
-  kPackNotFinite = 4,  ///< a weight is infinite or NaN, and the layer has transforms
+  kPackNotFinite = 4,  ///< a weight is infinite or NaN, and the strategy cannot take it
 };
 
 /// Adds `NAME_run` and, unless weights are constants, `NAME_pack`.

@@ -101,7 +101,7 @@ static inline const char *{n}_error_text(int32_t status) {
                      {"functions", functions},
                      {"finite", transforms ? R"(
    Returns {N}_NOT_FINITE, and packs nothing that may be used, where a weight of the kernel is
-   infinite or NaN: transforms would take it to outputs that do not see it.)"
+   infinite or NaN: as the layer is computed, it would reach outputs that do not see it.)"
                                            : ""}});
   text = fill(text, words.header_texts(targets, chooses, transforms));
   return fill(text,

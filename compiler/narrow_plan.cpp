@@ -159,7 +159,7 @@ double choose_vectors(NarrowGroup& group, const LayerPlan& plan) {
   double least = std::numeric_limits<double>::infinity();
   const int rows = group.rows();
   for (int vectors = 1; vectors <= 12; ++vectors) {
-    if (rows * vectors + std::min(rows, vectors) + 1 > plan.target.registers()) break;
+    if (rows * vectors + std::min(rows, vectors) + 1 > plan.target.tile_registers()) break;
     const double cost = tile_cost(group, plan, vectors);
     if (cost >= least) continue;
     least = cost;
@@ -200,7 +200,7 @@ std::vector<std::vector<Range>> partitions(int count, const std::function<bool(i
 /// The groups of least cost for all rows. @return their cost for a vector of columns
 double choose_groups(NarrowPlan& narrow, const LayerPlan& plan) {
   std::array<std::vector<std::vector<Range>>, 4> ways;
-  const int most = plan.target.registers() - 3;
+  const int most = plan.target.tile_registers() - 3;
   for (std::size_t axis = 0; axis < 3; ++axis) {
     const std::vector<Phase>& phases = narrow.axes[axis].phases;
     ways[axis] = partitions(

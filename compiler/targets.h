@@ -27,8 +27,12 @@ struct TargetInfo {
   // As kernel_table.h's TargetSizes.
   int slab_bytes = 0, panel_bytes = 0, piece_rows = 0, strip_bytes = 0;
 
-  /// Vector registers.
-  int registers() const { return tiles_of == "avx512" || tiles_of == "neon" ? 32 : 16; }
+  /// Vector registers that sums and operands of a register tile may take. Of 32 a few are needed
+  /// beside them; without a fused multiply-add products are, too.
+  int tile_registers() const {
+    if (tiles_of == "avx512" || tiles_of == "neon") return 29;
+    return fused() ? 16 : 14;
+  }
   /// It has a fused multiply-add.
   bool fused() const {
     return halide.arch != Halide::Target::X86 || halide.has_feature(Halide::Target::FMA);

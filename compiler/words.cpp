@@ -68,7 +68,7 @@ Texts Words::header_texts(const std::string& targets, bool chooses, bool checks)
                                "{target} */\n"
                              : ""},
           {"not_finite_text", checks ? R"(    case {N}_NOT_FINITE:
-      return "{n}_pack: a weight of a kernel is infinite or NaN, which transforms cannot take";
+      return "{n}_pack: a weight of a kernel is infinite or NaN, which this way to compute it cannot take";
 )"
                                      : ""},
           {"not_finite", checks ? "  {N}_NOT_FINITE = 4 /* of {n}_pack: a weight is infinite or "
