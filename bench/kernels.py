@@ -38,7 +38,7 @@ def generator_commands(build):
     for line in listing.stdout.splitlines():
         if match := re.search(r"\S*upconv_generators -g [^&]*", line):
             words = shlex.split(match[0])
-            found[words[words.index("-f") + 1]] = words
+            found[words[words.index("-n") + 1]] = words  # the name of its files
     return found
 
 
