@@ -38,7 +38,7 @@ constexpr double kRowCost = 100;     ///< a row of y
 constexpr double kCallCost = 200;
 constexpr double kTileStoreCost = 20;  ///< of vectors of channels: a pixel's, in each row of y
 
-constexpr Index kBlockBytes = 12 * 1024;
+constexpr Index kBlockBytes = Index{12} * 1024;
 constexpr double kNearBytes = 64 * 1024;
 
 NarrowAxis narrow_axis(const PlannedAxis& of) {
@@ -75,7 +75,7 @@ std::vector<Range> tap_ranges(const NarrowAxis& axis, int first, int phases, boo
   std::vector<Range> ranges;
   int begin = 0;
   for (int n = phases; n-- > 0;) {  // fewest taps first
-    const auto taps = static_cast<int>(axis.phases[static_cast<std::size_t>(first + n)].taps);
+    const auto taps = static_cast<int>((axis.phases.begin() + first + n)->taps);
     while (begin < taps) {
       const int end = single ? begin + 1 : taps;
       ranges.push_back({begin, end});
@@ -304,7 +304,7 @@ double choose_strips(NarrowPlan& narrow, const LayerPlan& plan, double vector_co
     widest = std::max<Index>(widest, Index{group.vectors} * lanes);
   }
   const Index slices = 1 + d.span();
-  const Index most = 2 * plan.target.strip_bytes / bytes;  // elements
+  const Index most = Index{2} * plan.target.strip_bytes / bytes;  // elements
   double least = std::numeric_limits<double>::infinity();
   Index last_width = 0;
   for (Index cuts = 1; cuts <= 64 && cuts <= w.positions; ++cuts) {
@@ -467,8 +467,7 @@ std::vector<int> kernel_elements(const LayerPlan& plan, const NarrowGroup& group
   const generators::PieceSums& piece = group.pieces[at];
   std::vector<int> elements;
   const auto tap_of = [&](std::size_t axis, int phase, int j) {
-    const Phase& of =
-        plan.narrow->axes[axis].phases[static_cast<std::size_t>(group.first[axis] + phase)];
+    const Phase& of = *(plan.narrow->axes[axis].phases.begin() + group.first[axis] + phase);
     return of.first_tap + (group.first_taps[at][axis] + j) * plan.axes[axis].phases.tap_step();
   };
   for (int j_d = 0; j_d < piece.taps[0]; ++j_d) {
@@ -505,8 +504,8 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
     for (std::size_t n = 0; n < group.pieces.size(); ++n) {
       const std::vector<int> elements = kernel_elements(plan, group, n);
       const generators::PieceSums& piece = group.pieces[n];
-      const auto rows = static_cast<std::size_t>(piece.phases[0] * piece.phases[1] *
-                                                 piece.phases[2] * group.channels);
+      const Index taps = Index{piece.taps[0]} * piece.taps[1] * piece.taps[2];
+      const std::size_t rows = elements.size() / static_cast<std::size_t>(taps);
       for (std::size_t tap = 0; tap < elements.size(); tap += rows) {
         for (Index ci = 0; ci < plan.input_size(); ++ci) {
           for (std::size_t row = 0; row < rows; ++row) {

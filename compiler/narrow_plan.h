@@ -63,10 +63,9 @@ struct NarrowPlan {
 /// @throws Error kUnsupported where it is asked for and the layer cannot be
 void plan_narrow(LayerPlan& plan, bool asked);
 
-/// For every row and tap of a piece, the element of the kernel that input channel 0 is multiplied
-/// with: [tap][row].
-std::vector<int> kernel_elements(const LayerPlan& plan, const NarrowGroup& group,
-                                 std::size_t piece);
+/// For every row and tap of piece `at`, the element of the kernel that input channel 0 is
+/// multiplied with: [tap][row].
+std::vector<int> kernel_elements(const LayerPlan& plan, const NarrowGroup& group, std::size_t at);
 
 /// Constant weights and biases: what NAME_pack packs.
 Halide::Buffer<void> pack_narrow(const LayerPlan& plan);
