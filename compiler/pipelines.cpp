@@ -141,6 +141,7 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   Leaf leaf(module, plan.spec.name + "_part_" + std::to_string(part.first_channel), layer.y,
             {sums, packed, x, table}, integers);
   leaf.reads_output(sums);
+  leaf.writes("y");
   return leaf;
 }
 
@@ -164,6 +165,7 @@ Leaf add_pass(Halide::Module& module, const LayerPlan& plan, const Buffer<void>&
   end_at_zero(y);
   Leaf leaf(module, plan.spec.name + (starts ? "_start" : "_finish"), y, {sums, packed}, {pixels});
   leaf.reads_output(sums);
+  leaf.writes("y");
   return leaf;
 }
 

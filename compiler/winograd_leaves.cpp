@@ -141,7 +141,9 @@ class Leaves {
     }
     std::vector<Param<int>> integers;
     if (at_edge) integers = {first_d, first_h, first_w};
-    return Leaf(module_, plan_.spec.name + "_input", transform.out, {x}, integers);
+    Leaf leaf(module_, plan_.spec.name + "_input", transform.out, {x}, integers);
+    leaf.writes("points");
+    return leaf;
   }
 
   Leaf product(const PlannedPart& part, int height) const {
@@ -163,8 +165,10 @@ class Leaves {
     buffer.dim(1)
         .set_bounds(0, tiles * height)
         .set_stride(static_cast<int>(winograd_.group_channels));
-    return Leaf(module_, name("product", part.first_channel), product.products, {packed, points},
-                {weights_at, tiles});
+    Leaf leaf(module_, name("product", part.first_channel), product.products, {packed, points},
+              {weights_at, tiles});
+    leaf.writes("products");
+    return leaf;
   }
 
   /// @param few channels, fewer than a vector has; 0: an argument
@@ -213,7 +217,9 @@ class Leaves {
     if (at_edge) {
       integers.insert(integers.end(), {low_d, low_h, low_w, count_d, count_h, count_w});
     }
-    return Leaf(module_, plan_.spec.name + "_output", transform.out, {packed, products}, integers);
+    Leaf leaf(module_, plan_.spec.name + "_output", transform.out, {packed, products}, integers);
+    leaf.writes("y");
+    return leaf;
   }
 
   Halide::Module& module_;
