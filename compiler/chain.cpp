@@ -101,20 +101,33 @@ class ChainRun {
       return AssertStmt::make(condition, static_cast<int>(otherwise));
     };
     std::vector<Stmt> checks;
-    if (!chain_.first().spec.images) checks.push_back(require(images() >= 1, kRunBadExtent));
+    const LayerSpec& first = chain_.first().spec;
+    if (!first.images) {
+      checks.push_back(require(images() >= 1, kRunBadExtent));
+      const Index most = first.most_images.value_or(kMostElements);
+      checks.push_back(require(images() <= number(most), kRunTooLarge));
+    }
     for (std::size_t n = 0; n <= count_; ++n) {
       const Index channels = n < count_ ? plan(n).input_size() : chain_.last().output_size();
       Expr size = images() * number(channels);
       checks.push_back(require(size <= number(kMostElements), kRunTooLarge));
       for (int axis = 0; axis < 3; ++axis) {
         checks.push_back(require(extent(n, axis) >= number(n < count_ ? 1 : 0), kRunBadExtent));
-        checks.push_back(require(extent(n, axis) <= number(kMostElements), kRunTooLarge));
+        checks.push_back(require(extent(n, axis) <= number(most_extent(n, axis)), kRunTooLarge));
         size = size * extent(n, axis);
         checks.push_back(require(size <= number(kMostElements), kRunTooLarge));
       }
     }
     checks.push_back(body);
     return Block::make(checks);
+  }
+
+  /// What the call's extents have at most.
+  Index most_extent(std::size_t layer, int axis) const {
+    const LayerSpec& first = chain_.first().spec;
+    const int spatial = axis - (3 - first.rank());
+    if (layer > 0 || spatial < 0) return kMostElements;
+    return first.most_extents[static_cast<std::size_t>(spatial)].value_or(kMostElements);
   }
 
   /// Where a layer's output goes.

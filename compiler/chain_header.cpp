@@ -104,7 +104,7 @@ extern "C" {
 enum {
   {N}_DONE = 0,
   {N}_BAD_EXTENT = 1, /* an extent is below 1, or one between layers, or y's would be negative */
-  {N}_TOO_LARGE = 2, /* an input or an output would have more than 2147483647 elements */
+  {N}_TOO_LARGE = 2, /* an input or an output would have more than 2147483647 elements{or_bound} */
 {no_isa}{not_finite}};
 {pack_function}
 /* Computes y. scratch: {scratch} bytes, aligned as a {type}; what is between two layers is there. */
@@ -117,7 +117,7 @@ static inline const char *{n}_error_text(int32_t status) {
     case {N}_BAD_EXTENT:
       return "{n}_run: an extent is below 1, or one between layers, or that of the output would be negative";
     case {N}_TOO_LARGE:
-      return "{n}_run: an input or an output would have more than 2147483647 elements";
+      return "{n}_run: an input or an output would have more than 2147483647 elements{or_bound}";
 {no_isa_text}{not_finite_text}    default:
       return "{n}_run returns no such status";
   }

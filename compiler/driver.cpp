@@ -116,11 +116,11 @@ class Driver {
       body = Block::make({require(length >= make_const(Int(64), 0), kRunBadExtent),
                           require(length <= most, kRunTooLarge), body});
       body = LetStmt::make(name + "_length", window.output, body);
-      body = Block::make(require(integer(name) >= 1, kRunBadExtent), body);
+      body = require_extent(
+          name, plan_.spec.most_extents[static_cast<std::size_t>(axis - (3 - plan_.spec.rank()))],
+          body);
     }
-    if (!plan_.spec.images) {
-      body = Block::make(require(integer("images") >= 1, kRunBadExtent), body);
-    }
+    if (!plan_.spec.images) body = require_extent("images", plan_.spec.most_images, body);
     return body;
   }
 

@@ -66,7 +66,7 @@ extern "C" {
 enum {
   {N}_DONE = 0,
   {N}_BAD_EXTENT = 1, /* an extent is below 1, or y's would be negative */
-  {N}_TOO_LARGE = 2, /* x or y would have more than 2147483647 elements */
+  {N}_TOO_LARGE = 2, /* x or y would have more than 2147483647 elements{or_bound} */
 {no_isa}{not_finite}};
 {pack_function}
 /* Computes y. scratch: {N}_SCRATCH_BYTES bytes, aligned as an int32_t; may be null when that is 0. */
@@ -79,7 +79,7 @@ static inline const char *{n}_error_text(int32_t status) {
     case {N}_BAD_EXTENT:
       return "{n}_run: an extent is below 1, or that of the output would be negative";
     case {N}_TOO_LARGE:
-      return "{n}_run: the input or the output would have more than 2147483647 elements";
+      return "{n}_run: the input or the output would have more than 2147483647 elements{or_bound}";
 {no_isa_text}{not_finite_text}    default:
       return "{n}_run returns no such status";
   }

@@ -31,37 +31,41 @@ void check_name(const std::string& name) {
   if (!right) refuse("--name", name, "a C identifier: letters, digits and _, no digit first");
 }
 
-/// `1,16,?,128`: images, extents, channels; ? is an argument of the call.
+/// `1,16,?,64?,128`: images, extents, channels; ? is an argument of the call, 64? one of at
+/// most 64.
 void parse_shape(const std::string& text, LayerSpec& spec) {
   const Index channels = spec.checked.options.input_size;
   const auto refuse_shape = [&] {
     refuse("--input-shape", text,
            "the images, " + std::to_string(spec.rank()) +
-               " extents and the input channels, with commas between, each at least 1 or ? for an "
-               "argument of the call, as in 1,16,?," +
+               " extents and the input channels, with commas between, each at least 1, or ? for an "
+               "argument of the call, or 64? for one that is at most 64, as in 1,16,?," +
                std::to_string(channels));
   };
-  std::vector<std::optional<Index>> values;
+  std::vector<std::optional<Index>> values, most;
   std::string_view rest = text;
   while (true) {
     const std::size_t comma = rest.find(',');
-    const std::string_view part = rest.substr(0, comma);
-    const char* const end = part.data() + part.size();
-    Index value = 0;
-    if (part == "?") {
-      values.emplace_back();
-    } else {
-      const auto [stop, error] = std::from_chars(part.data(), end, value);
-      if (error != std::errc{} || stop != end || value < 1) refuse_shape();
-      values.emplace_back(value);
+    std::string_view part = rest.substr(0, comma);
+    const bool known = !part.ends_with('?');
+    if (!known) part.remove_suffix(1);
+    std::optional<Index> number;
+    if (known || !part.empty()) {
+      const char* const end = part.data() + part.size();
+      const auto [stop, error] = std::from_chars(part.data(), end, number.emplace());
+      if (error != std::errc{} || stop != end || *number < 1) refuse_shape();
     }
+    values.push_back(known ? number : std::nullopt);
+    most.push_back(known ? std::nullopt : number);
     if (comma == std::string_view::npos) break;
     rest.remove_prefix(comma + 1);
   }
   if (values.size() != static_cast<std::size_t>(spec.rank()) + 2) refuse_shape();
-  if (values.back() && *values.back() != channels) refuse_shape();
+  if (most.back() || (values.back() && *values.back() != channels)) refuse_shape();
   spec.images = values.front();
   spec.extents.assign(values.begin() + 1, values.end() - 1);
+  spec.most_images = most.front();
+  spec.most_extents.assign(most.begin() + 1, most.end() - 1);
 }
 
 /// What the layer before leaves as the input of the next.
@@ -80,16 +84,21 @@ void continue_shape(const LayerSpec& before, LayerSpec& next) {
   require_equal("dtype", std::string(to_string(to.dtype)), "dtype",
                 std::string(to_string(from.dtype)));
   next.images = before.images;
+  next.most_images = before.most_images;
   for (std::size_t axis = 0; axis < next.extents.size(); ++axis) {
-    if (!before.extents[axis]) continue;
-    next.extents[axis] =
-        infer_window(before.checked.axes[axis], *before.extents[axis], before.checked.label).output;
+    const auto output = [&](std::optional<Index> input) -> std::optional<Index> {
+      if (!input) return std::nullopt;
+      return infer_window(before.checked.axes[axis], *input, before.checked.label).output;
+    };
+    next.extents[axis] = output(before.extents[axis]);
+    next.most_extents[axis] = output(before.most_extents[axis]);
   }
 }
 
 LayerSpec spec_of(const std::string& name, const ConvolutionTransposeOptions& options) {
   LayerSpec spec{.name = name, .checked = internal::check_options(options)};
   spec.extents.resize(static_cast<std::size_t>(spec.rank()));
+  spec.most_extents.resize(static_cast<std::size_t>(spec.rank()));
   return spec;
 }
 

@@ -142,7 +142,7 @@ std::string library_header(const LayerPlan& plan) {
   if (plan.spec.images) {
     fits = "images == " + std::to_string(*plan.spec.images);
   } else {
-    fits = "images <= 2147483647";
+    fits = "images <= " + std::to_string(plan.spec.most_images.value_or(kMostElements));
     arguments = "static_cast<std::int32_t>(images), ";
   }
   for (int axis = 3 - rank; axis < 3; ++axis) {
@@ -151,7 +151,9 @@ std::string library_header(const LayerPlan& plan) {
     if (of.input) {
       fits += " &&\n           " + extent + " == " + std::to_string(*of.input);
     } else {
-      fits += " &&\n           " + extent + " <= 2147483647";
+      const auto at = static_cast<std::size_t>(axis - (3 - rank));
+      fits += " &&\n           " + extent +
+              " <= " + std::to_string(plan.spec.most_extents[at].value_or(kMostElements));
       arguments += "static_cast<std::int32_t>(" + extent + "), ";
     }
   }

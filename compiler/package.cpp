@@ -78,7 +78,8 @@ std::string manifest(const std::vector<LayerPlan>& variants, std::uintmax_t libr
   const auto known = [](std::optional<Index> value) {
     return value ? Json(*value) : Json(nullptr);
   };
-  Json extents = Json::array(), outputs = Json::array();
+  Json extents = Json::array(), outputs = Json::array(), most = Json::array();
+  for (const auto& extent : plan.spec.most_extents) most.push_back(known(extent));
   for (int axis = 3 - plan.spec.rank(); axis < 3; ++axis) {
     const PlannedAxis& of = plan.axes[static_cast<std::size_t>(axis)];
     extents.push_back(known(of.input));
@@ -90,7 +91,9 @@ std::string manifest(const std::vector<LayerPlan>& variants, std::uintmax_t libr
       {"layer", plan.spec.checked.options.name},
       {"dtype", std::string(to_string(plan.spec.dtype()))},
       {"images", known(plan.spec.images)},
+      {"most_images", known(plan.spec.most_images)},
       {"input", extents},
+      {"most_input", most},
       {"output", outputs},
       {"input_size", plan.input_size()},
       {"output_size", plan.output_size()},

@@ -1,6 +1,7 @@
 // What is decided for one layer and target before any code is made: extents, windows, parts, tiles.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -27,12 +28,19 @@ struct LayerSpec {
   /// Images, then the extents of the spatial axes, slowest first; absent: an argument of the call.
   std::optional<Index> images = {};
   std::vector<std::optional<Index>> extents = {};
+  /// Of those that are arguments: what they are at most; absent: anything.
+  std::optional<Index> most_images = {};
+  std::vector<std::optional<Index>> most_extents = {};
   std::optional<Tensor> kernel = {},
                         bias = {};  ///< constants of the code; absent kernel: packed at run time
 
   DType dtype() const { return checked.options.dtype; }
   int rank() const { return checked.options.rank; }
   bool embeds_weights() const { return kernel.has_value(); }
+  bool is_bounded() const {
+    return most_images || std::any_of(most_extents.begin(), most_extents.end(),
+                                      [](const auto& most) { return most.has_value(); });
+  }
 };
 
 /// One of the axes d, h, w. An axis that the layer lacks has one input and one tap.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,17 @@ inline Halide::Expr address(Halide::Type type, const std::string& name, Index at
 /// The function returns `otherwise` where the condition does not hold.
 inline Halide::Internal::Stmt require(const Halide::Expr& condition, RunStatus otherwise) {
   return Halide::Internal::AssertStmt::make(condition, static_cast<int>(otherwise));
+}
+
+/// `body`, where the argument `name` is from 1 to `most`.
+inline Halide::Internal::Stmt require_extent(const std::string& name, std::optional<Index> most,
+                                             Halide::Internal::Stmt body) {
+  using Halide::Internal::Block;
+  const Halide::Expr extent = Halide::Internal::Variable::make(Halide::Int(32), name);
+  if (most && *most < kMostElements) {
+    body = Block::make(require(extent <= static_cast<int>(*most), kRunTooLarge), body);
+  }
+  return Block::make(require(extent >= 1, kRunBadExtent), body);
 }
 
 /// For `name` from 0 to count - 1, one after the other.

@@ -84,9 +84,10 @@ void check_features(const std::string& name, const Target& target) {
   // beyond the first 128 bits of the latter as undefined, and leaves it out without a word.
   const bool scalable = target.has_feature(Target::SVE) || target.has_feature(Target::SVE2);
   if (scalable && target.vector_bits != 128) {
-    fail(name,
-         "of SVE and SVE2 it must have vector_bits_128, since Halide 21 makes wrong code for longer "
-         "vectors; it must be");
+    fail(
+        name,
+        "of SVE and SVE2 it must have vector_bits_128, since Halide 21 makes wrong code for longer "
+        "vectors; it must be");
   }
   if (target.has_feature(Target::RVV) && target.vector_bits == 0) {
     fail(name, "vectors of an unknown length need vector_bits_N; it must be");

@@ -202,7 +202,8 @@ int run(int argc, const char* const* argv) {
   app.add_option("-o,--output", options.output, "folder: gets a folder for each target")
       ->required();
   app.add_option("--input-shape", options.shape,
-                 "1,16,16,128: [images, spatial..., channels]; ? is an argument of the call (all)");
+                 "1,16,16,128: [images, spatial..., channels]; ? is an argument of the call (all), "
+                 "64? one of at most 64");
   app.add_option(
       "--strategy", options.strategy,
       "wide; combined: phases become channels; narrow: vectors along outputs; or winograd: "

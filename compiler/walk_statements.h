@@ -37,9 +37,10 @@ inline Halide::Internal::Stmt check_images(const LayerPlan& plan,
     y *= axis.window.output;
   }
   const Halide::Expr images = images_of(plan);
-  return Halide::Internal::Block::make(
-      {require(images >= 1, kRunBadExtent),
-       require(wide(images) <= number(kMostElements / std::max(x, y)), kRunTooLarge), body});
+  return require_extent(
+      "images", plan.spec.most_images,
+      Halide::Internal::Block::make(
+          require(wide(images) <= number(kMostElements / std::max(x, y)), kRunTooLarge), body));
 }
 
 /// Refuses weights that are not finite: they would reach outputs that do not see them.

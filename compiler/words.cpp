@@ -74,6 +74,7 @@ Texts Words::header_texts(const std::string& targets, bool chooses, bool checks)
           {"not_finite", checks ? "  {N}_NOT_FINITE = 4 /* of {n}_pack: a weight is infinite or "
                                   "NaN */\n"
                                 : ""},
+          {"or_bound", first_.spec.is_bounded() ? ", or an extent is above its bound" : ""},
           {"n", name_},
           {"N", macro_},
           {"version", UPCONV_VERSION},
@@ -117,9 +118,19 @@ std::string Words::define(const std::string& what, Index value) const {
 std::string Words::shape_defines() const {
   std::string text;
   if (first_.spec.images) text += define("IMAGES", *first_.spec.images);
+  if (first_.spec.most_images) text += define("MOST_IMAGES", *first_.spec.most_images);
   for (int axis = first_axis(first_); axis < 3; ++axis) {
-    if (!axis_of(first_, axis).input) continue;
     const std::string extent = upper(kExtentNames[axis]);
+    if (!axis_of(first_, axis).input) {
+      const auto at = static_cast<std::size_t>(axis - first_axis(first_));
+      if (!first_.spec.most_extents[at]) continue;
+      text += define("MOST_" + extent, *first_.spec.most_extents[at]);
+      text += define("MOST_OUTPUT_" + extent,
+                     infer_window(last_.spec.checked.axes[at], *last_.spec.most_extents[at],
+                                  last_.spec.checked.label)
+                         .output);
+      continue;
+    }
     text += define(extent, *axis_of(first_, axis).input);
     text += define("OUTPUT_" + extent, axis_of(last_, axis).window.output);
   }

@@ -36,11 +36,13 @@ class Words {
   std::string y_shape() const { return shape(last_, true); }
   /// "const float *packed, const float *x, int32_t images, ..., float *y, void *scratch".
   std::string run_parameters() const;
-  /// #define NAME_IMAGES ... of what is constant: images, extents, channels.
+  /// #define NAME_IMAGES ... of what is constant: images, extents, channels; and NAME_MOST_IMAGES
+  /// ... of what has a bound.
   std::string shape_defines() const;
   /// What every header says: {n} and {N} (the name), {version}, {target}, {x_shape}, {y_shape},
-  /// {type}, {run}, and {no_isa}, {no_isa_text}, which are empty but where `chooses` among several
-  /// instruction sets, and {not_finite}, {not_finite_text}, but where NAME_pack `checks` weights.
+  /// {type}, {run}, {or_bound}, and {no_isa}, {no_isa_text}, which are empty but where `chooses`
+  /// among several instruction sets, and {not_finite}, {not_finite_text}, but where NAME_pack
+  /// `checks` weights.
   Texts header_texts(const std::string& targets, bool chooses, bool checks) const;
   /// #define NAME_WHAT value
   std::string define(const std::string& what, Index value) const;

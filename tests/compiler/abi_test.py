@@ -88,6 +88,50 @@ int main(void) {
                 self.assertEqual(result.returncode, status, result)
                 self.assertIn("decoder_run: ", result.stderr)
 
+    def test_bounds(self):
+        """An argument may have a bound, which the call may reach and not pass; so for layers in a row."""
+        second = dict(BASE, input_size=4, output_size=2, filter_shape=[2, 2], padding="valid",
+                      name="second")
+        for config, outputs, winograd in (
+                (BASE, (12, 14), False), ({"layers": [BASE, second]}, (24, 28), False),
+                (dict(BASE, input_size=32, arithmetic="fast"), (12, 14), True)):
+            with self.subTest(config=config):
+                self.write_layer(config)
+                shape = "4?,6,7,32" if winograd else "4?,6?,7?,3"
+                self.compile_layer("--input-shape", shape,
+                                   *(["--strategy", "winograd"] if winograd else []))
+                header = (self.folder / "out/sse41/include/decoder.h").read_text()
+                self.assertIn("#define DECODER_MOST_IMAGES 4\n", header)
+                manifest = json.loads((self.folder / "out/sse41/share/decoder.json").read_text())
+                if "layers" not in config:
+                    self.assertEqual(manifest["most_images"], 4)
+                names = ["IMAGES"] if winograd else ["IMAGES", "HEIGHT", "WIDTH"]
+                if not winograd:
+                    for name, most in zip(("HEIGHT", "WIDTH"), outputs):
+                        self.assertIn(f"#define DECODER_MOST_OUTPUT_{name} {most}\n", header)
+                calls = "".join(
+                    "  if (call({}) != DECODER_TOO_LARGE) return {};\n".format(
+                        ", ".join(f"DECODER_MOST_{name}{' + 1' * (name == more)}" for name in names),
+                        number + 2)
+                    for number, more in enumerate(names))
+                parameters = ", ".join(f"int32_t {name.lower()}" for name in names)
+                (self.folder / "main.c").write_text(r"""
+#include "decoder.h"
+static float packed[DECODER_PACKED_BYTES / 4], x[4 * 6 * 7 * 32], y[4 * 24 * 28 * 4];
+static double scratch[1 << 16];
+static int32_t call(%s) {
+  return decoder_run(packed, x, %s, y, scratch);
+}
+int main(void) {
+  if (call(%s) != DECODER_DONE) return 1;
+%s  return 0;
+}
+""" % (parameters, ", ".join(name.lower() for name in names),
+       ", ".join(f"DECODER_MOST_{name}" for name in names), calls))
+                self.check(Tools.cc, "-std=c11", *FLAGS, "main.c", "-Iout/sse41/include",
+                           "-Lout/sse41/lib", "-ldecoder", "-o", "main")
+                self.check("./main")
+
     def test_same_inputs_give_the_same_bytes(self):
         self.write_layer(BASE, np.ones((3, 3, 3, 4), np.float32), np.ones(4, np.float32))
         packages = []

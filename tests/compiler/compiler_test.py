@@ -269,7 +269,8 @@ class Mistakes(CompilerTest):
         refused(2, "--name", "2nd", arguments=arguments(name="2nd"))
         refused(2, "--input-shape", "1,16,?,3",
                 arguments=[*arguments(), "--input-shape", "1,0,2,3"])
-        refused(2, "--input-shape", arguments=[*arguments(), "--input-shape", "1,2,3"])
+        for shape in ("1,2,3", "1,0?,2,3", "1,x?,2,3", "1,2??,2,3", "1,2,2,3?"):
+            refused(2, "--input-shape", "64?", arguments=[*arguments(), "--input-shape", shape])
         refused(2, "--input-shape", arguments=[*arguments(), "--input-shape", "1,2,2,4"])
         refused(2, "--tile", "12x2", arguments=[*arguments(), "--tile", "12by2"])
         refused(2, "--strategy", "wide, combined, narrow or winograd", arguments=[*arguments(), "--strategy", "deep"])
