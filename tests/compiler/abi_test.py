@@ -96,7 +96,7 @@ int main(void) {
                 (BASE, (12, 14), False), ({"layers": [BASE, second]}, (24, 28), False),
                 (dict(BASE, input_size=32, arithmetic="fast"), (12, 14), True)):
             with self.subTest(config=config):
-                self.write_layer(config)
+                (self.folder / "layer.json").write_text(json.dumps(config))
                 shape = "4?,6,7,32" if winograd else "4?,6?,7?,3"
                 self.compile_layer("--input-shape", shape,
                                    *(["--strategy", "winograd"] if winograd else []))
