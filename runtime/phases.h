@@ -101,8 +101,13 @@ struct CallAxis {
   /// Pairs of an input and a tap that meet in an output inside the window.
   Index pairs() const {
     const Index stride = phases->stride(), dilation = phases->dilation();
+    // Other taps of a long filter reach no output of a short window.
+    const Index first_tap =
+        std::max<Index>(ceil_div(window.offset - (input - 1) * stride, dilation), 0);
+    const Index last_tap =
+        std::min(floor_div(window.offset + window.output - 1, dilation), phases->filter() - 1);
     Index count = 0;
-    for (Index tap = 0; tap < phases->filter(); ++tap) {
+    for (Index tap = first_tap; tap <= last_tap; ++tap) {
       const Index offset = window.offset - tap * dilation;
       const Index begin = std::max<Index>(ceil_div(offset, stride), 0);
       const Index end = std::min(floor_div(offset + window.output - 1, stride) + 1, input);

@@ -17,7 +17,8 @@ constexpr Index kMostColumns = 4096;  ///< products of an input
 /// Products of a chunk, for the second-level cache.
 constexpr Index kProductBytes = 1 << 17;
 
-// Costs beside the tiles', in vector multiply-adds at full rate: fitted with those of wide_plan.cpp.
+// Costs beside the tiles', in vector multiply-adds at full rate: fitted with those of
+// wide_plan.cpp.
 constexpr double kCallCost = 2200;    ///< of a call
 constexpr double kInputCost = 38;     ///< of an input: its place in the lists, its tile
 constexpr double kRowCost = 23;       ///< of a run of taps, for each row of inputs
@@ -43,10 +44,10 @@ KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index
                       real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());
   const double products = real(layout.taps() * layout.output_size);
   const bool once = meet_once(axes);
-  double cost = kCallCost + real(batches * layout.input_size) * tiles +
-                inputs * (kInputCost + runs * kRunCost +
-                          products * (once ? kCopyCost : kProductCost)) +
-                rows * runs * kRowCost;
+  double cost =
+      kCallCost + real(batches * layout.input_size) * tiles +
+      inputs * (kInputCost + runs * kRunCost + products * (once ? kCopyCost : kProductCost)) +
+      rows * runs * kRowCost;
   if (!once) cost += outputs * kOutputCost;
   const Index bytes = layout.input_size * layout.pitch * static_cast<Index>(size_of(layout.dtype));
   if (bytes > target_sizes(layout.isa).points_cache_bytes) {

@@ -68,8 +68,7 @@ KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
   const auto cache = static_cast<double>(sizes.points_cache_bytes);
   const double row_bytes = static_cast<double>(facts.input_size) * size;
   const double y_bytes = pixels * static_cast<double>(facts.output_size) * size;
-  const double weight_bytes =
-      static_cast<double>(facts.taps() * facts.output_size) * row_bytes;
+  const double weight_bytes = static_cast<double>(facts.taps() * facts.output_size) * row_bytes;
   const bool far_input = kChunkPixels * row_bytes > static_cast<double>(sizes.slab_bytes);
   double cost = rows * blocks * (far_input ? kFarInputFactor : 1) + pixels * pixel +
                 boxes_of(axes) * static_cast<double>(parts.size()) * kBoxCost +

@@ -86,14 +86,15 @@ void WinogradRunner::deal(const Outputs& outputs, const Tile* tiles, const std::
       of.origin[1] = outputs.origin[1] + h;
       if (!take(row_channels)) continue;
       const std::byte* const row = in + (first - outputs.first_channel) * size_;
-      if (in_one_run && layout_.dtype == DType::kFloat32) {
-        deal_runs(of, tiles, which, tile_count, reinterpret_cast<const float*>(row), in_pitch,
-                  begin, end);
-        continue;
-      }
       if (in_one_run) {
-        deal_runs(of, tiles, which, tile_count, reinterpret_cast<const double*>(row), in_pitch,
-                  begin, end);
+        const auto deal_row = [&](const auto* from) {
+          deal_runs(of, tiles, which, tile_count, from, in_pitch, begin, end);
+        };
+        if (layout_.dtype == DType::kFloat32) {
+          deal_row(reinterpret_cast<const float*>(row));
+        } else {
+          deal_row(reinterpret_cast<const double*>(row));
+        }
         continue;
       }
       const Index row_first = first;

@@ -93,11 +93,11 @@ Tensor fold_kernel(const WinogradLayout& layout, const Tensor& kernel) {
   for (Index d = 0; d < filter[0]; ++d) {
     for (Index h = 0; h < filter[1]; ++h) {
       for (Index w = 0; w < filter[2]; ++w) {
-        copy_tap((d * filter[1] + h) * filter[2] + w,
-                 (d / strides[0] * layout.axes[1].filter() + h / strides[1]) *
-                         layout.axes[2].filter() +
-                     w / strides[2],
-                 (d % strides[0] * strides[1] + h % strides[1]) * strides[2] + w % strides[2]);
+        copy_tap(
+            (d * filter[1] + h) * filter[2] + w,
+            (d / strides[0] * layout.axes[1].filter() + h / strides[1]) * layout.axes[2].filter() +
+                w / strides[2],
+            (d % strides[0] * strides[1] + h % strides[1]) * strides[2] + w % strides[2]);
       }
     }
   }

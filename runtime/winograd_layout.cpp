@@ -257,9 +257,8 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
                               {layout.by_axis[1], layout.axis_of(1, axes[1])},
                               {layout.by_axis[2], layout.axis_of(2, axes[2])}};
   // Runs of a position that are neighbours in y.
-  const double runs = layout.factor() == 1
-                          ? 0
-                          : static_cast<double>(layout.factors[0] * layout.factors[1]);
+  const double runs =
+      layout.factor() == 1 ? 0 : static_cast<double>(layout.factors[0] * layout.factors[1]);
   double time = kCallTime;
   const Part& last = layout.parts.back();
   if (runs == 0 && last.blocks * last.block_channels() > last.channels) {
@@ -288,9 +287,9 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
             tiles * phases * points * static_cast<double>(layout.input_size) * block_time;
         const double output =
             output_passes * (points * vectors_out * kOutputVectorTime + blocks * kPassTime);
-        const double deal = runs * kDealTime *
-                            static_cast<double>(d.transform.outputs * h.transform.outputs *
-                                                w.transform.outputs);
+        const double deal =
+            runs * kDealTime *
+            static_cast<double>(d.transform.outputs * h.transform.outputs * w.transform.outputs);
         const double bytes = phases * points * weight_bytes;
         time += std::max(products, (bytes - kNearBytes) * kFarByteTime) +
                 tiles * (input + phases * (sums + output) + deal) + rounds * bytes * kByteTime;

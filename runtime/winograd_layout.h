@@ -131,8 +131,8 @@ std::optional<WinogradLayout> winograd_layout_of(const LayerFacts& facts,
 /// Time of a call of the layer itself, in vector multiply-adds at full rate.
 double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches);
 
-/// Transformed weights, flat, of the C-order kernel of the layer itself. Nothing where one is not finite: it would spoil
-/// outputs that do not see it.
+/// Transformed weights, flat, of the C-order kernel of the layer itself. Nothing where one is not
+/// finite: it would spoil outputs that do not see it.
 std::optional<Tensor> pack_winograd(const WinogradLayout& layout, const Tensor& kernel);
 
 }  // namespace upconv::UPCONV_ABI::internal

@@ -152,8 +152,7 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
     in_y.steps[axis] = outputs[axis] > 1 ? step[axis] * call_.y_strides[axis] : 0;
   }
   const bool folded = layout_.factor() > 1;
-  const bool reachable =
-      !folded && real_channels == channels && within_reach(outputs, in_y.steps);
+  const bool reachable = !folded && real_channels == channels && within_reach(outputs, in_y.steps);
   const TileArray apart = tiles_in(memory.apart, outputs, channels);
   const TileArray sums = points_in(memory.products, points, tiles, channels);
   const std::byte* bias = static_cast<const std::byte*>(bias_.data()) + first_channel * size_;

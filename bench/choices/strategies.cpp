@@ -91,17 +91,20 @@ std::unique_ptr<Layer> prepare(const Json& message) {
 
 int work() {
   std::unique_ptr<Layer> layer;
-  return peers::serve(
-      {{"hello", [](const Json&) { return Json{{"isa", to_string(default_isa())}}; }},
-       {"prepare",
-        [&](const Json& message) {
-          layer = nullptr;  // before the next one takes its memory
-          layer = prepare(message);
-          return layer->description();
-        }},
-       {"time", [&](const Json& message) {
-          return layer->time(message.at("strategy"), message.at("milliseconds").get<double>() / 1e3);
-        }}});
+  return peers::serve({{"hello",
+                        [](const Json&) {
+                          return Json{{"isa", to_string(default_isa())}};
+                        }},
+                       {"prepare",
+                        [&](const Json& message) {
+                          layer = nullptr;  // before the next one takes its memory
+                          layer = prepare(message);
+                          return layer->description();
+                        }},
+                       {"time", [&](const Json& message) {
+                          return layer->time(message.at("strategy"),
+                                             message.at("milliseconds").get<double>() / 1e3);
+                        }}});
 }
 
 }  // namespace

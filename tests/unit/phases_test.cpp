@@ -96,6 +96,27 @@ TEST(Phases, AreVisitedOnceForEveryResidueInTheWindow) {
   }
 }
 
+TEST(Phases, PairsOfAnInputAndATapAreCounted) {
+  for_each_axis([](Index k, Index s, Index d) {
+    const AxisPhases phases(k, s, d);
+    for (const Index input : {1, 2, 5}) {
+      for (const Window window :
+           {Window{.output = 1, .offset = 0}, Window{.output = 9, .offset = -4},
+            Window{.output = 6, .offset = 3}, Window{.output = 80, .offset = -2}}) {
+        Index pairs = 0;
+        for (Index n = 0; n < input; ++n) {
+          for (Index tap = 0; tap < k; ++tap) {
+            const Index o = n * s + tap * d - window.offset;
+            pairs += o >= 0 && o < window.output ? 1 : 0;
+          }
+        }
+        EXPECT_EQ((CallAxis{&phases, input, window}.pairs()), pairs)
+            << text(k, s, d) << ", input " << input << ", window from " << window.offset;
+      }
+    }
+  });
+}
+
 TEST(Phases, OfAHugeStrideAreNotWalkedForAShortWindow) {
   const Index stride = 2147483647;
   const AxisPhases phases(3, stride, 5);
