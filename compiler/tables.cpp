@@ -179,8 +179,10 @@ Leaf add_table(Halide::Module& module, const LayerPlan& plan, int axis) {
   const TableShape shape = table_shape(plan, axis);
   table.output_buffer().dim(0).set_bounds(0, kSegmentColumns);
   table.output_buffer().dim(1).set_bounds(0, shape.phases * shape.rows).set_stride(kSegmentColumns);
-  return Leaf(module, plan.spec.name + "_segments_" + std::to_string(axis), table, {},
-              {input, output, offset});
+  Leaf leaf(module, plan.spec.name + "_segments_" + std::to_string(axis), table, {},
+            {input, output, offset});
+  leaf.writes("table");
+  return leaf;
 }
 
 Index first_table_row(const LayerPlan& plan, int axis) {
