@@ -5,9 +5,11 @@
 //                                     the one that a layer would take
 //   time {strategy, milliseconds}     of a call on one thread
 #include <cstddef>
-#include <map>
+#include <cstdint>
+#include <exception>
+#include <iostream>
 #include <memory>
-#include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -110,4 +112,11 @@ int work() {
 }  // namespace
 }  // namespace upconv::internal
 
-int main() { return upconv::internal::work(); }
+int main() {
+  try {
+    return upconv::internal::work();
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
+}
