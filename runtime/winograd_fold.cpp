@@ -41,8 +41,9 @@ std::optional<LayerFacts> fold_phases(const LayerFacts& facts) {
 
 /// True where the channels of all phases fill vectors better than those of each do.
 bool fills_vectors_better(const LayerFacts& folded, const LayerFacts& own) {
-  const double phases = static_cast<double>(folded.output_size / own.output_size);
-  return row_time(own, folded.output_size) < kFoldGain * phases * row_time(own, own.output_size);
+  const Index phases = folded.output_size / own.output_size;
+  return row_time(own, folded.output_size) <
+         kFoldGain * static_cast<double>(phases) * row_time(own, own.output_size);
 }
 
 std::optional<WinogradLayout> layout_of(const LayerFacts& folded, const LayerFacts& own) {
