@@ -128,13 +128,14 @@ void choose_sizes(WinogradPlan& winograd, const LayerPlan& plan,
   }
 }
 
-/// The library would take the strategy, and it is the faster than the plan.
-bool is_faster(const LayerPlan& plan, const LayerFacts& facts) {
-  const internal::ExpectedCall call(facts);
-  const internal::Choice choice =
-      internal::choose_strategy(facts, call.axes, plan.spec.images.value_or(1));
+/// The library would take the strategy, and this layout of it, which is not folded, is faster than
+/// the plan.
+bool is_faster(const LayerPlan& plan, const internal::WinogradLayout& layout) {
+  const internal::ExpectedCall call(layout);
+  const Index images = plan.spec.images.value_or(1);
+  const internal::Choice choice = internal::choose_strategy(layout, call.axes, images);
   return std::string_view(choice.strategy) == "winograd" &&
-         choice.kernel.cost < expected_time(plan);
+         internal::winograd_time(layout, call.axes, images) < expected_time(plan);
 }
 
 }  // namespace
@@ -147,10 +148,8 @@ Index WinogradPlan::group_blocks(const PlannedPart& part) const {
 void plan_winograd(LayerPlan& plan, const LayerPlan& wide, bool asked) {
   std::string reason = reason_against(plan);
   std::optional<internal::WinogradLayout> layout;
-  LayerFacts facts;
   if (reason.empty()) {
-    facts = facts_of(plan);
-    layout = internal::winograd_layout(facts);
+    layout = internal::winograd_layout(facts_of(plan));
     if (!layout) reason = "no transform fits its phases";
   }
   if (!reason.empty()) {
@@ -161,7 +160,7 @@ void plan_winograd(LayerPlan& plan, const LayerPlan& wide, bool asked) {
                     "channels, finite weights, spatial extents that are constants, and phases of "
                     "1 to 4 taps, some of more than one");
   }
-  if (!asked && !is_faster(plan, facts)) return;
+  if (!asked && !is_faster(plan, *layout)) return;
   plan = wide;
   WinogradPlan winograd;
   std::copy(std::begin(layout->by_axis), std::end(layout->by_axis), winograd.axes.begin());

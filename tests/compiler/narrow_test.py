@@ -9,7 +9,7 @@ import json
 
 import numpy as np
 
-from support import (FLAGS, LOAD, SEED, CompilerTest, Tools, main, random_padding, run,
+from support import (FLAGS, LOAD, SEED, CompilerTest, Tools, main, random_options, random_padding, run,
                      runnable_isas)
 
 CASES = 24
@@ -47,14 +47,9 @@ class Values(NarrowTest):
         config["padding"] = random_padding(random, extents, filters, strides, dilations)
         if random.random() < 0.4:
             config["output_padding"] = [int(random.integers(s)) for s in strides]
-        activation = pick(None, None, "relu", "gelu", "tanh", {"name": "leaky_relu", "alpha": 0.1},
-                          {"name": "clamp", "min": -0.5, "max": 0.75})
-        if activation is not None:
-            config["activation"] = activation
-        if random.random() < 0.3:
-            config["dtype"] = "float64"
-        if random.random() < 0.2:
-            config["use_bias"] = False
+        config |= random_options(random, None, None, "relu", "gelu", "tanh",
+                                 {"name": "leaky_relu", "alpha": 0.1},
+                                 {"name": "clamp", "min": -0.5, "max": 0.75})
         return config, (int(random.integers(1, 4)), *extents, config["input_size"])
 
     def test_random_layers(self):

@@ -14,7 +14,7 @@ import numpy as np
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "golden"), str(TESTS / "support")]
 import reference  # noqa: E402
-from random_layers import random_layer, random_padding  # noqa: E402, F401
+from random_layers import random_layer, random_options, random_padding  # noqa: E402, F401
 
 SEED = 515
 

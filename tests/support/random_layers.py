@@ -19,16 +19,23 @@ def random_layer(random, most, output_sizes, empty=False):
     config["padding"] = random_padding(random, extents, filters, strides, dilations, empty)
     if random.random() < 0.4:
         config["output_padding"] = [int(random.integers(s)) for s in strides]
-    activation = pick(None, "relu", "relu6", "gelu", "tanh", "silu", "elu",
-                      {"name": "leaky_relu", "alpha": 0.1},
-                      {"name": "clamp", "min": -0.5, "max": 0.75})
-    if activation is not None:
-        config["activation"] = activation
-    if random.random() < 0.3:
-        config["dtype"] = "float64"
-    if random.random() < 0.2:
-        config["use_bias"] = False
+    config |= random_options(random, None, "relu", "relu6", "gelu", "tanh", "silu", "elu",
+                             {"name": "leaky_relu", "alpha": 0.1},
+                             {"name": "clamp", "min": -0.5, "max": 0.75})
     return config, extents
+
+
+def random_options(random, *activations):
+    """What a layer may have besides its geometry: one of the activations, another dtype, no bias."""
+    options = {}
+    activation = activations[random.integers(len(activations))]
+    if activation is not None:
+        options["activation"] = activation
+    if random.random() < 0.3:
+        options["dtype"] = "float64"
+    if random.random() < 0.2:
+        options["use_bias"] = False
+    return options
 
 
 def random_padding(random, extents, filters, strides, dilations, empty=False):
