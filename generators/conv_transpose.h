@@ -51,6 +51,9 @@ struct Phase {
   Halide::RDom t;           ///< (c, p, tile, block): the outputs, tile by tile
   Halide::Func sum{"sum"};  ///< (c, p, b): the accumulators
   Halide::Func y;           ///< (i): output elements
+  /// Tiles that are too few for some_rows (below) to ask for the next panel in time: for a schedule
+  /// to specialize. Undefined where there are no hints.
+  Halide::Expr few_tiles;
 
   explicit Phase(const PhaseInputs& in)
       : r(0, in.input_size, 0, in.taps[2], 0, in.taps[1], 0, in.taps[0], "r"),
@@ -67,7 +70,10 @@ struct Phase {
     Expr tap_x = j_d * in.tap_x[0] + j_h * in.tap_x[1] + j_w * in.tap_x[2];
     Expr x = in.x(unsafe_promise_clamped(in.pixel_x(p) + tap_x + ci, 0, in.x_extent - 1));
     Expr w = in.w(c, ci, j_w, j_h, j_d, b);
-    if (in.prefetch) x = bringing_next_panel(in, x);
+    if (in.prefetch) {
+      few_tiles = in.tiles < 2 * kHintPeriod * lines_of_a_row(in);
+      x = bringing_next_panel(in, x);
+    }
     sum(c, p, b) = in.init(
         unsafe_promise_clamped(in.pixel_init(p) + b * in.block_init + c, 0, in.init_extent - 1));
     // A chain of fused operations keeps its order; separate products and sums would be reassociated
@@ -88,21 +94,37 @@ struct Phase {
   }
 
  private:
+  /// The step of the innermost loop (Tile::unroll) of kernels that prefetch, so that no test is
+  /// left in it.
+  static constexpr int kHintPeriod = 4;
+
   /// `x`, with a hint. The *panel* of a block are its weights for all (tap, ci): the first tile
-  /// that reads it waits for a farther cache, the others do not. So each of the first tiles asks
-  /// for a share of the next panel, a line per (tap, ci): that of the next block, or, after the
-  /// last, what follows the first block's.
+  /// that reads it waits for a farther cache, the others do not. So the first tiles ask for the
+  /// next panel, by lines: that of the next block, or, after the last, what follows the first
+  /// block's. Where tiles are few, each of its rows asks for a line; else every kHintPeriod-th
+  /// does, so that lines come evenly, beside those of x.
   Halide::Expr bringing_next_panel(const PhaseInputs& in, const Halide::Expr& x) const {
     using Halide::Expr;
+    using Halide::min;
     const int line = 64 / in.type.bytes();
-    const int shares = (in.block_channels + line - 1) / line;  // lines of a row
+    const int shares = lines_of_a_row(in);
     const Expr rows = in.taps[0] * in.taps[1] * in.taps[2] * in.input_size;
     const Expr row = ((r[3] * in.taps[1] + r[2]) * in.taps[2] + r[1]) * in.input_size + r[0];
-    const Expr share = Halide::min(p / in.tile_pixels, shares - 1);
     const Expr panel = select(b + 1 < in.blocks, (b + 1) * in.block_w, rows * in.block_channels);
-    const Expr hinted = prefetching(in.w, panel + (share * rows + row) * line, x);
+    const Expr tile = p / in.tile_pixels;
+    const Expr every_row = min(tile, shares - 1) * rows + row;
+    const Expr some_rows =
+        min(tile, kHintPeriod * shares - 1) * (rows / kHintPeriod) + row / kHintPeriod;
+    const Expr at = panel + select(few_tiles, every_row, some_rows) * line;
     // Once per step of a tile.
-    return select(p % in.tile_pixels == 0 && c < in.lanes, hinted, x);
+    const Expr here =
+        p % in.tile_pixels == 0 && c < in.lanes && (few_tiles || r[0] % kHintPeriod == 0);
+    return select(here, prefetching(in.w, at, x), x);
+  }
+
+  static int lines_of_a_row(const PhaseInputs& in) {
+    const int line = 64 / in.type.bytes();
+    return (in.block_channels + line - 1) / line;
   }
 };
 

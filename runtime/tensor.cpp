@@ -174,20 +174,28 @@ void ConstTensorView::require_dtype(DType wanted) const {
 
 namespace {
 
-/// From so many bytes on, memory is asked for in huge pages, as NumPy's is.
-constexpr std::size_t kHugeBytes = std::size_t{4} << 20;
+/// A huge page of x86-64 and of most AArch64 kernels. Memory of so many bytes begins at one and is
+/// asked for in them: its first use then costs a fault for 2 MB in the place of 4 KB, and kernels
+/// walk it with fewer TLB misses.
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-/// Asks the system for huge pages, where it leaves the choice to programs: the first use of memory
-/// then costs a fault for 2 MB in the place of 4 KB, and kernels walk it with fewer TLB misses.
+/// Where the system leaves the choice to programs. Without huge pages all works the same: an error
+/// says nothing.
 void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-  if (bytes < kHugeBytes) return;
-  constexpr std::size_t kPage = 4096;
-  const std::size_t skipped = (kPage - reinterpret_cast<std::uintptr_t>(memory) % kPage) % kPage;
-  // Without them, all works the same: an error says nothing.
-  static_cast<void>(madvise(static_cast<std::byte*>(memory) + skipped,
-                            (bytes - skipped) / kPage * kPage, MADV_HUGEPAGE));
+  static_cast<void>(madvise(memory, bytes, MADV_HUGEPAGE));
 #endif
+}
+
+/// std::free's memory, or null.
+void* allocate(std::size_t bytes) {
+  if (bytes < kHugePage) return std::aligned_alloc(kAlignment, bytes);
+  // (aligned_alloc would want a multiple of the alignment.)
+  void* memory = nullptr;
+  if (posix_memalign(&memory, kHugePage, bytes) != 0) return nullptr;
+  // The last one is not asked for where it is used in part: that would be memory for nothing.
+  prefer_huge_pages(memory, bytes / kHugePage * kHugePage);
+  return memory;
 }
 
 }  // namespace
@@ -219,13 +227,12 @@ Tensor::Tensor(DType dtype, const Dims& shape, std::pmr::memory_resource* memory
     data_.reset(memory->allocate(rounded, kAlignment));
     return;
   }
-  data_.reset(std::aligned_alloc(kAlignment, rounded));
+  data_.reset(allocate(rounded));
   if (!data_) {
     throw Error(ErrorKind::kOutOfMemory, "tensor of shape " + to_string(shape) + " needs " +
                                              std::to_string(rounded) +
                                              " bytes; there is not that much memory");
   }
-  prefer_huge_pages(data_.get(), rounded);
 }
 
 Tensor Tensor::zeros(DType dtype, const Dims& shape) {

@@ -63,6 +63,8 @@ inline void schedule_tile(generators::Phase& f, const Tile& tile) {
       .unroll(tv)
       .unroll(f.t[1]);
 
+  if (f.few_tiles.defined()) f.y.update().specialize(f.few_tiles);
+
   // The accumulators live in registers: every loop over them has a constant extent and is unrolled.
   f.sum.compute_at(f.y, f.t[2])
       .store_in(Halide::MemoryType::Register)

@@ -7,8 +7,8 @@ innermost loop without a branch in it that makes `pixels * vectors * unroll` mul
 without one fails. A kernel fails by its first instruction that touches the stack, one that is KNOWN
 to by one more than that; and one that no longer does fails until it is taken off the list.
 
-A kernel that asks for weights ahead (generators/prefetch.h) does so once per step of its tile, and
-for the second-level cache; each instruction set with fused multiply-adds has such kernels.
+A kernel that asks for weights ahead (generators/prefetch.h) has a hot loop that does so once per
+input channel, for few tiles, and one that does so once in all; both for the second-level cache. Each instruction set with fused multiply-adds has such kernels.
 """
 
 import itertools
@@ -55,7 +55,9 @@ def wrong_hints(hints, loops, unroll):
     if set(hints) != {"prefetcht1"}:
         return f"it has {', '.join(sorted(set(hints)))}; all should be prefetcht1"
     found = {loop.prefetches for loop in loops}
-    return None if found == {unroll} else f"{found} prefetches in {unroll} steps of the hot loop"
+    if found == {1, unroll}:
+        return None
+    return f"its hot loops have {sorted(found)} prefetches; they should have 1 and {unroll}"
 
 
 def explain(loops, most):
