@@ -8,7 +8,8 @@ without one fails. A kernel fails by its first instruction that touches the stac
 to by one more than that; and one that no longer does fails until it is taken off the list.
 
 A kernel that asks for weights ahead (generators/prefetch.h) has a hot loop that does so once per
-input channel, for few tiles, and one that does so once in all; both for the second-level cache. Each instruction set with fused multiply-adds has such kernels.
+input channel, for few tiles, and one that does so once in all; both for the second-level cache.
+Each instruction set with fused multiply-adds has such kernels.
 """
 
 import itertools
