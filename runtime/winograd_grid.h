@@ -27,6 +27,7 @@ struct Grid {
 
   /// u of the first output of a tile.
   Index begin(Index tile, Index step) const {
+    if (combs == 1) return first + tile * transform.outputs * step;
     return first + tile % combs + tile / combs * transform.outputs * step;
   }
 };

@@ -15,7 +15,7 @@ namespace upconv::UPCONV_ABI::internal {
 struct WinogradRunner::Tile {
   Index input[3];     ///< first input along each axis, may be outside x
   Index o[3];         ///< u of its first output, times the stride
-  Index image;        ///< first element of its image in x
+  Index x;            ///< element of that input
   Index y, residual;  ///< of o in the image's outputs
   bool whole;         ///< all inputs exist, in reach of a kernel
 };

@@ -76,8 +76,12 @@ struct Origin {
   Index lowest = 0, span = 0;
 
   Origin(const Index* places, Index count) {
-    lowest = *std::min_element(places, places + count);
-    span = *std::max_element(places, places + count) - lowest;
+    Index highest = lowest = places[0];
+    for (Index p = 1; p < count; ++p) {
+      lowest = std::min(lowest, places[p]);
+      highest = std::max(highest, places[p]);
+    }
+    span = highest - lowest;
   }
   void fill(const Index* places, Index count, std::int32_t* offsets, Index shift) const {
     for (Index p = 0; p < count; ++p) {
@@ -125,6 +129,10 @@ class PassRunner {
         kernel_(kernel) {}
 
   void run(const Index* in, const Index* out, Index tiles) const {
+    if (one_pixel()) {
+      launch(in, out, tiles);
+      return;
+    }
     Places pixel_in, pixel_out;
     std::size_t count = 0;
     const auto flush = [&] {
@@ -142,6 +150,14 @@ class PassRunner {
   }
 
  private:
+  /// True where a tile is one pixel of the kernel: it has no axis beside those of the pass.
+  bool one_pixel() const {
+    for (int axis = 0; axis < 3; ++axis) {
+      if (axis != pass_.axis_u && axis != pass_.axis_v && from_.extents[axis] > 1) return false;
+    }
+    return true;
+  }
+
   void launch(const Index* pixel_in, const Index* pixel_out, Index count) const {
     const Origin in(pixel_in, count), out(pixel_out, count);
     if (std::max(in.span, out.span) > kLargestOffset) {  // one pixel has no span

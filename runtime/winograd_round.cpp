@@ -16,12 +16,13 @@ void WinogradRunner::gather(const Class& of, const Tile& tile, std::byte* to) co
   Index extents[3];
   for (int axis = 0; axis < 3; ++axis) extents[axis] = of.grid[axis]->transform.points();
   for_each_position(extents, [&](const Index(&at)[3]) {
-    Index from = tile.image;
+    Index from = tile.x;
     bool exists = true;
     for (int axis = 0; axis < 3; ++axis) {
-      const Index input = tile.input[axis] + at[axis] * call_.axes[axis].phases->input_step();
+      const Index further = at[axis] * call_.axes[axis].phases->input_step();
+      const Index input = tile.input[axis] + further;
       exists = exists && input >= 0 && input < call_.axes[axis].input;
-      if (exists) from += input * call_.x_strides[axis];
+      from += further * call_.x_strides[axis];
     }
     if (exists) {
       std::memcpy(to, call_.x + from * size_, bytes);
@@ -67,7 +68,7 @@ void WinogradRunner::transform_inputs(const Class& of, Index tiles, const Memory
     const Tile& tile = memory.tiles[n];
     if (tile.whole) {
       const std::size_t at = static_cast<std::size_t>(whole++);
-      in_whole[at] = tile.image + offset_of(tile.input, call_.x_strides);
+      in_whole[at] = tile.x;
       out_whole[at] = n * points.tile;
       if (whole == most) transform_whole();
     } else {
@@ -198,13 +199,16 @@ void WinogradRunner::transform_outputs(const Class& of, const Products& products
     others = 0;
   };
   const Index y_origin = offset_of(origin, call_.y_strides);
+  Index room[3];  // for the first output of a tile, such that the last is inside the window
+  for (int axis = 0; axis < 3; ++axis) {
+    room[axis] = call_.axes[axis].window.output - (outputs[axis] - 1) * step[axis];
+  }
   for (Index n = 0; n < tiles; ++n) {
     const Tile& tile = memory.tiles[n];
     bool inside = reachable;
     for (int axis = 0; axis < 3; ++axis) {
       const Index o = tile.o[axis] + origin[axis];
-      inside =
-          inside && o >= 0 && o + (outputs[axis] - 1) * step[axis] < call_.axes[axis].window.output;
+      inside = inside && o >= 0 && o < room[axis];
     }
     if (inside) {
       const std::size_t at = static_cast<std::size_t>(whole++);

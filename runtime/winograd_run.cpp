@@ -129,7 +129,7 @@ void WinogradRunner::run(Index unit, Cursor& cursor, std::span<std::byte> scratc
   if (cursor.tile != first_tile) {
     cursor.tile = first_tile;
     std::memset(memory.zeros, 0, static_cast<std::size_t>(layout_.group_channels * size_));
-    for (Index n = 0; n < tiles; ++n) memory.tiles[n] = tile_at(of, first_tile + n);
+    place_tiles(of, first_tile, tiles, memory.tiles);
     transform_inputs(of, tiles, memory);
   }
   const Index end = of.products * (split + 1) / of.splits;
@@ -140,31 +140,44 @@ void WinogradRunner::run(Index unit, Cursor& cursor, std::span<std::byte> scratc
   }
 }
 
-WinogradRunner::Tile WinogradRunner::tile_at(const Class& of, Index index) const {
-  Tile tile{};
-  Index extents[3], steps[3];
-  tile.whole = true;
+void WinogradRunner::place(const Class& of, int axis, Index index, Tile& tile) const {
+  const Grid& grid = *of.grid[axis];
+  const CallAxis& call = call_.axes[axis];
+  const Index step = call.phases->input_step(), u = grid.begin(index, step);
+  tile.input[axis] = u - (grid.transform.taps - 1) * step;
+  tile.o[axis] = u * call.phases->stride();
+  tile.x += tile.input[axis] * call_.x_strides[axis];
+  tile.y += tile.o[axis] * call_.y_strides[axis];
+  tile.residual += tile.o[axis] * call_.residual_strides[axis];
+  const Index last = tile.input[axis] + (grid.transform.points() - 1) * step;
+  tile.whole = tile.whole && tile.input[axis] >= 0 && last < call.input;
+}
+
+void WinogradRunner::place_tiles(const Class& of, Index first, Index count, Tile* tiles) const {
+  Index extents[3], steps[3], at[3], image = first;
   for (int axis = 2; axis >= 0; --axis) {
     const Grid& grid = *of.grid[axis];
-    const CallAxis& of_call = call_.axes[axis];
-    const Index step = of_call.phases->input_step();
-    const Index u = grid.begin(index % grid.tiles, step);
-    index /= grid.tiles;
-    tile.input[axis] = u - (grid.transform.taps - 1) * step;
-    tile.o[axis] = u * of_call.phases->stride();
-    tile.y += tile.o[axis] * call_.y_strides[axis];
-    tile.residual += tile.o[axis] * call_.residual_strides[axis];
     extents[axis] = grid.transform.points();
-    steps[axis] = step * call_.x_strides[axis];
-    const Index last = tile.input[axis] + (extents[axis] - 1) * step;
-    tile.whole = tile.whole && tile.input[axis] >= 0 && last < of_call.input;
+    steps[axis] = call_.axes[axis].phases->input_step() * call_.x_strides[axis];
+    at[axis] = image % grid.tiles;
+    image /= grid.tiles;
   }
-  tile.whole = tile.whole && within_reach(extents, steps);
-  const Place image = call_.image(index);
-  tile.image = image.x;
-  tile.y += image.y;
-  tile.residual += image.residual;
-  return tile;
+  const bool reachable = within_reach(extents, steps);
+  Tile row{};  // what tiles of a row, along w, have in common
+  for (Index n = 0; n < count; ++n) {
+    if (n == 0 || at[2] == 0) {
+      const Place place_of = call_.image(image);
+      row = {.x = place_of.x, .y = place_of.y, .residual = place_of.residual, .whole = reachable};
+      place(of, 0, at[0], row);
+      place(of, 1, at[1], row);
+    }
+    tiles[n] = row;
+    place(of, 2, at[2], tiles[n]);
+    for (int axis = 2; axis >= 0 && ++at[axis] == of.grid[axis]->tiles; --axis) {
+      at[axis] = 0;
+      if (axis == 0) ++image;
+    }
+  }
 }
 
 }  // namespace upconv::UPCONV_ABI::internal

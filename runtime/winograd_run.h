@@ -68,7 +68,10 @@ class WinogradRunner {
   Index classes() const;
   Class class_at(Index at, Index first_unit) const;
   Products products_at(const Class& of, Index at) const;
-  Tile tile_at(const Class& of, Index index) const;
+  /// Tiles first, first + 1, ... of all tiles of all images.
+  void place_tiles(const Class& of, Index first, Index count, Tile* tiles) const;
+  /// What is tile `index`'s along one axis.
+  void place(const Class& of, int axis, Index index, Tile& tile) const;
   void transform_inputs(const Class& of, Index tiles, const Memory& memory) const;
   void gather(const Class& of, const Tile& tile, std::byte* to) const;
   void multiply(const Class& of, const Products& products, Index tiles, const Memory& memory) const;
