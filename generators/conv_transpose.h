@@ -51,14 +51,18 @@ struct Phase {
   Halide::RDom t;           ///< (c, p, tile, block): the outputs, tile by tile
   Halide::Func sum{"sum"};  ///< (c, p, b): the accumulators
   Halide::Func y;           ///< (i): output elements
-  /// Tiles that are too few for some_rows (below) to ask for the next panel in time: for a schedule
-  /// to specialize. Undefined where there are no hints.
+  /// For a schedule to specialize: the loops over taps are empty, as in products of other
+  /// strategies, where there is little to sum per tile.
+  Halide::Expr one_tap;
+  /// As well: too few tiles for some_rows (below) to ask for the next panel in time. Undefined
+  /// where there are no hints.
   Halide::Expr few_tiles;
 
   explicit Phase(const PhaseInputs& in)
-      : r(0, in.input_size, 0, in.taps[2], 0, in.taps[1], 0, in.taps[0], "r"),
+      : r(0, in.input_size, 0, taps(in, 2), 0, taps(in, 1), 0, taps(in, 0), "r"),
         t(0, in.block_channels, 0, in.tile_pixels, 0, in.tiles, 0, in.blocks, "t"),
-        y(in.y) {
+        y(in.y),
+        one_tap(has_one_tap(in)) {
     using Halide::cast;
     using Halide::Expr;
     using Halide::select;
@@ -120,6 +124,15 @@ struct Phase {
     const Expr here =
         p % in.tile_pixels == 0 && c < in.lanes && (few_tiles || r[0] % kHintPeriod == 0);
     return select(here, prefetching(in.w, at, x), x);
+  }
+
+  static Halide::Expr has_one_tap(const PhaseInputs& in) {
+    return in.taps[0] * in.taps[1] * in.taps[2] == 1;
+  }
+
+  /// Known where one_tap is.
+  static Halide::Expr taps(const PhaseInputs& in, int axis) {
+    return select(has_one_tap(in), 1, in.taps[axis]);
   }
 
   static int lines_of_a_row(const PhaseInputs& in) {

@@ -63,7 +63,11 @@ inline void schedule_tile(generators::Phase& f, const Tile& tile) {
       .unroll(tv)
       .unroll(f.t[1]);
 
-  if (f.few_tiles.defined()) f.y.update().specialize(f.few_tiles);
+  Halide::Stage one_tap = f.y.update().specialize(f.one_tap);
+  if (f.few_tiles.defined()) {
+    one_tap.specialize(f.few_tiles);
+    f.y.update().specialize(f.few_tiles);
+  }
 
   // The accumulators live in registers: every loop over them has a constant extent and is unrolled.
   f.sum.compute_at(f.y, f.t[2])
