@@ -82,6 +82,7 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
     for (int axis = 1; axis < 6; ++axis) w.dim(axis).set_min(0);
     if (packed) w.dim(1).set_stride(block);
     upconv::schedules::schedule_tile(phase, tile);
+    if (packed) upconv::schedules::specialize_tile(phase);
     y.dim(0).set_min(0);
   }
 };
