@@ -19,14 +19,16 @@ constexpr Index kProductBytes = 1 << 17;
 
 // Costs beside the tiles', in vector multiply-adds at full rate: fitted with those of
 // wide_plan.cpp.
-constexpr double kCallCost = 2200;    ///< of a call
-constexpr double kInputCost = 38;     ///< of an input: its place in the lists, its tile
-constexpr double kRowCost = 23;       ///< of a run of taps, for each row of inputs
-constexpr double kRunCost = 2.1;      ///< of a run of taps, for each input
-constexpr double kProductCost = 1.8;  ///< of a product that is added
-constexpr double kCopyCost = 0.95;    ///< of one that is written, where outputs meet one tap
-constexpr double kOutputCost = 0.4;   ///< of an output: the bias, the activation
-constexpr double kFarLineCost = 1;  ///< of 64 bytes of weights that do not fit the cache, each time
+constexpr double kCallCost = 1060;      ///< of a call
+constexpr double kInputCost = 9.3;      ///< of an input: its place in the lists, its tile
+constexpr double kInputRowCost = 1230;  ///< of a row of inputs: of y begun and finished
+constexpr double kRowCost = 14;         ///< of a run of taps, for each row of inputs
+constexpr double kRunCost = 1.1;        ///< of a run of taps, for each input
+constexpr double kProductCost = 1.6;    ///< of a product that is added
+constexpr double kCopyCost = 1.8;       ///< of one that is written, where outputs meet one tap
+constexpr double kOutputCost = 0.29;    ///< of an output: the bias, the activation
+constexpr double kFarLineCost =
+    4.2;  ///< of 64 bytes of weights that do not fit the cache, each time
 
 KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index batches) {
   const auto real = [](Index value) { return static_cast<double>(value); };
@@ -47,7 +49,7 @@ KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index
   double cost =
       kCallCost + real(batches * layout.input_size) * tiles +
       inputs * (kInputCost + runs * kRunCost + products * (once ? kCopyCost : kProductCost)) +
-      rows * runs * kRowCost;
+      rows * (kInputRowCost + runs * kRowCost);
   if (!once) cost += outputs * kOutputCost;
   const Index bytes = layout.input_size * layout.pitch * static_cast<Index>(size_of(layout.dtype));
   if (bytes > target_sizes(layout.isa).points_cache_bytes) {

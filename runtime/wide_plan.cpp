@@ -17,14 +17,16 @@ namespace upconv::UPCONV_ABI::internal {
 namespace {
 
 // Costs beside the multiply-adds, in vector multiply-adds at full rate: fitted, together with those
-// of scatter_plan.cpp, to the times of 336 layers on AVX2 of a Zen 3 core (./dev bench --choices).
+// of scatter_plan.cpp, to the times of 636 layers on AVX2 of a Zen 3 core (./dev bench --choices).
 
 /// Of a pixel: tables, and a copy where the last block is padded.
-constexpr double kPixelCost = 11, kPaddedPixelCost = 400;
+constexpr double kPixelCost = 4.6, kPaddedPixelCost = 152;
 /// Of a box, for each part: lists, a call of a kernel, tiles that are not full at its end.
-constexpr double kBoxCost = 830;
-/// Of 64 bytes of y and of weights that do not stay in the second-level cache.
-constexpr double kFarOutputCost = 12, kFarWeightsCost = 2.3;
+constexpr double kBoxCost = 1870;
+/// Of a tile at a tap, where phases have several: a loop over input channels begins and ends.
+constexpr double kTapCost = 6.9;
+/// Of 64 bytes of y and of weights that inputs reach, which do not stay in the second-level cache.
+constexpr double kFarOutputCost = 10, kFarWeightsCost = 9.8;
 /// Of a multiply-add, where x of a chunk does not stay near.
 constexpr double kFarInputFactor = 1.09;
 /// A fold must save so much, since the ends of rows cost more with it.
@@ -51,14 +53,22 @@ double boxes_of(const CallAxis (&axes)[3]) {
 KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
                    const CallAxis (&axes)[3], Index batches) {
   double pixels = static_cast<double>(batches);
-  double rows = static_cast<double>(batches * facts.input_size);  // of weights, for all pixels
+  double pairs = static_cast<double>(batches);  // of an input and a tap
+  double taps = 1;                              // that reach an input
+  bool several_taps = false;
   for (const CallAxis& axis : axes) {
     pixels *= static_cast<double>(axis.window.output);
-    rows *= static_cast<double>(axis.pairs());
+    pairs *= static_cast<double>(axis.pairs());
+    taps *= static_cast<double>(std::min(axis.phases->filter(), axis.pairs()));
+    several_taps = several_taps || axis.phases->filter() > axis.phases->stride();
   }
-  double blocks = 0;
-  for (const Part& part : parts)
-    blocks += static_cast<double>(part.blocks) * part.tiles[0].time(facts.vector_time);
+  const double rows = pairs * static_cast<double>(facts.input_size);  // of weights, for all pixels
+  double blocks = 0, tiles = 0;                                       // of a pixel
+  for (const Part& part : parts) {
+    const double count = static_cast<double>(part.blocks);
+    blocks += count * part.tiles[0].time(facts.vector_time);
+    tiles += count / part.tiles[0].pixels;
+  }
   const Part& last = parts.back();
   const bool padded = last.blocks * last.block_channels() > last.channels;
   // Gaps cost nothing beside what all strategies need to write them.
@@ -68,9 +78,10 @@ KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
   const auto cache = static_cast<double>(sizes.points_cache_bytes);
   const double row_bytes = static_cast<double>(facts.input_size) * size;
   const double y_bytes = pixels * static_cast<double>(facts.output_size) * size;
-  const double weight_bytes = static_cast<double>(facts.taps() * facts.output_size) * row_bytes;
+  const double weight_bytes = taps * static_cast<double>(facts.output_size) * row_bytes;
   const bool far_input = kChunkPixels * row_bytes > static_cast<double>(sizes.slab_bytes);
   double cost = rows * blocks * (far_input ? kFarInputFactor : 1) + pixels * pixel +
+                (several_taps ? pairs * tiles * kTapCost : 0) +
                 boxes_of(axes) * static_cast<double>(parts.size()) * kBoxCost +
                 std::max(0.0, y_bytes - 2 * cache) / 64 * kFarOutputCost;
   if (weight_bytes > cache) cost += weight_bytes / 64 * kFarWeightsCost;

@@ -20,14 +20,14 @@ constexpr Index kMostRoundBytes = Index{32} << 20;
 // Times in vector multiply-adds at full rate, beside the products' own: fitted on up to 8 plans
 // each for 58 layers on AVX2 and AVX-512. (Measured again with them, the choices took 1.2 % more
 // time than the best plans on AVX-512 and 2.7 % on AVX2, at most 20 %.)
-constexpr double kInputVectorTime = 8.6;    ///< of a vector of points, into and out of a transform
-constexpr double kGatherVectorTime = 14.4;  ///< the same, where the tile is gathered first
-constexpr double kOutputVectorTime = 8.0;   ///< of a vector of products
-constexpr double kCallTime = 8000;          ///< of a call
-constexpr double kPassTime = 30;            ///< of a tile in a transform
-constexpr double kBlockTime = 25.5;         ///< of a tile's sums at a point for a block of channels
-constexpr double kDealTime = 12;            ///< of a run of folded channels, dealt out to y
-constexpr double kPaddedOutputTime = 100;   ///< of an output whose channels do not fill blocks
+constexpr double kInputVectorTime = 8.6;   ///< of a vector of points, into and out of a transform
+constexpr double kGatherVectorTime = 27;   ///< the same, where the tile is gathered first
+constexpr double kOutputVectorTime = 8.0;  ///< of a vector of products
+constexpr double kCallTime = 20000;        ///< of a call
+constexpr double kPassTime = 24.5;         ///< of a tile in a transform
+constexpr double kBlockTime = 4.8;         ///< of a tile's sums at a point for a block of channels
+constexpr double kDealTime = 12;           ///< of a run of folded channels, dealt out to y
+constexpr double kPaddedOutputTime = 158;  ///< of an output whose channels do not fill blocks
 /// Of a byte of weights, beside the products in each round, and of one that no cache near holds: it
 /// comes while the products are computed.
 constexpr double kByteTime = 0.117, kFarByteTime = 0.45;
