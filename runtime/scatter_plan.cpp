@@ -27,8 +27,8 @@ constexpr double kRunCost = 1.1;        ///< of a run of taps, for each input
 constexpr double kProductCost = 1.6;    ///< of a product that is added
 constexpr double kCopyCost = 1.8;       ///< of one that is written, where outputs meet one tap
 constexpr double kOutputCost = 0.29;    ///< of an output: the bias, the activation
-constexpr double kFarLineCost =
-    4.2;  ///< of 64 bytes of weights that do not fit the cache, each time
+/// Of 64 bytes of weights that do not fit the cache, each time.
+constexpr double kFarLineCost = 4.2;
 
 KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index batches) {
   const auto real = [](Index value) { return static_cast<double>(value); };

@@ -79,8 +79,8 @@ inline void schedule_tile(generators::Phase& f, const Tile& tile) {
 }
 
 /// Code of its own for one tap, after schedule_tile. Three loops of one iteration cost 25 cycles of
-/// a tile, a tenth of what it takes for 64 input channels. Not for the narrow strategy, which seldom
-/// has one tap: with more pointers in registers, its weights are reloaded.
+/// a tile, a tenth of what it takes for 64 input channels. Not for the narrow strategy, which
+/// seldom has one tap: with more pointers in registers, its weights are reloaded.
 inline void specialize_tile(generators::Phase& f) {
   Halide::Stage one_tap = f.y.update().specialize(f.one_tap);
   if (!f.few_tiles.defined()) return;
