@@ -51,10 +51,10 @@ struct Phase {
   Halide::RDom t;           ///< (c, p, tile, block): the outputs, tile by tile
   Halide::Func sum{"sum"};  ///< (c, p, b): the accumulators
   Halide::Func y;           ///< (i): output elements
-  /// For a schedule to specialize: the loops over taps are empty, as in products of other
-  /// strategies, where there is little to sum per tile.
+  /// For a schedule to specialize: there is one tap, as in products of other strategies, and no
+  /// loop over taps is needed.
   Halide::Expr one_tap;
-  /// As well: too few tiles for some_rows (below) to ask for the next panel in time. Undefined
+  /// As well: too few tiles for `some_rows` (below) to ask for the next panel in time. Undefined
   /// where there are no hints.
   Halide::Expr few_tiles;
 
@@ -104,9 +104,9 @@ struct Phase {
 
   /// `x`, with a hint. The *panel* of a block are its weights for all (tap, ci): the first tile
   /// that reads it waits for a farther cache, the others do not. So the first tiles ask for the
-  /// next panel, by lines: that of the next block, or, after the last, what follows the first
-  /// block's. Where tiles are few, each of its rows asks for a line; else every kHintPeriod-th
-  /// does, so that lines come evenly, beside those of x.
+  /// next panel: that of the next block, or, after the last, what follows the first block's. Where
+  /// tiles are few, they ask for a line at every (tap, ci); else at every kHintPeriod-th, so that
+  /// lines come evenly, beside those of x.
   Halide::Expr bringing_next_panel(const PhaseInputs& in, const Halide::Expr& x) const {
     using Halide::Expr;
     using Halide::min;
