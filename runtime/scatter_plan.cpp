@@ -118,9 +118,10 @@ LayerFacts products_of(const LayerFacts& facts) {
 bool meet_once(const CallAxis (&axes)[3]) {
   return std::all_of(std::begin(axes), std::end(axes), [](const CallAxis& axis) {
     const AxisPhases& phases = *axis.phases;
-    return phases.filter() == phases.stride() && phases.dilation() == 1 &&
-           axis.window.offset >= 0 &&
-           axis.window.offset + axis.window.output <= axis.input * phases.stride();
+    const bool apart = phases.filter() == phases.stride() || axis.input == 1;
+    const Index reached = axis.input * phases.filter();  // where they are
+    return apart && phases.dilation() == 1 && axis.window.offset >= 0 &&
+           axis.window.offset + axis.window.output <= reached;
   });
 }
 

@@ -30,7 +30,8 @@ struct ScatterLayout : LayerFacts {
 /// Nothing where the layer has very many columns.
 std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts);
 
-/// True where every output of a call takes one tap of one input, and all products are needed.
+/// True where every output of a call takes one tap of one input: taps of neighbours do not overlap,
+/// or there are none, and the window has no gap.
 bool meet_once(const CallAxis (&axes)[3]);
 
 std::optional<KernelCost> scatter_cost(const LayerFacts& facts, const CallAxis (&axes)[3],

@@ -46,7 +46,9 @@ const std::vector<Problem>& large_problems() {
       make_problem({1}, {40, 27}, 50, 2, {3, 3}, {5, 5}, {4, 4}, "VALID"),
       make_problem({1}, {25, 30}, 18, 7, {3, 4}, {2, 2}, {2, 3}, "SAME"),
       make_problem({2}, {5, 6, 31}, 80, 3, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, "SAME"),
-      make_problem({9}, {1, 1}, 70, 2, {7, 7}, {1, 1}, {1, 1}, "VALID"),
+      make_problem({9}, {1, 1}, 70, 2, {7, 7}, {1, 1}, {1, 1}, "VALID"),    // once, by one input
+      make_problem({2}, {1, 19}, 40, 3, {7, 2}, {3, 2}, {1, 1}, "SAME"),    // once, by both
+      make_problem({2}, {1, 4}, 24, 3, {2, 2}, {5, 2}, {1, 1}, "SAME"),     // gaps beside one input
       make_problem({1}, {11, 9}, 600, 96, {5, 5}, {2, 2}, {1, 1}, "SAME"),  // wide
   };
   return all;
