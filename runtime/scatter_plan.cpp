@@ -63,14 +63,14 @@ class ScatterPlan final : public Plan {
   ScatterPlan(std::shared_ptr<const ScatterLayout> layout, std::shared_ptr<const Tensor> weights,
               const Tensor* bias)
       : shared_layout_(std::move(layout)), layout_(*shared_layout_), weights_(std::move(weights)) {
-    bias_ = Tensor(layout_.dtype, {layout_.output_size}, layout_.memory);
-    const std::size_t bytes =
-        static_cast<std::size_t>(layout_.output_size) * size_of(layout_.dtype);
-    if (bias != nullptr) {
-      std::memcpy(bias_.data(), bias->data(), bytes);
-    } else {
-      std::memset(bias_.data(), 0, bytes);
-    }
+    const std::size_t size = size_of(layout_.dtype);
+    starts_ = Tensor(layout_.dtype, {2, layout_.pitch}, layout_.memory);
+    std::memset(starts_.data(), 0, static_cast<std::size_t>(starts_.size()) * size);
+    if (bias == nullptr) return;
+    auto* to =
+        static_cast<std::byte*>(starts_.data()) + static_cast<std::size_t>(layout_.pitch) * size;
+    const std::size_t run = static_cast<std::size_t>(layout_.output_size) * size;
+    for (Index tap = 0; tap < layout_.taps(); ++tap, to += run) std::memcpy(to, bias->data(), run);
   }
 
   const char* strategy() const override { return "scatter"; }
@@ -81,7 +81,7 @@ class ScatterPlan final : public Plan {
     return std::make_shared<ScatterPlan>(shared_layout_, weights_, bias);
   }
   std::size_t packed_bytes() const override {
-    return static_cast<std::size_t>(weights_->size() + bias_.size()) * size_of(layout_.dtype);
+    return static_cast<std::size_t>(weights_->size() + starts_.size()) * size_of(layout_.dtype);
   }
   std::size_t scratch_bytes_per_thread() const override {
     return (ScatterRunner::scratch_bytes(layout_) + 63) / 64 * 64;
@@ -91,7 +91,7 @@ class ScatterPlan final : public Plan {
   void run(const Call& call, int threads, Executor* executor,
            std::span<std::byte> scratch) const override {
     threads = worth_threads(call, layout_, threads);
-    const ScatterRunner runner(layout_, *weights_, bias_, call, threads);
+    const ScatterRunner runner(layout_, *weights_, starts_, call, threads);
     for_each_unit(runner.units(), threads, executor, scratch, scratch_bytes_per_thread(),
                   [&](std::span<std::byte> mine) {
                     return [&runner, mine](Index unit) { runner.run(unit, mine); };
@@ -102,7 +102,7 @@ class ScatterPlan final : public Plan {
   std::shared_ptr<const ScatterLayout> shared_layout_;
   const ScatterLayout& layout_;
   std::shared_ptr<const Tensor> weights_;
-  Tensor bias_;
+  Tensor starts_;  ///< [nothing, the bias of each tap][pitch]
 };
 
 /// The layer of one tap whose outputs are the products.

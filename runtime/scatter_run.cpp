@@ -25,34 +25,28 @@ constexpr Index kMostRowOutputs = 4096;
 /// One thread's scratch.
 struct ScatterRunner::Memory {
   Memory(const ScatterLayout& layout, std::span<std::byte> memory)
-      : tables(memory), init(tables.tile), products(init + row_bytes(layout)) {}
+      : tables(memory), products(tables.tile) {}
 
   static Index bytes(const ScatterLayout& layout) {
     const Index product_bytes = layout.pitch * static_cast<Index>(size_of(layout.dtype));
-    return static_cast<Index>(4 * Scratch::kTableBytes) + row_bytes(layout) +
-           layout.chunk_pixels * product_bytes;
+    return static_cast<Index>(4 * Scratch::kTableBytes) + layout.chunk_pixels * product_bytes;
   }
 
   Scratch tables;
-  std::byte* init;      ///< [pitch]: what products start with
   std::byte* products;  ///< [input][pitch]
-
- private:
-  /// Whole cache lines.
-  static Index row_bytes(const ScatterLayout& layout) {
-    return ceil_div(layout.pitch * static_cast<Index>(size_of(layout.dtype)), 64) * 64;
-  }
 };
 
 std::size_t ScatterRunner::scratch_bytes(const ScatterLayout& layout) {
   return static_cast<std::size_t>(Memory::bytes(layout));
 }
 
-ScatterRunner::ScatterRunner(const ScatterLayout& layout, const Tensor& weights, const Tensor& bias,
-                             const Call& call, int threads)
+ScatterRunner::ScatterRunner(const ScatterLayout& layout, const Tensor& weights,
+                             const Tensor& starts, const Call& call, int threads)
     : layout_(layout),
       weights_(weights),
-      bias_(bias),
+      bias_(static_cast<const std::byte*>(starts.data()) +
+            layout.pitch * static_cast<Index>(size_of(layout.dtype))),
+      zeros_(static_cast<const std::byte*>(starts.data())),
       call_(call),
       size_(static_cast<Index>(size_of(layout.dtype))),
       inputs_(call),
@@ -89,11 +83,6 @@ Index ScatterRunner::last_tap(int axis) const {
 
 void ScatterRunner::run(Index unit, std::span<std::byte> scratch) const {
   const Memory memory(layout_, scratch);
-  const std::size_t bias_bytes = static_cast<std::size_t>(layout_.output_size * size_);
-  std::memset(memory.init, 0, static_cast<std::size_t>(layout_.pitch * size_));
-  for (Index tap = 0; once_ && tap < layout_.taps(); ++tap) {
-    std::memcpy(memory.init + tap * layout_.output_size * size_, bias_.data(), bias_bytes);
-  }
   for (Index p = 0; p < kTablePixels; ++p) {
     memory.tables.pixel_tile[p] = static_cast<std::int32_t>(p * layout_.pitch);
   }
@@ -172,9 +161,9 @@ void ScatterRunner::begin_outputs(const Band& band, Index begin, Index end) cons
   const std::size_t bytes = static_cast<std::size_t>(layout_.output_size * size_);
   const Index step = call_.y_strides[2] * size_;
   for_each_row(rows, [&](std::byte* y, const std::byte* /*residual*/) {
-    std::memcpy(y, bias_.data(), bytes);
+    std::memcpy(y, bias_, bytes);
     if (call_.y_strides[2] != layout_.output_size) {
-      for (Index o = 1; o < rows.outputs; ++o) std::memcpy(y + o * step, bias_.data(), bytes);
+      for (Index o = 1; o < rows.outputs; ++o) std::memcpy(y + o * step, bias_, bytes);
       return;
     }
     // Twice as many each time.
@@ -238,7 +227,7 @@ void ScatterRunner::multiply(const Chunk& chunk, const Memory& memory) const {
     arguments.w_step = block;
     arguments.blocks = part.blocks;
     arguments.block_w = layout_.input_size * block;
-    arguments.init = memory.init + part.first_channel * size_;
+    arguments.init = (once_ ? bias_ : zeros_) + part.first_channel * size_;
     arguments.y = memory.products + part.first_channel * size_;
     const TileKernel& tall = part.tiles[0];
     const Index whole = chunk.count / tall.pixels * tall.pixels, rest = chunk.count - whole;

@@ -22,8 +22,8 @@ namespace upconv::UPCONV_ABI::internal {
 /// Everything that is the same for all units of a call. Refers to its arguments.
 class ScatterRunner {
  public:
-  /// @param bias of the output channels
-  ScatterRunner(const ScatterLayout& layout, const Tensor& weights, const Tensor& bias,
+  /// @param starts [2][pitch]: zeros, and the bias of each tap's outputs, which products start with
+  ScatterRunner(const ScatterLayout& layout, const Tensor& weights, const Tensor& starts,
                 const Call& call, int threads);
 
   Index units() const { return call_.batch_count() * bands_; }
@@ -64,7 +64,7 @@ class ScatterRunner {
 
   const ScatterLayout& layout_;
   const Tensor& weights_;
-  const Tensor& bias_;
+  const std::byte *bias_, *zeros_;  ///< [pitch]: what products start with
   const Call& call_;
   Index size_;
   const AxisPhases one_tap_;

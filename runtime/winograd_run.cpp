@@ -167,7 +167,10 @@ void WinogradRunner::place_tiles(const Class& of, Index first, Index count, Tile
   for (Index n = 0; n < count; ++n) {
     if (n == 0 || at[2] == 0) {
       const Place place_of = call_.image(image);
-      row = {.x = place_of.x, .y = place_of.y, .residual = place_of.residual, .whole = reachable};
+      row.x = place_of.x;
+      row.y = place_of.y;
+      row.residual = place_of.residual;
+      row.whole = reachable;
       place(of, 0, at[0], row);
       place(of, 1, at[1], row);
     }
