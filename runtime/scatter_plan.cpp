@@ -28,7 +28,7 @@ constexpr double kProductCost = 1.6;    ///< of a product that is added
 constexpr double kCopyCost = 1.8;       ///< of one that is written, where outputs meet one tap
 constexpr double kOutputCost = 0.29;    ///< of an output: the bias, the activation
 /// Of 64 bytes of weights that do not fit the cache, each time.
-constexpr double kFarLineCost = 4.2;
+constexpr double kFarLineCost = 2.5;
 
 KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index batches) {
   const auto real = [](Index value) { return static_cast<double>(value); };
