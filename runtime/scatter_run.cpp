@@ -24,8 +24,7 @@ constexpr Index kMostRowOutputs = 4096;
 
 /// One thread's scratch.
 struct ScatterRunner::Memory {
-  Memory(const ScatterLayout& layout, std::span<std::byte> memory)
-      : tables(memory), products(tables.tile) {}
+  explicit Memory(std::span<std::byte> memory) : tables(memory), products(tables.tile) {}
 
   static Index bytes(const ScatterLayout& layout) {
     const Index product_bytes = layout.pitch * static_cast<Index>(size_of(layout.dtype));
@@ -82,7 +81,7 @@ Index ScatterRunner::last_tap(int axis) const {
 }
 
 void ScatterRunner::run(Index unit, std::span<std::byte> scratch) const {
-  const Memory memory(layout_, scratch);
+  const Memory memory(scratch);
   for (Index p = 0; p < kTablePixels; ++p) {
     memory.tables.pixel_tile[p] = static_cast<std::int32_t>(p * layout_.pitch);
   }
