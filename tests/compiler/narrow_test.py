@@ -9,8 +9,8 @@ import json
 
 import numpy as np
 
-from support import (FLAGS, LOAD, SEED, CompilerTest, Tools, main, random_options, random_padding, run,
-                     runnable_isas)
+from support import (FLAGS, LOAD, SEED, CompilerTest, Tools, main, random_options, random_padding,
+                     run, runnable_isas)
 
 CASES = 24
 BASE = {"rank": 2, "input_size": 8, "output_size": 3, "filter_shape": [4, 4], "strides": [2, 2],

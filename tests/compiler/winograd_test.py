@@ -10,8 +10,7 @@ import pathlib
 import numpy as np
 
 from support import (FLAGS, LOAD, SEED, CompilerTest, Tools, main, random_options, random_padding,
-                     reference, run,
-                     runnable_isas)
+                     reference, run, runnable_isas)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CASES = 9
