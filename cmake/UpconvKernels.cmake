@@ -1,7 +1,8 @@
 # The table of kernels: every row of schedules/kernels.json becomes one ahead-of-time compiled
 # object, one declaration, one entry of the run-time table, and so one test and one benchmark.
 #
-# upconv_add_kernels(<prefix> PROCESSOR <x86_64|aarch64>) sets in the caller:
+# upconv_add_kernels(<prefix> PROCESSOR <x86_64|aarch64> [ISAS <isa>...]), of all instruction sets of
+# the processor or of those, sets in the caller:
 #   <prefix>_OBJECTS  object files
 #   <prefix>_TABLE    a folder of {wide,narrow,winograd_input,winograd_output,epilogue,target}_rows.inc,
 #                     which hold UPCONV_TILE_KERNEL(...), UPCONV_WINOGRAD_INPUT(...),
@@ -10,6 +11,10 @@
 set(UPCONV_KERNEL_TABLE
     "${PROJECT_SOURCE_DIR}/schedules/kernels.json"
     CACHE FILEPATH "The table of kernels; ./dev tune builds with others"
+)
+set(UPCONV_ISAS
+    ""
+    CACHE STRING "Instruction sets of the library, for example sse41;avx2; empty: all of the table"
 )
 set(UPCONV_KERNEL_FEATURES
     ""
@@ -70,7 +75,7 @@ function(_upconv_add_kernel name generator target)
 endfunction()
 
 function(upconv_add_kernels prefix)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PROCESSOR" "")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PROCESSOR" "ISAS")
   set(data "${UPCONV_KERNEL_TABLE}")
   set_property(
     DIRECTORY APPEND
@@ -85,15 +90,17 @@ function(upconv_add_kernels prefix)
   foreach(kind wide narrow winograd_input winograd_output epilogue target)
     set(${kind}_rows "")
   endforeach()
+  set(unknown_isas "${arg_ISAS}")
 
   string(JSON isa_count LENGTH "${json}" targets)
   math(EXPR isa_last "${isa_count} - 1")
   foreach(isa_index RANGE ${isa_last})
     string(JSON isa MEMBER "${json}" targets ${isa_index})
     string(JSON processor GET "${json}" targets ${isa} processor)
-    if(NOT processor STREQUAL arg_PROCESSOR)
+    if(NOT processor STREQUAL arg_PROCESSOR OR (arg_ISAS AND NOT isa IN_LIST arg_ISAS))
       continue()
     endif()
+    list(REMOVE_ITEM unknown_isas ${isa})
     string(JSON target GET "${json}" targets ${isa} halide)
     foreach(size slab_bytes panel_bytes piece_rows strip_bytes points_bytes
             points_cache_bytes products_bytes
@@ -192,6 +199,10 @@ function(upconv_add_kernels prefix)
     endforeach()
   endforeach()
 
+  if(unknown_isas)
+    message(FATAL_ERROR "UPCONV_ISAS names ${unknown_isas}; ${data} has no such instruction set for "
+                        "${arg_PROCESSOR}.")
+  endif()
   set(table "${CMAKE_CURRENT_BINARY_DIR}/kernels/${prefix}")
   foreach(kind wide narrow winograd_input winograd_output epilogue target)
     file(CONFIGURE OUTPUT "${table}/${kind}_rows.inc" CONTENT "${${kind}_rows}" @ONLY)

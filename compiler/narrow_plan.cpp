@@ -122,7 +122,7 @@ double choose_strips(NarrowPlan& narrow, const LayerPlan& plan, double vector_co
       const Index columns = (height - 1) * pitch + width;
       const Index planar = slices * (height + h.span()) * pitch * ci;
       const Index sums = rows * (columns + widest);
-      if (planar + sums > most && !(planar + sums <= 2 * most && height == 1)) break;
+      if (planar + sums > most && (planar + sums > 2 * most || height > 1)) break;
       const Index strips_h = ceil_div(h.positions, height);
       if (ceil_div(h.positions, strips_h) != height) continue;  // as many strips, of fewer rows
       const double tiles = [&] {

@@ -40,12 +40,12 @@ Halide::Func phase_layer(const Halide::Func& x, const Halide::Func& w, const Hal
   Region taps = {{0, of.input_size}};
   bool whole = true;  // every phase has all taps
   for (int axis = 2; axis >= 0; --axis) {
-    inside_x.push_back({0, of.extents[axis]});
-    inside_w.push_back({0, of.filters[axis]});
-    taps.push_back({0, (of.filters[axis] + of.strides[axis] - 1) / of.strides[axis]});
+    inside_x.emplace_back(0, of.extents[axis]);
+    inside_w.emplace_back(0, of.filters[axis]);
+    taps.emplace_back(0, (of.filters[axis] + of.strides[axis] - 1) / of.strides[axis]);
     whole = whole && of.filters[axis] % of.strides[axis] == 0;
   }
-  inside_x.push_back({Expr(), Expr()});
+  inside_x.emplace_back(Expr(), Expr());
   const Expr zero = Halide::Internal::make_const(x.type(), 0);
   const Func x_padded = Halide::BoundaryConditions::constant_exterior(x, zero, inside_x);
   const Func w_padded =

@@ -133,6 +133,7 @@ ConvolutionTranspose& ConvolutionTranspose::operator=(const ConvolutionTranspose
 }
 
 ConvolutionTranspose::ConvolutionTranspose(ConvolutionTranspose&& other) noexcept
+    // NOLINTNEXTLINE(bugprone-use-after-move): the base took its own part alone.
     : Layer(std::move(other)), state_(std::move(other.state_)) {
   if (state_ == nullptr) return;  // `other` was moved from before
   adopt_variables();

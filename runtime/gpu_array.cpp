@@ -44,7 +44,7 @@ void Gpu::require(int status, const GpuReport& report, ErrorKind kind, const cha
 void Gpu::run(GpuKernel kernel, std::span<const void* const> arguments) const {
   GpuReport report;
   void* user_context = &report;
-  std::vector<void*> all = {&user_context};
+  std::vector<void*> all = {static_cast<void*>(&user_context)};
   for (const void* argument : arguments) all.push_back(const_cast<void*>(argument));
   require(kernel(all.data()), report, ErrorKind::kUnsupported, "a kernel");
 }

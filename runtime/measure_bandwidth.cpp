@@ -107,7 +107,7 @@ __attribute__((noinline)) std::int64_t sweep_plain(const std::byte* from, std::s
     }
     if (block < to_blocks) {
       auto* const words = reinterpret_cast<std::int64_t*>(to + block * kBlock);
-      std::fill(words, words + kBlock / sizeof(std::int64_t), value);
+      std::fill_n(words, kBlock / sizeof(std::int64_t), value);
     }
   }
   std::int64_t all = 0;

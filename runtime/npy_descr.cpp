@@ -63,7 +63,7 @@ NpyElement parse_npy_descr(std::string_view descr, std::string_view what) {
   // Only times have more after the size: their unit, "<M8[ns]".
   const std::string_view unit = rest.substr(digits);
   const bool is_time = kind->letter == 'M' || kind->letter == 'm';
-  if (!unit.empty() && !(is_time && unit.front() == '[' && unit.back() == ']')) {
+  if (!unit.empty() && (!is_time || unit.front() != '[' || unit.back() != ']')) {
     fail_descr(descr, what);
   }
   const bool any_size = kind->sizes[0] == 0;

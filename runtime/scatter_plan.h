@@ -20,7 +20,6 @@
 namespace upconv::UPCONV_ABI::internal {
 
 /// What is packed, and the sizes that follow from it.
-// NOLINTNEXTLINE(bugprone-reserved-identifier): clang-tidy's own name for the copy of an array.
 struct ScatterLayout : LayerFacts {
   std::vector<Part> parts;  ///< of taps * output_size columns
   Index pitch = 0;          ///< from an input's products to the next's, in elements

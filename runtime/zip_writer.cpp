@@ -77,7 +77,8 @@ void ZipWriter::add(const std::string& name, std::span<const std::byte> first,
 
 Buffer ZipWriter::finish() {
   if (zip_close(archive_.get()) != 0) fail_zip(what_, zip_get_error(archive_.get()));
-  static_cast<void>(archive_.release());  // zip_close has freed it
+  // NOLINTNEXTLINE(bugprone-unused-return-value): zip_close has freed it.
+  static_cast<void>(archive_.release());
   zip_source_t* source = bytes_.get();
   zip_stat_t status;
   zip_stat_init(&status);

@@ -249,7 +249,7 @@ TEST_F(CallErrors, ScratchThatSharesMemory) {
   // The last element of the scratch is the first of the output.
   const TensorView y(data + wanted / 4 - 1, shape_);
   expect(kInvalid, "scratch and output" + rule, [&] { layer_(x_, y, {.scratch = scratch}); });
-  const ConstTensorView residual = y;
+  const ConstTensorView& residual = y;
   expect_options(kInvalid, "scratch and residual" + rule,
                  {.residual = residual, .scratch = scratch});
   EXPECT_TRUE(std::all_of(data, data + memory.size(), [](float value) { return value == 0; }));

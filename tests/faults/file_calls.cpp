@@ -59,7 +59,6 @@ FileFault::~FileFault() { current = nullptr; }
 }  // namespace upconv::test
 
 // The linker sends calls of f from this program's objects to __wrap_f; __real_f is f itself.
-// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl50-cpp)
 extern "C" {
 
 int __real_open(const char* path, int flags, ...);
@@ -96,4 +95,3 @@ int __wrap_rename(const char* from, const char* to) {
 }
 
 }  // extern "C"
-// NOLINTEND(bugprone-reserved-identifier,cert-dcl50-cpp)

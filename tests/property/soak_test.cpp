@@ -27,7 +27,7 @@ std::size_t resident_bytes() {
 
 long calls_to_make() {
   const char* const text = std::getenv("UPCONV_SOAK_CALLS");
-  return text != nullptr ? std::atol(text) : 20'000;
+  return text != nullptr ? std::strtol(text, nullptr, 10) : 20'000;
 }
 
 /// A layer with a few inputs and their results.

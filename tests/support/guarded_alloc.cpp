@@ -34,7 +34,6 @@ std::size_t guarded_allocations() {
 }  // namespace upconv::test
 
 // The linker sends calls of f from this program's objects to __wrap_f; __real_f is f itself.
-// NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" {
 
 void __real_free(void* memory);
@@ -61,4 +60,3 @@ void __wrap_free(void* memory) {
 }
 
 }  // extern "C"
-// NOLINTEND(bugprone-reserved-identifier)

@@ -20,7 +20,7 @@ class Fenced {
   Fenced(std::size_t count, GuardPages::Edge edge) : pages_(count * sizeof(T), edge, 0) {}
 
   T* begin() const { return reinterpret_cast<T*>(pages_.bytes().data()); }
-  T* end() const { return begin() + pages_.bytes().size() / sizeof(T); }
+  T* end() const { return reinterpret_cast<T*>(pages_.bytes().data() + pages_.bytes().size()); }
   T& operator[](std::size_t i) const { return begin()[i]; }
 
  private:

@@ -97,7 +97,7 @@ std::vector<NamedTensor> read_any(const std::filesystem::path& path) {
 }
 
 void expect_array(const NamedTensor& array, const json& expected) {
-  EXPECT_EQ(array.name, expected["name"]);
+  EXPECT_EQ(array.name, expected["name"].get<std::string>());
   const auto shape = expected["shape"].get<std::vector<Index>>();
   ASSERT_EQ(array.tensor.shape(), Dims(shape));
   EXPECT_EQ(array.tensor.dtype() == DType::kFloat64,
