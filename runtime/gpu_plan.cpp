@@ -131,7 +131,7 @@ GpuPlan::GpuPlan(const LayerFacts& facts, Gpu gpu, std::shared_ptr<const GpuArra
       weights_(std::move(weights)),
       bias_(copy_bias(gpu_, bias, facts.output_size)) {}
 
-KernelCost GpuPlan::cost(const CallAxis (&)[3], Index) const { return {"gpu_float32", 1}; }
+const char* GpuPlan::charge(Bill&, const CallAxis (&)[3], Index) const { return "gpu_float32"; }
 
 std::shared_ptr<const Plan> GpuPlan::with_bias(const Tensor* bias) const {
   return std::make_shared<GpuPlan>(facts_, gpu_, weights_, bias);

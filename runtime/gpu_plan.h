@@ -16,7 +16,7 @@ class GpuPlan final : public Plan {
           const Tensor* bias);
 
   const char* strategy() const override { return "gpu"; }
-  KernelCost cost(const CallAxis (&axes)[3], Index batches) const override;
+  const char* charge(Bill& bill, const CallAxis (&axes)[3], Index batches) const override;
   std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override;
   std::size_t packed_bytes() const override;
   std::size_t scratch_bytes_per_thread() const override { return 0; }

@@ -11,18 +11,18 @@ namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-/// Of a call, beside its strips, in vector multiply-adds at full rate.
-constexpr double kCallCost = 1100;
-/// How much longer all of it takes, beside costs that were fitted later (wide_plan.cpp).
-constexpr double kPace = 1.115;
+/// A call, beside its strips.
+constexpr Price kCall = {"call", 1226.5};
 
-KernelCost cost_of(const NarrowLayout& layout, const CallAxis (&axes)[3], Index batches) {
+const char* charge_narrow(Bill& bill, const NarrowLayout& layout, const CallAxis (&axes)[3],
+                          Index batches) {
   for (const NarrowSet& set : layout.sets) {
     if (set.pieces.empty()) continue;
-    return {set.pieces.front().tiles.front().kernel->name,
-            (choose_strips(layout, axes, batches, 1).cost + kCallCost) * kPace};
+    bill.add(kCall, 1);
+    charge_strips(bill, layout, axes, batches);
+    return set.pieces.front().tiles.front().kernel->name;
   }
-  return {};
+  return "";
 }
 
 class NarrowPlan final : public Plan {
@@ -34,8 +34,8 @@ class NarrowPlan final : public Plan {
   }
 
   const char* strategy() const override { return "narrow"; }
-  KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {
-    return cost_of(layout_, axes, batches);
+  const char* charge(Bill& bill, const CallAxis (&axes)[3], Index batches) const override {
+    return charge_narrow(bill, layout_, axes, batches);
   }
   std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
     return std::make_shared<NarrowPlan>(shared_layout_, weights_, bias);
@@ -94,7 +94,9 @@ std::optional<KernelCost> narrow_cost(const LayerFacts& facts, const CallAxis (&
                                       Index batches) {
   const std::optional<NarrowLayout> layout = narrow_layout(facts);
   if (!layout) return std::nullopt;
-  return cost_of(*layout, axes, batches);
+  Bill bill;
+  const char* kernel = charge_narrow(bill, *layout, axes, batches);
+  return KernelCost{kernel, bill.total};
 }
 
 std::shared_ptr<const Plan> narrow_pack(const LayerFacts& facts, const Tensor& kernel,

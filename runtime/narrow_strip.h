@@ -9,6 +9,7 @@
 
 #include <cstddef>
 
+#include "bill.h"
 #include "call.h"
 #include "narrow_packing.h"
 
@@ -18,12 +19,15 @@ struct StripShape {
   Index q[3] = {1, 1, 1};      ///< positions per axis; one along d
   Index pitch[3] = {1, 1, 1};  ///< extents of a plane
   Index plane = 0;             ///< elements from plane to plane
-  double cost = 0;             ///< of the whole call, in vector multiply-adds at full rate
 };
 
 /// The strips of least cost; at least `least_strips` where there are as many rows.
 StripShape choose_strips(const NarrowLayout& layout, const CallAxis (&axes)[3], Index batches,
                          Index least_strips);
+
+/// What the call's strips take, on one thread.
+void charge_strips(Bill& bill, const NarrowLayout& layout, const CallAxis (&axes)[3],
+                   Index batches);
 
 /// True when a strip of some position fits the memory that is meant for one. Needs the reaches
 /// alone.

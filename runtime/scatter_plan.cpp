@@ -19,18 +19,20 @@ constexpr Index kProductBytes = 1 << 17;
 
 // Costs beside the tiles', in vector multiply-adds at full rate: fitted with those of
 // wide_plan.cpp.
-constexpr double kCallCost = 1060;      ///< of a call
-constexpr double kInputCost = 9.3;      ///< of an input: its place in the lists, its tile
-constexpr double kInputRowCost = 1230;  ///< of a row of inputs: of y begun and finished
-constexpr double kRowCost = 14;         ///< of a run of taps, for each row of inputs
-constexpr double kRunCost = 1.1;        ///< of a run of taps, for each input
-constexpr double kProductCost = 1.6;    ///< of a product that is added
-constexpr double kCopyCost = 1.8;       ///< of one that is written, where outputs meet one tap
-constexpr double kOutputCost = 0.29;    ///< of an output: the bias, the activation
-/// Of 64 bytes of weights that do not fit the cache, each time.
-constexpr double kFarLineCost = 2.5;
+constexpr Price kProduct = {"product", 1};
+constexpr Price kCall = {"call", 1060};
+constexpr Price kInput = {"input", 9.3};           ///< its place in the lists, its tile
+constexpr Price kInputRow = {"input row", 1230};   ///< of y begun and finished
+constexpr Price kRunOfRow = {"run of a row", 14};  ///< of taps, for each row of inputs
+constexpr Price kRun = {"run", 1.1};               ///< of taps, for each input
+constexpr Price kSum = {"sum", 1.6};               ///< that is added
+constexpr Price kCopy = {"copy", 1.8};       ///< a sum that is written, where outputs meet one tap
+constexpr Price kOutput = {"output", 0.29};  ///< the bias, the activation
+/// 64 bytes of weights that do not fit the cache, each time.
+constexpr Price kFarWeights = {"far weights", 2.5};
 
-KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index batches) {
+const char* charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&axes)[3],
+                           Index batches) {
   const auto real = [](Index value) { return static_cast<double>(value); };
   const AxisPhases& w = layout.axes[2];
   const Index image_rows = axes[0].input * axes[1].input, image = image_rows * axes[2].input;
@@ -44,18 +46,21 @@ KernelCost cost_of(const ScatterLayout& layout, const CallAxis (&axes)[3], Index
 
   const double runs = real(layout.taps() / w.filter()) *
                       real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());
-  const double products = real(layout.taps() * layout.output_size);
+  const double sums = real(layout.taps() * layout.output_size);
   const bool once = meet_once(axes);
-  double cost =
-      kCallCost + real(batches * layout.input_size) * tiles +
-      inputs * (kInputCost + runs * kRunCost + products * (once ? kCopyCost : kProductCost)) +
-      rows * (kInputRowCost + runs * kRowCost);
-  if (!once) cost += outputs * kOutputCost;
+  bill.add(kCall, 1);
+  bill.add(kProduct, real(batches * layout.input_size) * tiles);
+  bill.add(kInput, inputs);
+  bill.add(kRun, inputs * runs);
+  bill.add(once ? kCopy : kSum, inputs * sums);
+  bill.add(kInputRow, rows);
+  bill.add(kRunOfRow, rows * runs);
+  if (!once) bill.add(kOutput, outputs);
   const Index bytes = layout.input_size * layout.pitch * static_cast<Index>(size_of(layout.dtype));
   if (bytes > target_sizes(layout.isa).points_cache_bytes) {
-    cost += real(batches * ceil_div(image, layout.chunk_pixels)) * real(bytes / 64) * kFarLineCost;
+    bill.add(kFarWeights, real(batches * ceil_div(image, layout.chunk_pixels)) * real(bytes / 64));
   }
-  return {layout.parts.front().tiles.front().name, cost};
+  return layout.parts.front().tiles.front().name;
 }
 
 class ScatterPlan final : public Plan {
@@ -74,8 +79,8 @@ class ScatterPlan final : public Plan {
   }
 
   const char* strategy() const override { return "scatter"; }
-  KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {
-    return cost_of(layout_, axes, batches);
+  const char* charge(Bill& bill, const CallAxis (&axes)[3], Index batches) const override {
+    return charge_scatter(bill, layout_, axes, batches);
   }
   std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
     return std::make_shared<ScatterPlan>(shared_layout_, weights_, bias);
@@ -146,7 +151,9 @@ std::optional<KernelCost> scatter_cost(const LayerFacts& facts, const CallAxis (
                                        Index batches) {
   const std::optional<ScatterLayout> layout = scatter_layout(facts);
   if (!layout) return std::nullopt;
-  return cost_of(*layout, axes, batches);
+  Bill bill;
+  const char* kernel = charge_scatter(bill, *layout, axes, batches);
+  return KernelCost{kernel, bill.total};
 }
 
 std::shared_ptr<const Plan> scatter_pack(const LayerFacts& facts, const Tensor& kernel,

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "bill.h"
 #include "call.h"
 #include "phases.h"
 #include "upconv/arithmetic.h"
@@ -33,7 +34,6 @@ namespace upconv::UPCONV_ABI::internal {
 double vector_time(Isa isa);
 
 /// What the options say of a layer. Unused axes have one tap, stride 1 and dilation 1.
-// NOLINTNEXTLINE(bugprone-reserved-identifier): clang-tidy's own name for the copy of an array.
 struct LayerFacts {
   AxisPhases axes[3];  ///< d, h, w
   Index input_size = 1;
@@ -77,7 +77,13 @@ class Plan {
   virtual ~Plan() = default;
 
   virtual const char* strategy() const = 0;
-  virtual KernelCost cost(const CallAxis (&axes)[3], Index batches) const = 0;
+  /// The bill of such a call. @return the main kernel
+  virtual const char* charge(Bill& bill, const CallAxis (&axes)[3], Index batches) const = 0;
+  KernelCost cost(const CallAxis (&axes)[3], Index batches) const {
+    Bill bill;
+    const char* kernel = charge(bill, axes, batches);
+    return {kernel, bill.total};
+  }
   /// The same weights with another bias (null: zero). The weights are shared, not packed again.
   virtual std::shared_ptr<const Plan> with_bias(const Tensor* bias) const = 0;
   virtual std::size_t packed_bytes() const = 0;

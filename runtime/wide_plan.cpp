@@ -19,16 +19,17 @@ namespace {
 // Costs beside the multiply-adds, in vector multiply-adds at full rate: fitted, together with those
 // of scatter_plan.cpp, to the times of 636 layers on AVX2 of a Zen 3 core (./dev bench --choices).
 
-/// Of a pixel: tables, and a copy where the last block is padded.
-constexpr double kPixelCost = 4.6, kPaddedPixelCost = 152;
-/// Of a box, for each part: lists, a call of a kernel, tiles that are not full at its end.
-constexpr double kBoxCost = 1870;
-/// Of a tile at a tap, where phases have several: a loop over input channels begins and ends.
-constexpr double kTapCost = 6.9;
-/// Of 64 bytes of y and of weights that inputs reach, which do not stay in the second-level cache.
-constexpr double kFarOutputCost = 10, kFarWeightsCost = 9.8;
-/// Of a multiply-add, where x of a chunk does not stay near.
-constexpr double kFarInputFactor = 1.09;
+constexpr Price kProduct = {"product", 1};
+/// More of one, where x of a chunk does not stay near.
+constexpr Price kFarProduct = {"far product", 0.09};
+/// A pixel: tables, and a copy where the last block is padded.
+constexpr Price kPixel = {"pixel", 4.6}, kPaddedPixel = {"padded pixel", 152};
+/// A box, for each part: lists, a call of a kernel, tiles that are not full at its end.
+constexpr Price kBox = {"box", 1870};
+/// A tile at a tap, where phases have several: a loop over input channels begins and ends.
+constexpr Price kTap = {"tile at a tap", 6.9};
+/// 64 bytes of y and of weights that inputs reach, which do not stay in the second-level cache.
+constexpr Price kFarOutput = {"far output", 10}, kFarWeights = {"far weights", 9.8};
 /// A fold must save so much, since the ends of rows cost more with it.
 constexpr double kFoldGain = 0.95;
 /// With more input channels, sums in pieces (wide_pieces.h) may be worth more than a fold.
@@ -50,8 +51,8 @@ double boxes_of(const CallAxis (&axes)[3]) {
   return boxes;
 }
 
-KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
-                   const CallAxis (&axes)[3], Index batches) {
+const char* charge_wide(Bill& bill, const LayerFacts& facts, const std::vector<Part>& parts,
+                        const CallAxis (&axes)[3], Index batches) {
   double pixels = static_cast<double>(batches);
   double pairs = static_cast<double>(batches);  // of an input and a tap
   double taps = 1;                              // that reach an input
@@ -71,8 +72,6 @@ KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
   }
   const Part& last = parts.back();
   const bool padded = last.blocks * last.block_channels() > last.channels;
-  // Gaps cost nothing beside what all strategies need to write them.
-  const double pixel = (padded ? kPaddedPixelCost : kPixelCost) * visited_share(axes);
   const TargetSizes& sizes = target_sizes(facts.isa);
   const double size = static_cast<double>(size_of(facts.dtype));
   const auto cache = static_cast<double>(sizes.points_cache_bytes);
@@ -80,12 +79,15 @@ KernelCost cost_of(const LayerFacts& facts, const std::vector<Part>& parts,
   const double y_bytes = pixels * static_cast<double>(facts.output_size) * size;
   const double weight_bytes = taps * static_cast<double>(facts.output_size) * row_bytes;
   const bool far_input = kChunkPixels * row_bytes > static_cast<double>(sizes.slab_bytes);
-  double cost = rows * blocks * (far_input ? kFarInputFactor : 1) + pixels * pixel +
-                (several_taps ? pairs * tiles * kTapCost : 0) +
-                boxes_of(axes) * static_cast<double>(parts.size()) * kBoxCost +
-                std::max(0.0, y_bytes - 2 * cache) / 64 * kFarOutputCost;
-  if (weight_bytes > cache) cost += weight_bytes / 64 * kFarWeightsCost;
-  return {parts.front().tiles.front().name, cost};
+  bill.add(kProduct, rows * blocks);
+  if (far_input) bill.add(kFarProduct, rows * blocks);
+  // Gaps cost nothing beside what all strategies need to write them.
+  bill.add(padded ? kPaddedPixel : kPixel, pixels * visited_share(axes));
+  if (several_taps) bill.add(kTap, pairs * tiles);
+  bill.add(kBox, boxes_of(axes) * static_cast<double>(parts.size()));
+  bill.add(kFarOutput, std::max(0.0, y_bytes - 2 * cache) / 64);
+  if (weight_bytes > cache) bill.add(kFarWeights, weight_bytes / 64);
+  return parts.front().tiles.front().name;
 }
 
 class WidePlan final : public Plan {
@@ -93,9 +95,9 @@ class WidePlan final : public Plan {
   WidePlan(Fold fold, WideWeights packed) : fold_(std::move(fold)), packed_(std::move(packed)) {}
 
   const char* strategy() const override { return "wide"; }
-  KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {
+  const char* charge(Bill& bill, const CallAxis (&axes)[3], Index batches) const override {
     const CallAxis folded[3] = {axes[0], axes[1], fold_.axis(axes[2])};
-    return cost_of(packed_.layout, packed_.layout.parts, folded, batches);
+    return charge_wide(bill, packed_.layout, packed_.layout.parts, folded, batches);
   }
   std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
     const WideLayout& layout = packed_.layout;
@@ -192,7 +194,9 @@ Fold choose_fold(const LayerFacts& facts) {
   const ExpectedCall expected(facts);
   const CallAxis axes[3] = {expected.axes[0], expected.axes[1], folded.axis(expected.axes[2])};
   const auto cost = [](const LayerFacts& of, const CallAxis(&extents)[3]) {
-    return cost_of(of, choose_parts(of.output_size, of.dtype, of.isa), extents, 1).cost;
+    Bill bill;
+    charge_wide(bill, of, choose_parts(of.output_size, of.dtype, of.isa), extents, 1);
+    return bill.total;
   };
   if (cost(folded.facts, axes) > kFoldGain * cost(facts, expected.axes)) return {.facts = facts};
   return folded;
@@ -203,8 +207,11 @@ std::optional<KernelCost> wide_cost(const LayerFacts& facts, const CallAxis (&ax
   if (choose_parts(facts.output_size, facts.dtype, facts.isa).empty()) return std::nullopt;
   const Fold fold = choose_fold(facts);
   const CallAxis folded[3] = {axes[0], axes[1], fold.axis(axes[2])};
-  return cost_of(fold.facts, choose_parts(fold.facts.output_size, facts.dtype, facts.isa), folded,
-                 batches);
+  Bill bill;
+  const char* kernel =
+      charge_wide(bill, fold.facts, choose_parts(fold.facts.output_size, facts.dtype, facts.isa),
+                  folded, batches);
+  return KernelCost{kernel, bill.total};
 }
 
 std::shared_ptr<const Plan> wide_pack(const LayerFacts& facts, const Tensor& kernel,

@@ -20,17 +20,18 @@ constexpr Index kMostRoundBytes = Index{32} << 20;
 // Times in vector multiply-adds at full rate, beside the products' own: fitted on up to 8 plans
 // each for 58 layers on AVX2 and AVX-512. (Measured again with them, the choices took 1.2 % more
 // time than the best plans on AVX-512 and 2.7 % on AVX2, at most 20 %.)
-constexpr double kInputVectorTime = 8.6;   ///< of a vector of points, into and out of a transform
-constexpr double kGatherVectorTime = 27;   ///< the same, where the tile is gathered first
-constexpr double kOutputVectorTime = 8.0;  ///< of a vector of products
-constexpr double kCallTime = 20000;        ///< of a call
-constexpr double kPassTime = 24.5;         ///< of a tile in a transform
-constexpr double kBlockTime = 4.8;         ///< of a tile's sums at a point for a block of channels
-constexpr double kDealTime = 12;           ///< of a run of folded channels, dealt out to y
-constexpr double kPaddedOutputTime = 158;  ///< of an output whose channels do not fill blocks
-/// Of a byte of weights, beside the products in each round, and of one that no cache near holds: it
-/// comes while the products are computed.
-constexpr double kByteTime = 0.117, kFarByteTime = 0.45;
+constexpr Price kProduct = {"product", 1};
+constexpr Price kInput = {"input", 8.6};    ///< a vector of points, into and out of a transform
+constexpr Price kGather = {"gather", 27};   ///< one whose tile is gathered first
+constexpr Price kOutput = {"output", 8.0};  ///< a vector of products
+constexpr Price kCall = {"call", 20000};
+constexpr Price kPass = {"pass", 24.5};  ///< a tile in a transform
+constexpr Price kSums = {"sums", 4.8};   ///< a tile's at a point for a block of channels
+constexpr Price kDeal = {"deal", 12};    ///< a run of folded channels, dealt out to y
+constexpr Price kPaddedOutput = {"padded output", 158};  ///< whose channels do not fill blocks
+/// A byte of weights, beside the products in each round; and one that no cache near holds: it comes
+/// while the products are computed.
+constexpr Price kByte = {"byte", 0.117}, kFarByte = {"far byte", 0.45};
 constexpr double kNearBytes = 5e5;
 
 /// Transforms with a kernel for phases of so many taps.
@@ -241,7 +242,8 @@ double share_inside(const Grid& grid) {
 
 }  // namespace
 
-double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches) {
+void charge_winograd(Bill& bill, const WinogradLayout& layout, const CallAxis (&axes)[3],
+                     Index batches) {
   const double lanes = layout.parts.front().tiles[0].lanes;
   const double vectors_in = static_cast<double>(ceil_div(layout.input_size, Index(lanes)));
   double block_time = 0, blocks = 0, vectors_out = 0;
@@ -259,12 +261,12 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
   // Runs of a position that are neighbours in y.
   const double runs =
       layout.factor() == 1 ? 0 : static_cast<double>(layout.factors[0] * layout.factors[1]);
-  double time = kCallTime;
+  bill.add(kCall, 1);
   const Part& last = layout.parts.back();
   if (runs == 0 && last.blocks * last.block_channels() > last.channels) {
     double outputs = static_cast<double>(batches);
     for (const CallAxis& axis : axes) outputs *= static_cast<double>(axis.window.output);
-    time += outputs * kPaddedOutputTime;
+    bill.add(kPaddedOutput, outputs);
   }
   for (const Grid& d : grids[0].grids()) {
     for (const Grid& h : grids[1].grids()) {
@@ -279,24 +281,24 @@ double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], In
                              static_cast<double>(h.tiles) * static_cast<double>(w.tiles);
         const double rounds = std::ceil(tiles / static_cast<double>(layout.round_tiles));
         const double gathered = 1 - share_inside(d) * share_inside(h) * share_inside(w);
-        const double input =
-            points * vectors_in * (input_passes * kInputVectorTime + gathered * kGatherVectorTime) +
-            input_passes * kPassTime;
-        const double sums = points * blocks * kBlockTime;
+        bill.add(kInput, tiles * points * vectors_in * input_passes);
+        bill.add(kGather, tiles * points * vectors_in * gathered);
+        bill.add(kSums, tiles * phases * points * blocks);
+        bill.add(kOutput, tiles * phases * points * vectors_out * output_passes);
+        bill.add(kPass, tiles * (input_passes + phases * output_passes * blocks));
+        bill.add(kDeal, tiles * runs *
+                            static_cast<double>(d.transform.outputs * h.transform.outputs *
+                                                w.transform.outputs));
+        const double bytes = phases * points * weight_bytes;
         const double products =
             tiles * phases * points * static_cast<double>(layout.input_size) * block_time;
-        const double output =
-            output_passes * (points * vectors_out * kOutputVectorTime + blocks * kPassTime);
-        const double deal =
-            runs * kDealTime *
-            static_cast<double>(d.transform.outputs * h.transform.outputs * w.transform.outputs);
-        const double bytes = phases * points * weight_bytes;
-        time += std::max(products, (bytes - kNearBytes) * kFarByteTime) +
-                tiles * (input + phases * (sums + output) + deal) + rounds * bytes * kByteTime;
+        const double far_bytes = std::max(0.0, bytes - kNearBytes);
+        const bool waits = far_bytes * kFarByte.of_one > products * kProduct.of_one;
+        bill.add(waits ? kFarByte : kProduct, waits ? far_bytes : products);
+        bill.add(kByte, rounds * bytes);
       }
     }
   }
-  return time;
 }
 
 std::optional<WinogradLayout> winograd_layout_of(const LayerFacts& facts,

@@ -82,7 +82,6 @@ struct TilePasses {
   Passes<WinogradOutputKernel> output;
 };
 
-// NOLINTNEXTLINE(bugprone-reserved-identifier): clang-tidy's own name for the copy of an array.
 struct WinogradLayout : LayerFacts {
   /// Phases of each axis that are output channels (winograd_fold.h): then the facts are those of
   /// the folded layer, whose stride is 1 there.
@@ -128,8 +127,15 @@ std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts);
 std::optional<WinogradLayout> winograd_layout_of(const LayerFacts& facts,
                                                  const WinogradAxis (&by_axis)[3]);
 
-/// Time of a call of the layer itself, in vector multiply-adds at full rate.
-double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches);
+/// What a call of the layer itself takes.
+void charge_winograd(Bill& bill, const WinogradLayout& layout, const CallAxis (&axes)[3],
+                     Index batches);
+inline double winograd_time(const WinogradLayout& layout, const CallAxis (&axes)[3],
+                            Index batches) {
+  Bill bill;
+  charge_winograd(bill, layout, axes, batches);
+  return bill.total;
+}
 
 /// Transformed weights, flat, of the C-order kernel of the layer itself. Nothing where one is not
 /// finite: it would spoil outputs that do not see it.

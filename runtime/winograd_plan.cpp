@@ -12,12 +12,12 @@ namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-KernelCost cost_of(const WinogradLayout& layout, const CallAxis (&axes)[3], Index batches) {
+const char* main_kernel(const WinogradLayout& layout) {
   // The phases of most taps give the strategy its kernel's name.
   const WinogradAxis(&by_axis)[3] = layout.by_axis;
   const TilePasses& passes =
       layout.passes[by_axis[0].kinds - 1][by_axis[1].kinds - 1][by_axis[2].kinds - 1];
-  return {passes.output[0].kernel->name, winograd_time(layout, axes, batches)};
+  return passes.output[0].kernel->name;
 }
 
 Tensor packed_bias(const WinogradLayout& layout, const Tensor* bias) {
@@ -35,8 +35,9 @@ class WinogradPlan final : public Plan {
         bias_(packed_bias(layout_, bias)) {}
 
   const char* strategy() const override { return "winograd"; }
-  KernelCost cost(const CallAxis (&axes)[3], Index batches) const override {
-    return cost_of(layout_, axes, batches);
+  const char* charge(Bill& bill, const CallAxis (&axes)[3], Index batches) const override {
+    charge_winograd(bill, layout_, axes, batches);
+    return main_kernel(layout_);
   }
   std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
     return std::make_shared<WinogradPlan>(shared_layout_, weights_, bias);
@@ -77,7 +78,7 @@ std::optional<KernelCost> winograd_cost(const LayerFacts& facts, const CallAxis 
                                         Index batches) {
   const std::optional<WinogradLayout> layout = winograd_or_folded_layout(facts);
   if (!layout) return std::nullopt;
-  return cost_of(*layout, axes, batches);
+  return KernelCost{main_kernel(*layout), winograd_time(*layout, axes, batches)};
 }
 
 std::shared_ptr<const Plan> winograd_plan(WinogradLayout layout, const Tensor& kernel,

@@ -1,8 +1,9 @@
 // Times every strategy of a layer, chosen or not, for `./dev bench --choices`. A worker with the
 // protocol of ../peers/workers/protocol.h:
 //
-//   prepare {config, shape, isa}      the strategies that can compute it, each with its cost, and
-//                                     the one that a layer would take
+//   prepare {config, shape, isa}      the strategies that can compute it, each with its cost and
+//   the
+//                                     counts of its bill, and the one that a layer would take
 //   time {strategy, milliseconds}     of a call on one thread
 #include <cstddef>
 #include <cstdint>
@@ -53,9 +54,20 @@ class Layer {
 
   Json description() const {
     const Index batches = x_.shape()[0];
-    Json costs;
-    for (const auto& plan : plans_) costs[plan->strategy()] = plan->cost(axes_, batches).cost;
-    return {{"costs", costs}, {"chosen", choose_strategy(facts_, axes_, batches).strategy}};
+    Json costs, bills;
+    for (const auto& plan : plans_) {
+      std::vector<Bill::Item> items;
+      Bill bill{.items = &items};
+      plan->charge(bill, axes_, batches);
+      costs[plan->strategy()] = bill.total;
+      Json& counts = bills[plan->strategy()] = Json::object();
+      for (const Bill::Item& item : items) {
+        counts[item.price.name] = counts.value(item.price.name, 0.0) + item.count;
+      }
+    }
+    return {{"costs", costs},
+            {"bills", bills},
+            {"chosen", choose_strategy(facts_, axes_, batches).strategy}};
   }
 
   Json time(const std::string& strategy, double seconds) {

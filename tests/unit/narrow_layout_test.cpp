@@ -57,10 +57,12 @@ TEST(NarrowLayout, StripsOfAnyCallFitTheScratch) {
         axes[a] = {&layout->axes[a], draw_size(random, 5000), Window{output, offset}};
         if (a < 3 - rank) axes[a] = {&layout->axes[a], 1, Window{1, 0}};
       }
-      const StripShape shape =
-          choose_strips(*layout, axes, draw_size(random, 1000), draw_size(random, 64));
+      const Index batches = draw_size(random, 1000);
+      const StripShape shape = choose_strips(*layout, axes, batches, draw_size(random, 64));
       for (const Index q : shape.q) ASSERT_GE(q, 1) << seed;
-      ASSERT_GT(shape.cost, 0) << seed;
+      Bill bill;
+      charge_strips(bill, *layout, axes, batches);
+      ASSERT_GT(bill.total, 0) << seed;
       const Index columns = (shape.q[1] - 1) * shape.pitch[2] + shape.q[2];
       ASSERT_LE(columns + layout->widest_tile, sum_step(*layout)) << seed;
       ASSERT_LE(layout->input_size * shape.plane, planar_elements(*layout)) << seed;
