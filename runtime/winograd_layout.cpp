@@ -355,7 +355,8 @@ std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts) {
         std::optional<WinogradLayout> layout = winograd_layout_of(facts, {d, h, w});
         if (!layout) continue;
         const double time = winograd_time(*layout, expected.axes, 1);
-        if (time >= least) continue;
+        // The first of those that take the same time, however that is rounded.
+        if (time >= least * (1 - 1e-9)) continue;
         least = time;
         best = std::move(layout);
       }
