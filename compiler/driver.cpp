@@ -206,8 +206,9 @@ class Driver {
     const Expr packed =
         plan_.spec.embeds_weights() ? make_zero(Halide::Handle()) : pointer("packed");
     Stmt body = loop("piece", pieces,
-                     pipelines_.parts[part].call(
-                         {packed, pointer("x"), pointer("scratch"), pointer("y")}, integers));
+                     pipelines_.parts[part].call({packed, pipelines_.weights, pointer("x"),
+                                                  pointer("scratch"), pointer("y")},
+                                                 integers));
     for (auto loops : {rows, phases}) {
       for (; !loops.empty(); loops.pop_back()) {
         body = loop(loops.back().first, loops.back().second, body);

@@ -30,4 +30,20 @@ inline Halide::Func packed_values(const Halide::Buffer<void>& constant,
   return values;
 }
 
+/// The elements themselves, for hints (generators/prefetch.h): they go by the pointer's own name.
+inline Halide::Func by_name(const Halide::ImageParam& param) {
+  Halide::Var i("i");
+  Halide::Func values("by_name");
+  values(i) = Halide::Internal::Call::make(param.parameter(), {i});
+  return values;
+}
+
+/// The address of a constant in the code.
+inline Halide::Expr address_of(const Halide::Buffer<void>& constant) {
+  using namespace Halide::Internal;
+  const Halide::Expr buffer = Halide::Internal::Variable::make(
+      Halide::type_of<halide_buffer_t*>(), constant.name() + ".buffer", constant);
+  return Call::make(Halide::Handle(), Call::buffer_get_host, {buffer}, Call::Extern);
+}
+
 }  // namespace upconv::compiler

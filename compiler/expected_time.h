@@ -2,11 +2,17 @@
 #pragma once
 
 #include "plan.h"
+#include "winograd_layout.h"
 
 namespace upconv::compiler {
 
 /// Time of a call without transforms, in vector multiply-adds at full rate. All spatial extents are
 /// constants; images that are an argument count as one. It does not depend on this machine.
 double expected_time(const LayerPlan& plan);
+
+/// The same of a call with transforms.
+/// @param axes of the layer itself
+double expected_time(const internal::WinogradLayout& layout, const internal::CallAxis (&axes)[3],
+                     Index images);
 
 }  // namespace upconv::compiler

@@ -96,7 +96,7 @@ class Leaves {
                                 .type = type_};
     in.planar(i) = planes(inside(i));
     const ImageParam ahead = elements(type_, "ahead");
-    if (group.ahead_lines > 0) in.ahead(i) = Halide::Internal::Call::make(ahead.parameter(), {i});
+    if (group.ahead_lines > 0) in.ahead = by_name(ahead);
     in.ahead_lines = static_cast<int>(group.ahead_lines);
     in.width = group.vectors * lanes_;
     in.lanes = lanes_;

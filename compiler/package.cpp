@@ -62,6 +62,7 @@ void describe_variant(Json& json, const LayerPlan& plan) {
     return;
   }
   json["parts"] = parts;
+  json["combined_phases"] = plan.channels() / plan.output_size();
   if (plan.winograd != nullptr) {
     describe_winograd(json, plan);
   } else {

@@ -5,10 +5,13 @@
 #include <utility>
 
 #include "autoschedule.h"
+#include "chunk.h"
 #include "elements.h"
 #include "finish.h"
 #include "layer_tiles.h"
+#include "next_panel.h"
 #include "pack_layer.h"
+#include "statements.h"
 #include "tables.h"
 #include "whole_layer.h"
 
@@ -43,11 +46,31 @@ generators::PackInputs pack_inputs(const LayerPlan& plan, const PlannedPart& par
   return in;
 }
 
+/// The weights of a box lie one after the other.
+bool reads_one_run(const LayerPlan& plan) {
+  const auto one_tap = [&](std::size_t axis) {
+    return plan.axes[axis].phases.with_taps().front().taps == 1;
+  };
+  return plan.in_pieces() || (one_tap(0) && one_tap(1));
+}
+
+/// Pixels of a large box; of extents that are arguments, very many.
+Index box_pixels(const LayerPlan& plan) {
+  if (!plan.is_fixed()) return kMostElements;
+  Index pixels = *plan.spec.images;
+  for (const PlannedAxis& axis : plan.axes) pixels *= *axis.input;
+  const Index pixel_bytes = plan.input_size() * static_cast<Index>(plan.element_bytes());
+  const Index most =
+      plan.in_pieces() ? internal::kChunkPixels : Index{plan.target.slab_bytes} / pixel_bytes;
+  return std::min(pixels, std::max<Index>(most, 1));
+}
+
 Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part,
               const Buffer<void>& constant) {
   const Halide::Type type = halide_type(plan.spec.dtype());
   ImageParam packed = elements(type, "packed"), x = elements(type, "x");
   ImageParam table = elements(Halide::Int(32), "table"), sums = elements(type, "sums");
+  ImageParam hinted = elements(type, "hinted");
   Param<int> image_begin("image_begin"), image_end("image_end"), q_begin("q_begin"), q_end("q_end");
   Param<int> block("block"), first_input("first_input");
   std::vector<Param<int>> integers = {image_begin, image_end, q_begin, q_end, block};
@@ -124,7 +147,13 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   in.block_channels = channels;
   in.channels = part.channels;
   in.block = block;
+  in.lanes = plan.target.lanes;
   in.heights = part.tile.heights;
+  if (wants_next_panel(plan, part) && reads_one_run(plan)) {
+    in.packed = by_name(hinted);
+    in.packed_at = static_cast<int>(part.weights_at);
+    in.few_tiles = are_few_tiles(plan, part, box_pixels(plan));
+  }
   in.fused = plan.target.fused();
   const Activation& activation = plan.spec.checked.options.activation_fn;
   generators::WholeLayer layer(
@@ -139,7 +168,7 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   integers.push_back(first_input);
   integers.insert(integers.end(), extents.begin(), extents.end());
   Leaf leaf(module, plan.spec.name + "_part_" + std::to_string(part.first_channel), layer.y,
-            {sums, packed, x, table}, integers);
+            {sums, packed, hinted, x, table}, integers);
   leaf.reads_output(sums);
   leaf.writes("y");
   return leaf;
@@ -219,7 +248,7 @@ Leaf bias_packing(Halide::Module& module, const LayerPlan& plan, const PlannedPa
 
 LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
                              const Buffer<void>& packed) {
-  LayerPipelines pipelines;
+  LayerPipelines pipelines{.weights = packed.defined() ? address_of(packed) : packed_weights(plan)};
   for (int axis = 0; axis < 3; ++axis) {
     if (plan.axes[static_cast<std::size_t>(axis)].input) continue;
     pipelines.segments[static_cast<std::size_t>(axis)] = add_table(module, plan, axis);

@@ -22,18 +22,19 @@ inline constexpr const char* kHeap = "heap";
 
 /// What a layer's function calls.
 struct LayerPipelines {
+  Halide::Expr weights = {};  ///< where all packed weights are, constants or not
   /// One per axis whose input is an argument: (input, output, offset) -> table of segments.
-  std::array<std::optional<Leaf>, 3> segments;
-  /// One per part of the channels, for a box and a block: (packed, x, table, images, q, block,
-  /// rows, first input channel ... -> y). Of an autoscheduled layer it is one, (packed, x -> y),
-  /// which keeps heap_bytes at kHeap.
-  std::vector<Leaf> parts;
+  std::array<std::optional<Leaf>, 3> segments = {};
+  /// One per part of the channels, for a box and a block: (packed, weights, x, table, images, q,
+  /// block, rows, first input channel ... -> y). Of an autoscheduled layer it is one, (packed, x ->
+  /// y), which keeps heap_bytes at kHeap.
+  std::vector<Leaf> parts = {};
   /// Where sums are in pieces, for all of y: what they start with, and, if it is not linear, the
   /// activation. (packed, pixels -> y).
-  std::optional<Leaf> start, finish;
+  std::optional<Leaf> start = {}, finish = {};
   Index heap_bytes = 0;
   /// (kernel[, bias]) -> packed; two per part. Empty when the weights are constants.
-  std::vector<Leaf> pack_weights, pack_bias;
+  std::vector<Leaf> pack_weights = {}, pack_bias = {};
 };
 
 /// Lowers them all into `module`. @param packed the constant weights, where they are

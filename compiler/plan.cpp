@@ -102,13 +102,26 @@ bool can_combine(const LayerPlan& plan, std::size_t first) {
 /// Taps of each phase of an axis when they are combined.
 Index combined_taps(const Axis& axis) { return internal::ceil_div(axis.filter, axis.stride); }
 
+/// The phases of the axes from `first` on become channels.
+void combine(LayerPlan& plan, std::size_t first) {
+  for (std::size_t axis = first; axis < 3; ++axis) {
+    PlannedAxis& of = plan.axes[axis];
+    if (of.axis.stride == 1) continue;
+    of.combined = of.axis.stride;
+    of.phases = internal::AxisPhases(combined_taps(of.axis), 1, 1);
+  }
+}
+
+/// The blocks that compute so many channels.
+std::vector<TileRow> blocks_for(const LayerPlan& plan, const std::vector<TileRow>& rows,
+                                Index channels) {
+  return cover(rows, internal::ceil_div(channels, plan.target.lanes));
+}
+
 /// Combines phases where that is asked for, or computes less in vain.
 /// @return the blocks of channels
 std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& rows,
                                    const std::string& strategy) {
-  const auto blocks_for = [&](Index channels) {
-    return cover(rows, internal::ceil_div(channels, plan.target.lanes));
-  };
   const auto cost_of = [](const std::vector<TileRow>& blocks) {
     double cost = 0;
     for (const TileRow& row : blocks) cost += row.cost;
@@ -123,7 +136,7 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
     }
     return taps;
   };
-  std::vector<TileRow> best = blocks_for(plan.output_size());
+  std::vector<TileRow> best = blocks_for(plan, rows, plan.output_size());
   if (strategy == "wide") return best;
   double least = cost_of(best) * taps_from(3);
   if (strategy == "combined") least = std::numeric_limits<double>::infinity();
@@ -132,7 +145,7 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
   for (std::size_t first = 3; first-- > 0;) {
     channels *= plan.axes[first].axis.stride;
     if (!can_combine(plan, first) || channels > kMostElements) continue;
-    std::vector<TileRow> blocks = blocks_for(channels);
+    std::vector<TileRow> blocks = blocks_for(plan, rows, channels);
     // Rows of y are not cut; along w alone a row is as many blocks as it takes.
     if (first < 2 && blocks.size() > 1) continue;
     const double cost = cost_of(blocks) * kCombinedStoreCost * taps_from(first);
@@ -148,12 +161,7 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
                     "divide filters (with fast arithmetic they need not), and all channels of all "
                     "phases fit one tile; this layer's cannot");
   }
-  for (std::size_t axis = from; axis < 3; ++axis) {
-    PlannedAxis& of = plan.axes[axis];
-    if (of.axis.stride == 1) continue;
-    of.combined = of.axis.stride;
-    of.phases = internal::AxisPhases(combined_taps(of.axis), 1, 1);
-  }
+  combine(plan, from);
   return best;
 }
 
@@ -235,7 +243,8 @@ Index LayerPlan::scratch_bytes() const {
   constexpr Index kRowBytes = Index{8} * 4;  // generators::kSegmentColumns numbers
   Index bytes = table_rows(*this) * kRowBytes + heap_bytes;
   if (winograd != nullptr) {
-    bytes += kHeapAlignment + (winograd->points_elements() + winograd->products_elements()) *
+    bytes += kHeapAlignment + (winograd->points_elements() + winograd->products_elements() +
+                               winograd->outputs_elements()) *
                                   static_cast<Index>(element_bytes());
   }
   if (narrow != nullptr) {
@@ -288,16 +297,20 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanC
       direct.parts = parts_of(blocks, target.lanes, direct.channels());
       return direct;
     };
-    const LayerPlan wide = with_strategy("wide");
+    const auto to_transform = [&](bool folded) {
+      LayerPlan from = plan;
+      if (folded) combine(from, 0);
+      from.parts = parts_of(blocks_for(from, rows, from.channels()), target.lanes, from.channels());
+      return from;
+    };
     if (choices.strategy == "winograd") {
-      plan = wide;
-      plan_winograd(plan, wide, true);
+      plan = make_winograd_plan(plan, to_transform);
     } else if (choices.strategy == "narrow") {
       plan_narrow(plan, true);
     } else if (choices.strategy.empty()) {
-      plan = with_strategy({});
-      if (!choices.tile) plan_narrow(plan, false);
-      plan_winograd(plan, wide, false);
+      LayerPlan best = with_strategy({});
+      if (!choices.tile) plan_narrow(best, false);
+      plan = faster_winograd_plan(plan, best, to_transform).value_or(best);
     } else {
       plan = with_strategy(choices.strategy);
     }

@@ -51,6 +51,15 @@ struct PlannedAxis {
   Index combined = 1;  ///< phases that are channels: 1, or the stride
   std::optional<Index> input = 1;
   Window window{.output = 1, .offset = 0};  ///< when input is known
+
+  /// The window in what is computed: outputs, or with combined phases positions, of which the first
+  /// and the last may have outputs beyond it.
+  Window positions() const {
+    if (combined == 1) return window;
+    const Index first = internal::floor_div(window.offset, combined);
+    const Index end = internal::floor_div(window.offset + window.output - 1, combined) + 1;
+    return {.output = end - first, .offset = first};
+  }
 };
 
 /// A run of blocks of output channels that the same tiles compute.

@@ -47,11 +47,7 @@ Row row_of(const PlannedAxis& axis, const Phase& phase, const Segment& segment, 
 std::vector<std::vector<Row>> segment_rows(const PlannedAxis& axis) {
   std::vector<std::vector<Row>> rows;
   const Index width = axis.combined, offset = axis.window.offset, output = axis.window.output;
-  CallAxis call{&axis.phases, *axis.input, axis.window};
-  if (width > 1) {  // the window in blocks
-    call.window.offset = internal::floor_div(offset, width);
-    call.window.output = internal::floor_div(offset + output - 1, width) + 1 - call.window.offset;
-  }
+  const CallAxis call{&axis.phases, *axis.input, axis.positions()};
   call.for_each_phase([&](const Phase& phase) {
     std::vector<Row>& of = rows.emplace_back();
     internal::for_each_segment(

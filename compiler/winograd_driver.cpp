@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "walk_statements.h"
+#include "winograd_deal.h"
 
 namespace upconv::compiler {
 
@@ -27,6 +28,10 @@ class WinogradDriver {
     std::vector<Stmt> classes;
     for (std::size_t n = 0; n < winograd_.classes.size(); ++n) classes.push_back(rounds(n));
     Stmt body = Block::make(classes);
+    if (is_folded(plan_)) {
+      const Expr outputs = address("run.products", winograd_.products_elements());
+      body = LetStmt::make("run.outputs", outputs, body);
+    }
     body = LetStmt::make("run.products", address("run.points", winograd_.points_elements()), body);
     body = LetStmt::make("run.points", aligned_scratch(), body);
     add_function(module_, plan_, "_run", run_arguments(plan_), check_images(plan_, body));
@@ -169,16 +174,22 @@ class WinogradDriver {
     }
     const int rows = static_cast<int>(winograd_.points() * plan_.input_size());
     const Expr b = integer("block") + integer("b");
-    const Expr weights =
-        static_cast<int>(part.weights_at) +
-        (b * rows + panel * static_cast<int>(plan_.input_size())) * part.block_channels;
+    const int inputs = static_cast<int>(plan_.input_size());
+    const auto at = [&](const Expr& of_block, const Expr& of_panel) -> Expr {
+      return static_cast<int>(part.weights_at) +
+             (of_block * rows + of_panel * inputs) * part.block_channels;
+    };
+    const Expr weights = at(b, panel);
+    // The next block's, or the first one's at the next point.
+    const Expr next = select(integer("b") + 1 < integer("blocks"), at(b + 1, panel),
+                             at(integer("block"), panel + 1));
     const auto some = [&](int height, const Expr& first, const Expr& tiles) {
       const Expr row = wide(point) * number(winograd_.tile_rows) + wide(first);
       return leaves.at(height).call(
-          {packed(), address("run.points", row * number(winograd_.pitch)),
+          {packed(), address("run.points", row * number(winograd_.pitch)), leaves_.weights,
            address("run.products", row * number(winograd_.group_channels) +
                                        wide(integer("b") * part.block_channels))},
-          {weights, tiles});
+          {weights, next, tiles});
     };
     Stmt body = run_loop("b", integer("blocks"), tiles(of, part, some));
     for (std::size_t axis = 3; axis-- > 0;) {
@@ -207,6 +218,27 @@ class WinogradDriver {
 
   Stmt transform_outputs(const TileClass& of, const ClassLeaves& leaves,
                          const PlannedPart& part) const {
+    return is_folded(plan_) ? deal_outputs(of, leaves, part) : write_outputs(of, leaves, part);
+  }
+
+  /// Of a tile's products, with the integers that both kinds of outputs take.
+  Expr products_of_tile() const {
+    return address("run.products", wide(integer("tile")) * number(winograd_.group_channels));
+  }
+  std::vector<Expr> output_integers(const PlannedPart& part) const {
+    std::vector<Expr> integers = {static_cast<int>(part.bias_at) +
+                                  integer("block") * part.block_channels};
+    if (!has_few_channels(plan_, part)) integers.push_back(group_channels(part));
+    return integers;
+  }
+  /// A tile's first output or position along an axis.
+  Expr first_output(const PlannedAxis& planned, const std::string& axis) const {
+    return integer("u_" + axis) * static_cast<int>(planned.phases.stride()) +
+           integer("shift_" + axis);
+  }
+
+  Stmt write_outputs(const TileClass& of, const ClassLeaves& leaves,
+                     const PlannedPart& part) const {
     std::array<Index, 3> extents;
     std::array<Expr, 3> first, first_wanted;
     std::array<Expr, 6> wanted;  // low, then count
@@ -216,8 +248,7 @@ class WinogradDriver {
       const PlannedAxis& planned = plan_.axes[axis];
       const std::string name = kAxes[axis];
       extents[axis] = planned.window.output;
-      first[axis] =
-          integer("u_" + name) * static_cast<int>(planned.axis.stride) + integer("shift_" + name);
+      first[axis] = first_output(planned, name);
       const int step = static_cast<int>(tile.output_step), outputs = tile.outputs();
       const int extent = static_cast<int>(extents[axis]);
       const Expr at = integer("o_" + name);
@@ -229,19 +260,14 @@ class WinogradDriver {
       if (tile.outputs_exist) continue;
       exist = exist && at >= 0 && at < extent - (outputs - 1) * step;
     }
-    // The channels that y has of the group.
-    const Expr channels = integer("blocks") * part.channels;
-    const Expr channel = part.first_channel + integer("block") * part.block_channels;
     const std::array<Expr, 3> at = {integer("o_d"), integer("o_h"), integer("o_w")};
     const auto pointers = [&](const std::array<Expr, 3>& output) -> std::vector<Expr> {
-      return {packed(),
-              address("run.products", wide(integer("tile")) * number(winograd_.group_channels)),
-              address("y", element_at(extents, output, plan_.output_size()) + wide(channel))};
+      return {packed(), products_of_tile(),
+              address("y", element_at(extents, output, plan_.output_size()) +
+                               wide(group_channel(part)))};
     };
     const bool few = has_few_channels(plan_, part);
-    std::vector<Expr> integers = {static_cast<int>(part.bias_at) +
-                                  integer("block") * part.block_channels};
-    if (!few) integers.push_back(channels);
+    std::vector<Expr> integers = output_integers(part);
     const std::optional<Leaf>& whole = few ? leaves.few : leaves.output;
     const std::optional<Leaf>& cut = few ? leaves.few_at_edge : leaves.output_at_edge;
     Stmt inside, at_edge;
@@ -251,6 +277,19 @@ class WinogradDriver {
     Stmt body = either(exist, inside, at_edge);
     for (std::size_t axis = 0; axis < 3; ++axis) {
       body = let(std::string("o_") + kAxes[axis], first[axis], body);
+    }
+    return run_loop("tile", integer("count"), at_tile(of, body));
+  }
+
+  /// Of a folded layer: the outputs of a tile to scratch, from there row by row to y.
+  Stmt deal_outputs(const TileClass& of, const ClassLeaves& leaves, const PlannedPart& part) const {
+    const Leaf& transform = has_few_channels(plan_, part) ? *leaves.few : *leaves.output;
+    const Stmt outputs = transform.call({packed(), products_of_tile(), pointer("run.outputs")},
+                                        output_integers(part));
+    Stmt body = Block::make(outputs, deal_rows(plan_, of, leaves, part));
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      const std::string name = kAxes[axis];
+      body = let("o_" + name, first_output(plan_.axes[axis], name), body);
     }
     return run_loop("tile", integer("count"), at_tile(of, body));
   }

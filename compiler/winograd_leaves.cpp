@@ -5,7 +5,9 @@
 
 #include "elements.h"
 #include "finish.h"
+#include "next_panel.h"
 #include "pipelines.h"
+#include "statements.h"
 #include "winograd_layer.h"
 #include "winograd_tiles.h"
 
@@ -35,8 +37,13 @@ class Leaves {
     ClassLeaves leaves;
     if (of.all(&TileAxis::some_inputs_exist)) leaves.input = input(of, false);
     if (!of.all(&TileAxis::inputs_exist)) leaves.input_at_edge = input(of, true);
-    const bool inside = of.all(&TileAxis::some_outputs_exist);
-    const bool edges = !of.all(&TileAxis::outputs_exist);
+    const bool folded = is_folded(plan_);
+    if (folded) {
+      leaves.deal = deal(of, true);
+      leaves.deal_cut = deal(of, false);
+    }
+    const bool inside = folded || of.all(&TileAxis::some_outputs_exist);
+    const bool edges = !folded && !of.all(&TileAxis::outputs_exist);
     for (const PlannedPart& part : plan_.parts) {
       if (has_few_channels(plan_, part)) {
         if (inside) leaves.few = output(of, false, part.channels);
@@ -59,7 +66,7 @@ class Leaves {
     ImageParam kernel = elements(type_, "kernel");
     std::array<generators::WeightAxis, 3> axes;
     for (std::size_t axis = 0; axis < 3; ++axis) {
-      axes[axis] = weight_axis(plan_.axes[axis].phases, winograd_.axes[axis]);
+      axes[axis] = weight_axis(plan_.axes[axis], winograd_.axes[axis]);
     }
     generators::PointWeights weights(
         kernel, axes, input_size(), static_cast<int>(plan_.output_size()), part.first_channel,
@@ -148,14 +155,28 @@ class Leaves {
 
   Leaf product(const PlannedPart& part, int height) const {
     ImageParam packed = elements(type_, "packed"), points = elements(type_, "points");
-    Param<int> weights_at("weights_at"), tiles("tiles");
+    ImageParam hinted = elements(type_, "hinted");
+    Param<int> weights_at("weights_at"), next_at("next_at"), tiles("tiles");
     Var c("c"), t("t"), ci("ci");
     Func in("in"), weights("weights");
     const Func all = packed_values(constant_, packed);
     in(ci, t) = points(Halide::unsafe_promise_clamped(t * static_cast<int>(winograd_.pitch) + ci, 0,
                                                       point_step(winograd_.pitch) - 1));
     weights(c, ci) = all(inside(weights_at + ci * part.block_channels + c));
-    generators::PointProduct product(in, weights, input_size(), plan_.target.fused(), type_);
+    generators::PointProduct::Inputs inputs{.in = in,
+                                            .weights = weights,
+                                            .input_size = input_size(),
+                                            .block_channels = part.block_channels,
+                                            .pixels = height,
+                                            .lanes = plan_.target.lanes,
+                                            .fused = plan_.target.fused(),
+                                            .type = type_};
+    if (height == part.tile.heights.front() && wants_next_panel(plan_, part)) {
+      inputs.packed = by_name(hinted);
+      inputs.next_panel = next_at;
+      inputs.few_tiles = are_few_tiles(plan_, part, winograd_.round_tiles);
+    }
+    generators::PointProduct product(inputs);
     schedules::schedule_point_product(product, {.lanes = plan_.target.lanes,
                                                 .vectors = part.tile.vectors,
                                                 .pixels = height,
@@ -165,8 +186,8 @@ class Leaves {
     buffer.dim(1)
         .set_bounds(0, tiles * height)
         .set_stride(static_cast<int>(winograd_.group_channels));
-    Leaf leaf(module_, name("product", part.first_channel), product.products, {packed, points},
-              {weights_at, tiles});
+    Leaf leaf(module_, name("product", part.first_channel), product.products,
+              {packed, points, hinted}, {weights_at, next_at, tiles});
     leaf.writes("products");
     return leaf;
   }
@@ -200,8 +221,14 @@ class Leaves {
     const auto buffer = transform.out.output_buffer();
     buffer.dim(0).set_bounds(0, few > 0 ? Expr(few) : Expr(channels));
     const std::array<Expr, 3> low = {low_w, low_h, low_d}, count = {count_w, count_h, count_d};
-    int y_step = static_cast<int>(plan_.output_size());
-    for (int n = 0; n < 3; ++n) {
+    const bool folded = is_folded(plan_);
+    int y_step = static_cast<int>(folded ? winograd_.group_channels : plan_.output_size());
+    for (int n = 0; n < 3 && folded; ++n) {
+      const int outputs = of.axes[static_cast<std::size_t>(2 - n)].outputs();
+      buffer.dim(n + 1).set_bounds(0, outputs).set_stride(y_step);
+      y_step *= outputs;
+    }
+    for (int n = 0; n < 3 && !folded; ++n) {
       const auto index = static_cast<std::size_t>(n);
       const TileAxis& axis = of.axes[2 - index];
       const bool whole = !at_edge || axis.outputs_exist;
@@ -218,6 +245,36 @@ class Leaves {
       integers.insert(integers.end(), {low_d, low_h, low_w, count_d, count_h, count_w});
     }
     Leaf leaf(module_, plan_.spec.name + "_output", transform.out, {packed, products}, integers);
+    leaf.writes(folded ? "outputs" : "y");
+    return leaf;
+  }
+
+  /// @param whole a row's channels are all of its own, whose number is constant
+  Leaf deal(const TileClass& of, bool whole) const {
+    const ImageParam outputs = elements(type_, "outputs");
+    Param<int> channels("channels"), count_d("count_d"), count_h("count_h"), count_w("count_w");
+    const int row = static_cast<int>(row_channels(plan_));
+    const std::array<int, 3> extents = {of.axes[0].outputs(), of.axes[1].outputs(),
+                                        of.axes[2].outputs()};
+    generators::DealtRow dealt(outputs, extents, static_cast<int>(winograd_.group_channels));
+    schedules::schedule_dealt_row(dealt, plan_.target.lanes, whole ? row : 0);
+    const auto buffer = dealt.out.output_buffer();
+    buffer.dim(0).set_bounds(0, whole ? Expr(row) : Expr(channels));
+    const std::array<Expr, 3> count = {count_w, count_h, count_d};
+    int y_step = static_cast<int>(plan_.output_size());
+    for (int n = 0; n < 3; ++n) {
+      const auto axis = static_cast<std::size_t>(2 - n);
+      const auto step = static_cast<int>(y_step_of_output(plan_, of, axis));
+      // With one output per tile there is no step, and the product may not fit.
+      buffer.dim(n + 1)
+          .set_bounds(0, count[static_cast<std::size_t>(n)])
+          .set_stride(extents[axis] > 1 ? y_step * step : y_step);
+      y_step *= static_cast<int>(plan_.axes[axis].window.output);
+    }
+    std::vector<Param<int>> integers;
+    if (!whole) integers.push_back(channels);
+    integers.insert(integers.end(), {count_d, count_h, count_w});
+    Leaf leaf(module_, plan_.spec.name + "_deal", dealt.out, {outputs}, integers);
     leaf.writes("y");
     return leaf;
   }
@@ -231,6 +288,14 @@ class Leaves {
 
 }  // namespace
 
+bool is_folded(const LayerPlan& plan) { return plan.channels() > plan.output_size(); }
+
+Index row_channels(const LayerPlan& plan) { return plan.axes[2].combined * plan.output_size(); }
+
+Index y_step_of_output(const LayerPlan& plan, const TileClass& of, std::size_t axis) {
+  return of.axes[axis].output_step * plan.axes[axis].combined;
+}
+
 bool has_few_channels(const LayerPlan& plan, const PlannedPart& part) {
   return part.channels < plan.target.lanes;
 }
@@ -238,7 +303,7 @@ bool has_few_channels(const LayerPlan& plan, const PlannedPart& part) {
 WinogradLeaves add_winograd_leaves(Halide::Module& module, const LayerPlan& plan,
                                    const Buffer<void>& packed) {
   const Leaves make(module, plan, packed);
-  WinogradLeaves leaves;
+  WinogradLeaves leaves{.weights = packed.defined() ? address_of(packed) : packed_weights(plan)};
   for (const TileClass& of : plan.winograd->classes) leaves.classes.push_back(make.for_class(of));
   for (const PlannedPart& part : plan.parts) {
     leaves.products.push_back(make.for_part(part));

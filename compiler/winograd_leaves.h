@@ -24,16 +24,30 @@ struct ClassLeaves {
   std::optional<Leaf> output_at_edge;
   /// The same for the last channels, where these do not fill a vector.
   std::optional<Leaf> few, few_at_edge;
+  /// Of a folded layer, `output` and `few` leave the outputs of a tile, [position][group's
+  /// channel], and these deal the channels of one row of y to it: (outputs -> y), of some positions
+  /// along d, h and w; `deal_cut` a part of these channels, how many is its first number.
+  std::optional<Leaf> deal, deal_cut;
 };
 
 struct WinogradLeaves {
-  std::vector<ClassLeaves> classes;
-  /// Per part, by the height of the register tile: (packed, points -> products), the block's
-  /// weights at a point, register tiles.
-  std::vector<std::map<int, Leaf>> products;
+  Halide::Expr weights = {};  ///< where all packed weights are, constants or not
+  std::vector<ClassLeaves> classes = {};
+  /// Per part, by the height of the register tile: (packed, points, weights -> products), the
+  /// block's weights at a point, those that come next, register tiles.
+  std::vector<std::map<int, Leaf>> products = {};
   /// Per part (kernel -> packed) and (bias -> packed); empty when the weights are constants.
-  std::vector<Leaf> pack_weights, pack_bias;
+  std::vector<Leaf> pack_weights = {}, pack_bias = {};
 };
+
+/// The layer's phases are channels.
+bool is_folded(const LayerPlan& plan);
+
+/// Of a folded layer, the channels of a position that are in one row of y.
+Index row_channels(const LayerPlan& plan);
+
+/// From one output of a tile to the next along an axis, in outputs of y.
+Index y_step_of_output(const LayerPlan& plan, const TileClass& of, std::size_t axis);
 
 /// Channels of a part that do not fill a vector of their own.
 bool has_few_channels(const LayerPlan& plan, const PlannedPart& part);

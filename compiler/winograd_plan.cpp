@@ -11,6 +11,7 @@
 #include "layer_state.h"
 #include "toom_cook.h"
 #include "upconv/error.h"
+#include "winograd_fold.h"
 
 namespace upconv::compiler {
 
@@ -64,9 +65,9 @@ std::string reason_against(const LayerPlan& plan) {
 
 TileAxis tile_axis(const Grid& grid, std::span<const WinogradPhase* const> phases,
                    const PlannedAxis& of) {
-  TileAxis axis{.grid = grid,
-                .step = of.phases.input_step(),
-                .output_step = of.phases.input_step() * of.axis.stride};
+  const Index stride = of.phases.stride(), outputs = of.positions().output;
+  TileAxis axis{
+      .grid = grid, .step = of.phases.input_step(), .output_step = of.phases.input_step() * stride};
   for (const WinogradPhase* phase : phases) axis.phases.push_back(*phase);
   axis.some_inputs_exist = axis.some_outputs_exist = false;
   for (Index tile = 0; tile < grid.tiles; ++tile) {
@@ -75,10 +76,10 @@ TileAxis tile_axis(const Grid& grid, std::span<const WinogradPhase* const> phase
     axis.inputs_exist = axis.inputs_exist && inputs;
     axis.some_inputs_exist = axis.some_inputs_exist || inputs;
     for (const WinogradPhase& phase : axis.phases) {
-      const Index o = u * of.axis.stride + axis.output_shift(phase, of);
-      const bool outputs = o >= 0 && o + (axis.outputs() - 1) * axis.output_step < of.window.output;
-      axis.outputs_exist = axis.outputs_exist && outputs;
-      axis.some_outputs_exist = axis.some_outputs_exist || outputs;
+      const Index o = u * stride + axis.output_shift(phase, of);
+      const bool exist = o >= 0 && o + (axis.outputs() - 1) * axis.output_step < outputs;
+      axis.outputs_exist = axis.outputs_exist && exist;
+      axis.some_outputs_exist = axis.some_outputs_exist || exist;
     }
   }
   return axis;
@@ -88,7 +89,8 @@ std::vector<TileClass> classes_of(const LayerPlan& plan, const internal::Winogra
   std::vector<internal::AxisGrids> grids;
   for (std::size_t axis = 0; axis < 3; ++axis) {
     const PlannedAxis& of = plan.axes[axis];
-    grids.emplace_back(layout.by_axis[axis], internal::CallAxis{&of.phases, *of.input, of.window});
+    grids.emplace_back(layout.by_axis[axis],
+                       internal::CallAxis{&of.phases, *of.input, of.positions()});
   }
   std::vector<TileClass> classes;
   for (const Grid& d : grids[0].grids()) {
@@ -128,14 +130,32 @@ void choose_sizes(WinogradPlan& winograd, const LayerPlan& plan,
   }
 }
 
-/// The library would take the strategy, and this layout of it, which is not folded, is faster than
-/// the plan.
-bool is_faster(const LayerPlan& plan, const internal::WinogradLayout& layout) {
-  const internal::ExpectedCall call(layout);
-  const Index images = plan.spec.images.value_or(1);
-  const internal::Choice choice = internal::choose_strategy(layout, call.axes, images);
-  return std::string_view(choice.strategy) == "winograd" &&
-         internal::winograd_time(layout, call.axes, images) < expected_time(plan);
+/// The layout is expected to be faster than the library's direct strategies, and than the plan.
+bool is_faster(const LayerFacts& facts, const internal::WinogradLayout& layout,
+               const LayerPlan& than) {
+  const internal::ExpectedCall call(facts);
+  const Index images = than.spec.images.value_or(1);
+  const double time = expected_time(layout, call.axes, images);
+  LayerFacts direct = facts;
+  direct.arithmetic = Arithmetic::kDirect;
+  if (internal::choose_strategy(direct, call.axes, images).kernel.cost <= time) return false;
+  return time < expected_time(than);
+}
+
+LayerPlan plan_of(const internal::WinogradLayout& layout, const ToTransform& to_transform) {
+  const bool folded = layout.factor() > 1;
+  LayerPlan plan = to_transform(folded);
+  WinogradPlan winograd;
+  std::copy(std::begin(layout.by_axis), std::end(layout.by_axis), winograd.axes.begin());
+  winograd.classes = classes_of(plan, layout);
+  choose_sizes(winograd, plan, layout);
+  if (folded) {
+    for (const TileClass& of : winograd.classes) {
+      winograd.most_outputs = std::max(winograd.most_outputs, of.outputs());
+    }
+  }
+  plan.winograd = std::make_shared<const WinogradPlan>(std::move(winograd));
+  return plan;
 }
 
 }  // namespace
@@ -145,33 +165,33 @@ Index WinogradPlan::group_blocks(const PlannedPart& part) const {
   return ceil_div(part.blocks, ceil_div(part.blocks, most));
 }
 
-void plan_winograd(LayerPlan& plan, const LayerPlan& wide, bool asked) {
-  std::string reason = reason_against(plan);
-  std::optional<internal::WinogradLayout> layout;
+LayerPlan make_winograd_plan(const LayerPlan& layer, const ToTransform& to_transform) {
+  std::string reason = reason_against(layer);
   if (reason.empty()) {
-    layout = internal::winograd_layout(facts_of(plan));
-    if (!layout) reason = "no transform fits its phases";
+    const auto layout = internal::winograd_or_folded_layout(facts_of(layer));
+    if (layout) return plan_of(*layout, to_transform);
+    reason = "no transform fits its phases";
   }
-  if (!reason.empty()) {
-    if (!asked) return;
-    throw Error(ErrorKind::kUnsupported,
-                plan.spec.checked.label + ": " + reason +
-                    "; --strategy winograd takes layers with fast arithmetic, at least 16 input "
-                    "channels, finite weights, spatial extents that are constants, and phases of "
-                    "1 to 4 taps, some of more than one");
-  }
-  if (!asked && !is_faster(plan, *layout)) return;
-  plan = wide;
-  WinogradPlan winograd;
-  std::copy(std::begin(layout->by_axis), std::end(layout->by_axis), winograd.axes.begin());
-  winograd.classes = classes_of(plan, *layout);
-  choose_sizes(winograd, plan, *layout);
-  plan.winograd = std::make_shared<const WinogradPlan>(std::move(winograd));
+  throw Error(ErrorKind::kUnsupported,
+              layer.spec.checked.label + ": " + reason +
+                  "; --strategy winograd takes layers with fast arithmetic, at least 16 input "
+                  "channels, finite weights, spatial extents that are constants, and phases of "
+                  "1 to 4 taps, some of more than one");
 }
 
-generators::WeightAxis weight_axis(const internal::AxisPhases& phases,
-                                   const internal::WinogradAxis& axis) {
-  generators::WeightAxis weights{.filter = static_cast<int>(phases.filter())};
+std::optional<LayerPlan> faster_winograd_plan(const LayerPlan& layer, const LayerPlan& other,
+                                              const ToTransform& to_transform) {
+  if (!reason_against(layer).empty()) return std::nullopt;
+  const LayerFacts facts = facts_of(layer);
+  const auto layout = internal::winograd_or_folded_layout(facts);
+  if (!layout || !is_faster(facts, *layout, other)) return std::nullopt;
+  return plan_of(*layout, to_transform);
+}
+
+generators::WeightAxis weight_axis(const PlannedAxis& planned, const internal::WinogradAxis& axis) {
+  const internal::AxisPhases& phases = planned.phases;
+  generators::WeightAxis weights{.filter = static_cast<int>(planned.axis.filter),
+                                 .combined = static_cast<int>(planned.combined)};
   std::size_t most = 1;
   for (const WinogradPhase& of : axis.phases) {
     const internal::AxisTransform& transform = axis.transforms[of.kind];
@@ -196,7 +216,7 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
   const WinogradPlan& winograd = *plan.winograd;
   std::array<generators::WeightAxis, 3> axes;
   for (std::size_t axis = 0; axis < 3; ++axis) {
-    axes[axis] = weight_axis(plan.axes[axis].phases, winograd.axes[axis]);
+    axes[axis] = weight_axis(plan.axes[axis], winograd.axes[axis]);
   }
   Halide::Buffer<T> packed(static_cast<int>(plan.packed_elements));
   T* to = packed.data();
@@ -204,6 +224,27 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
   const T* const kernel = plan.spec.kernel->values<T>().data();
   const Index ci_count = plan.input_size(), co_count = plan.output_size();
   std::vector<double> sums;
+  // The residue of a channel of combined phases, along each axis.
+  const auto residue_of = [&](Index channel) {
+    std::array<Index, 3> residue;
+    Index phase = channel / co_count;
+    for (std::size_t axis = 3; axis-- > 0; phase /= plan.axes[axis].combined) {
+      residue[axis] = phase % plan.axes[axis].combined;
+    }
+    return residue;
+  };
+  // The kernel's values of one tap and input channel, or null where the filter ends before it.
+  const auto values_at = [&](const std::array<int, 3>& taps, const std::array<Index, 3>& residue,
+                             Index ci) -> const T* {
+    Index tap = 0;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      const PlannedAxis& of = plan.axes[axis];
+      const Index own = taps[axis] * of.combined + residue[axis];
+      if (own >= of.axis.filter) return nullptr;
+      tap = tap * of.axis.filter + own;
+    }
+    return kernel + (tap * ci_count + ci) * co_count;
+  };
   // Kernel values of a block at one point, input channel by input channel.
   const auto pack_point = [&](const auto& d, const auto& h, const auto& w, Index channel,
                               Index channels, Index block) {
@@ -214,11 +255,16 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
           for (const auto& term_w : w) {
             const double factor = term_d.factor * term_h.factor * term_w.factor;
             if (factor == 0) continue;
-            const Index tap =
-                (Index{term_d.tap} * axes[1].filter + term_h.tap) * axes[2].filter + term_w.tap;
-            const T* const from = kernel + (tap * ci_count + ci) * co_count + channel;
-            for (std::size_t c = 0; c < sums.size(); ++c) {
-              sums[c] += factor * static_cast<double>(from[c]);
+            // Channels of one residue are a run.
+            for (Index c = 0, run = 0; c < channels; c += run) {
+              const Index co = (channel + c) % co_count;
+              run = std::min(channels - c, co_count - co);
+              const T* const from =
+                  values_at({term_d.tap, term_h.tap, term_w.tap}, residue_of(channel + c), ci);
+              if (from == nullptr) continue;
+              for (Index n = 0; n < run; ++n) {
+                sums[static_cast<std::size_t>(c + n)] += factor * static_cast<double>(from[co + n]);
+              }
             }
           }
         }
@@ -242,7 +288,7 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
     const T* const bias = plan.spec.bias->values<T>().data();
     for (const PlannedPart& part : plan.parts) {
       for (Index c = 0; c < Index{part.blocks} * part.channels; ++c) {
-        packed(static_cast<int>(part.bias_at + c)) = bias[part.first_channel + c];
+        packed(static_cast<int>(part.bias_at + c)) = bias[(part.first_channel + c) % co_count];
       }
     }
   }

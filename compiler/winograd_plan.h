@@ -4,9 +4,15 @@
 // Tiles of a call fall into classes (runtime/winograd_grid.h): those whose phases read the same
 // inputs, and take the same transforms, along every axis. A *round* is some tiles of a class:
 // inputs to points once, then for every phase and some output channels products and outputs.
+//
+// A *folded* layer is transformed as one of stride 1 whose channels are those of all phases, which
+// fill vectors better (runtime/winograd_fold.h). Then plan.axes have combined phases, an output of
+// a tile is a position, and its channels, kept in scratch, are dealt out to y: those of one row of
+// y at a time, which are the phases of w.
 #pragma once
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -23,7 +29,7 @@ struct TileAxis {
   internal::Grid grid;
   std::vector<internal::WinogradPhase> phases = {};  ///< that take the grid's tiles
   Index step = 1;                                    ///< from one input of a tile to the next
-  Index output_step = 1;                             ///< the same of y
+  Index output_step = 1;                             ///< the same of y, or of positions
   bool inputs_exist = true;                          ///< of all tiles
   bool outputs_exist = true;                         ///< of all tiles and phases: inside the window
   bool some_inputs_exist = true;                     ///< there is a tile all whose inputs exist
@@ -31,10 +37,10 @@ struct TileAxis {
 
   int points() const { return grid.transform.points(); }
   int outputs() const { return grid.transform.outputs; }
-  /// Of a tile: its first input, and the output of one of the phases, both from u = 0.
+  /// Of a tile: its first input, and the output or position of one of the phases, both from u = 0.
   Index input_shift() const { return -(grid.transform.taps - 1) * step; }
   Index output_shift(const internal::WinogradPhase& phase, const PlannedAxis& of) const {
-    return phase.phase.origin * of.axis.stride + phase.phase.residue - of.window.offset;
+    return phase.phase.origin * of.phases.stride() + phase.phase.residue - of.positions().offset;
   }
 };
 
@@ -43,6 +49,7 @@ struct TileClass {
   Index tiles = 1;               ///< of an image
 
   int points() const { return axes[0].points() * axes[1].points() * axes[2].points(); }
+  Index outputs() const { return Index{axes[0].outputs()} * axes[1].outputs() * axes[2].outputs(); }
   template <typename Flag>
   bool all(Flag flag) const {
     return axes[0].*flag && axes[1].*flag && axes[2].*flag;
@@ -57,23 +64,30 @@ struct WinogradPlan {
   Index pitch = 1;           ///< elements from tile to tile at a point
   Index group_channels = 1;  ///< most output channels that are computed at once
   Index most_points = 1;
+  Index most_outputs = 0;  ///< of a tile, that are dealt out to y; 0 where none are
 
   Index points() const { return axes[0].points * axes[1].points * axes[2].points; }
   Index points_elements() const { return most_points * tile_rows * pitch; }
   Index products_elements() const { return most_points * tile_rows * group_channels; }
+  Index outputs_elements() const { return most_outputs * group_channels; }
   /// Blocks of a part that are computed at once.
   Index group_blocks(const PlannedPart& part) const;
 };
 
-/// The transforms for a layer whose other decisions are made, where they are wanted: asked for, or
-/// expected to be faster. Sets plan.winograd, and cuts channels as `wide` does.
-/// @param wide the same plan with the strategy `wide`
-/// @throws Error kUnsupported where they are asked for and the layer has none
-void plan_winograd(LayerPlan& plan, const LayerPlan& wide, bool asked);
+/// A plan for the layer with its phases as channels (true) or not, cut into blocks.
+using ToTransform = std::function<LayerPlan(bool folded)>;
+
+/// The plan with transforms: folded or not, as the library would take them.
+/// @param layer of which only extents and target are known
+/// @throws Error kUnsupported where the layer has none
+LayerPlan make_winograd_plan(const LayerPlan& layer, const ToTransform& to_transform);
+
+/// That plan where it is expected to be faster than another; else nothing.
+std::optional<LayerPlan> faster_winograd_plan(const LayerPlan& layer, const LayerPlan& other,
+                                              const ToTransform& to_transform);
 
 /// The rows of an axis' weights at its points, of all phases.
-generators::WeightAxis weight_axis(const internal::AxisPhases& phases,
-                                   const internal::WinogradAxis& axis);
+generators::WeightAxis weight_axis(const PlannedAxis& planned, const internal::WinogradAxis& axis);
 
 /// Constant weights at their points, and the bias: what NAME_pack packs.
 Halide::Buffer<void> pack_points(const LayerPlan& plan);

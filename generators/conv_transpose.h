@@ -54,8 +54,7 @@ struct Phase {
   /// For a schedule to specialize: there is one tap, as in products of other strategies, and no
   /// loop over taps is needed.
   Halide::Expr one_tap;
-  /// As well: too few tiles for `some_rows` (below) to ask for the next panel in time. Undefined
-  /// where there are no hints.
+  /// As well: that of PanelHints. Undefined where there are no hints.
   Halide::Expr few_tiles;
 
   explicit Phase(const PhaseInputs& in)
@@ -75,7 +74,7 @@ struct Phase {
     Expr x = in.x(unsafe_promise_clamped(in.pixel_x(p) + tap_x + ci, 0, in.x_extent - 1));
     Expr w = in.w(c, ci, j_w, j_h, j_d, b);
     if (in.prefetch) {
-      few_tiles = in.tiles < 2 * kHintPeriod * lines_of_a_row(in);
+      few_tiles = PanelHints::are_few(in.tiles, PanelHints::lines_of(in.block_channels, in.type));
       x = bringing_next_panel(in, x);
     }
     sum(c, p, b) = in.init(
@@ -98,31 +97,22 @@ struct Phase {
   }
 
  private:
-  /// The step of the innermost loop (Tile::unroll) of kernels that prefetch, so that no test is
-  /// left in it.
-  static constexpr int kHintPeriod = 4;
-
-  /// `x`, with a hint. The *panel* of a block are its weights for all (tap, ci): the first tile
-  /// that reads it waits for a farther cache, the others do not. So the first tiles ask for the
-  /// next panel: that of the next block, or, after the last, what follows the first block's. Where
-  /// tiles are few, they ask for a line at every (tap, ci); else at every kHintPeriod-th, so that
-  /// lines come evenly, beside those of x.
+  /// `x`, with a hint for the next panel: that of the next block, or, after the last, what follows
+  /// the first block's.
   Halide::Expr bringing_next_panel(const PhaseInputs& in, const Halide::Expr& x) const {
     using Halide::Expr;
-    using Halide::min;
-    const int line = 64 / in.type.bytes();
-    const int shares = lines_of_a_row(in);
     const Expr rows = in.taps[0] * in.taps[1] * in.taps[2] * in.input_size;
-    const Expr row = ((r[3] * in.taps[1] + r[2]) * in.taps[2] + r[1]) * in.input_size + r[0];
     const Expr panel = select(b + 1 < in.blocks, (b + 1) * in.block_w, rows * in.block_channels);
-    const Expr tile = p / in.tile_pixels;
-    const Expr every_row = min(tile, shares - 1) * rows + row;
-    const Expr some_rows =
-        min(tile, kHintPeriod * shares - 1) * (rows / kHintPeriod) + row / kHintPeriod;
-    const Expr at = panel + select(few_tiles, every_row, some_rows) * line;
+    const PanelHints hints{
+        .tile = p / in.tile_pixels,
+        .rows = rows,
+        .row = ((r[3] * in.taps[1] + r[2]) * in.taps[2] + r[1]) * in.input_size + r[0],
+        .ci = r[0],
+        .lines = PanelHints::lines_of(in.block_channels, in.type),
+        .few_tiles = few_tiles};
+    const Expr at = panel + hints.line() * (64 / in.type.bytes());
     // Once per step of a tile.
-    const Expr here =
-        p % in.tile_pixels == 0 && c < in.lanes && (few_tiles || r[0] % kHintPeriod == 0);
+    const Expr here = p % in.tile_pixels == 0 && c < in.lanes && hints.here();
     return select(here, prefetching(in.w, at, x), x);
   }
 
@@ -133,11 +123,6 @@ struct Phase {
   /// Known where one_tap is.
   static Halide::Expr taps(const PhaseInputs& in, int axis) {
     return select(has_one_tap(in), 1, in.taps[axis]);
-  }
-
-  static int lines_of_a_row(const PhaseInputs& in) {
-    const int line = 64 / in.type.bytes();
-    return (in.block_channels + line - 1) / line;
   }
 };
 

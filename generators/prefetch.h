@@ -21,4 +21,39 @@ inline Halide::Expr prefetching(const Halide::Func& buffer, const Halide::Expr& 
   return Call::make(value.type(), Call::return_second, {hint, value}, Call::PureIntrinsic);
 }
 
+/// The *panel* of a block of channels are its weights, in *rows* of a (tap, ci) each. The first
+/// tile that reads a panel waits for a farther cache, the others do not; so the first tiles ask for
+/// the panel that comes next. Where tiles are few, they ask for a line at every row; else at every
+/// kPeriod-th, so that lines come evenly, beside those of x.
+struct PanelHints {
+  /// The step of the innermost loop (Tile::unroll) of kernels with hints, so that no test is left
+  /// in it.
+  static constexpr int kPeriod = 4;
+
+  Halide::Expr tile;  ///< which of those that read the panel
+  Halide::Expr rows;  ///< of a panel
+  Halide::Expr row;   ///< that is read
+  Halide::Expr ci;    ///< the innermost loop's part of it
+  int lines = 1;      ///< of a row
+  Halide::Expr few_tiles;
+
+  static int lines_of(int block_channels, const Halide::Type& type) {
+    const int line = 64 / type.bytes();
+    return (block_channels + line - 1) / line;
+  }
+  static Halide::Expr are_few(const Halide::Expr& tiles, int lines) {
+    return tiles < 2 * kPeriod * lines;
+  }
+
+  /// The line of the next panel that is asked for.
+  Halide::Expr line() const {
+    const Halide::Expr every_row = Halide::min(tile, lines - 1) * rows + row;
+    const Halide::Expr some_rows =
+        Halide::min(tile, kPeriod * lines - 1) * (rows / kPeriod) + row / kPeriod;
+    return select(few_tiles, every_row, some_rows);
+  }
+  /// At this row.
+  Halide::Expr here() const { return few_tiles || ci % kPeriod == 0; }
+};
+
 }  // namespace upconv::generators

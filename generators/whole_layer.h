@@ -36,6 +36,7 @@
 #include <vector>
 
 #include "Halide.h"
+#include "prefetch.h"
 
 namespace upconv::generators {
 
@@ -96,8 +97,14 @@ struct LayerInputs {
   int block_channels = 1;         ///< of a block in w
   int channels = 1;               ///< of them, those that are not padding
   Halide::Expr block = 0;         ///< which of them
+  int lanes = 1;                  ///< channels per vector
   std::vector<int> heights = {};  ///< of tiles, tallest first, 1 last
-  bool fused = true;              ///< the target has a fused multiply-add
+  /// (i): all packed weights, of which w's begin at packed_at: tiles ask for the weights of the
+  /// next call (prefetch.h). Undefined: they do not.
+  Halide::Func packed = {};
+  int packed_at = 0;
+  bool few_tiles = false;  ///< as PanelHints::are_few, of most calls
+  bool fused = true;       ///< the target has a fused multiply-add
   Halide::Type type = {};
 };
 
@@ -193,6 +200,28 @@ class WholeLayer {
     return true;
   }
 
+  /// `x`, with a hint for what lies behind the weights that the call reads, which are one run: the
+  /// next piece or tap, or the next phase of w.
+  Expr bringing_next_panel(const Expr& x, const Halide::RDom& r) const {
+    Expr first = in_.block, taps = 1, row = 0;
+    for (int axis = 0; axis < 3; ++axis) {
+      const Expr of_axis = segment(axis, kTaps);
+      first = first * in_.axes[axis].filter + segment(axis, kFirstTap);
+      taps = taps * of_axis;
+      row = row * of_axis + r[3 - axis];
+    }
+    const PanelHints hints{.tile = t,
+                           .rows = taps * in_.inputs,
+                           .row = row * in_.inputs + r[0],
+                           .ci = r[0],
+                           .lines = PanelHints::lines_of(in_.block_channels, in_.type),
+                           .few_tiles = Halide::Internal::make_bool(in_.few_tiles)};
+    const Expr panel = first * in_.input_size + in_.first_input + hints.rows;
+    const Expr at =
+        in_.packed_at + panel * in_.block_channels + hints.line() * (64 / in_.type.bytes());
+    return select(p == 0 && c < in_.lanes && hints.here(), prefetching(in_.packed, at, x), x);
+  }
+
   template <typename Finish>
   void add_tiles(int height, bool rest, int lower, Finish finish) {
     using namespace Halide;
@@ -221,8 +250,9 @@ class WholeLayer {
     of.sum(c, p, t) = in_.sums.defined()
                           ? in_.sums(inside(of.pixel_y(p, t) + in_.first_channel + at))
                           : in_.start(at);
-    const Expr next =
-        of.sum(c, p, t) + in_.x(inside(from)) * in_.w(c, ci, tap[2], tap[1], tap[0], in_.block);
+    Expr x = in_.x(inside(from));
+    if (in_.packed.defined() && !rest) x = bringing_next_panel(x, r);
+    const Expr next = of.sum(c, p, t) + x * in_.w(c, ci, tap[2], tap[1], tap[0], in_.block);
     of.sum(c, p, t) = in_.fused ? next : strict_float(next);
 
     // All tiles that fit, or one for a rest of this height. With combined phases a block holds rows

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "Halide.h"
+#include "prefetch.h"
 #include "winograd.h"
 
 namespace upconv::generators {
@@ -64,33 +65,75 @@ struct TileTransform {
   }
 };
 
+/// Outputs of a folded layer's tile, [d][h][w][channel of a group], as a row of y's phases has
+/// them: some positions, of each some channels next to one another.
+struct DealtRow {
+  Halide::Var e{"e"}, w{"w"}, h{"h"}, d{"d"};
+  Halide::Func out{"dealt"};  ///< (e, w, h, d)
+
+  /// @param outputs (i), from the first position and channel on
+  /// @param extents of the tile, d first
+  DealtRow(const Halide::Func& outputs, const std::array<int, 3>& extents, int channels) {
+    const int last = extents[0] * extents[1] * extents[2] * channels - 1;
+    out(e, w, h, d) = outputs(Halide::unsafe_promise_clamped(
+        e + ((d * extents[1] + h) * extents[2] + w) * channels, 0, last));
+  }
+};
+
 /// Sums over the input channels for some tiles at one point.
 struct PointProduct {
   Halide::Var c{"c"}, t{"t"};
   Halide::RDom r;
   Halide::Func sum{"sum"}, products{"products"};  ///< (c, tile)
 
-  /// @param in (ci, tile)
-  /// @param weights (c, ci)
-  /// @param fused the target has a fused multiply-add
-  PointProduct(const Halide::Func& in, const Halide::Func& weights, int input_size, bool fused,
-               Halide::Type type)
-      : r(0, input_size, "r") {
-    sum(c, t) = Halide::Internal::make_const(type, 0);
-    const Halide::Expr next = sum(c, t) + in(r, t) * weights(c, r);
-    sum(c, t) = fused ? next : Halide::strict_float(next);
+  struct Inputs {
+    Halide::Func in = {};       ///< (ci, tile)
+    Halide::Func weights = {};  ///< (c, ci)
+    int input_size = 1;
+    /// (i): all packed weights, of which the panel that comes next begins at next_panel
+    /// (prefetch.h); undefined: tiles do not ask for it.
+    Halide::Func packed = {};
+    Halide::Expr next_panel = {};
+    bool few_tiles = false;  ///< as PanelHints::are_few
+    int block_channels = 1;
+    int pixels = 1;  ///< of a register tile
+    int lanes = 1;
+    bool fused = true;  ///< the target has a fused multiply-add
+    Halide::Type type = {};
+  };
+
+  explicit PointProduct(const Inputs& of) : r(0, of.input_size, "r") {
+    sum(c, t) = Halide::Internal::make_const(of.type, 0);
+    Halide::Expr x = of.in(r, t);
+    if (of.packed.defined()) x = bringing_next_panel(of, x);
+    const Halide::Expr next = sum(c, t) + x * of.weights(c, r);
+    sum(c, t) = of.fused ? next : Halide::strict_float(next);
     products(c, t) = sum(c, t);
+  }
+
+ private:
+  Halide::Expr bringing_next_panel(const Inputs& of, const Halide::Expr& x) const {
+    const PanelHints hints{.tile = t / of.pixels,
+                           .rows = of.input_size,
+                           .row = r,
+                           .ci = r,
+                           .lines = PanelHints::lines_of(of.block_channels, of.type),
+                           .few_tiles = Halide::Internal::make_bool(of.few_tiles)};
+    const Halide::Expr at = of.next_panel + hints.line() * (64 / of.type.bytes());
+    const Halide::Expr here = t % of.pixels == 0 && c < of.lanes && hints.here();
+    return select(here, prefetching(of.packed, at, x), x);
   }
 };
 
 /// An axis of the weights at their points: row a is the sum over its terms of factor * tap.
 struct WeightAxis {
   struct Term {
-    int tap = 0;  ///< of the filter
+    int tap = 0;  ///< of the filter; with combined phases that of the first one
     double factor = 0;
   };
   std::vector<std::vector<Term>> rows = {};  ///< all of one length
-  int filter = 1;
+  int filter = 1;                            ///< taps of the kernel
+  int combined = 1;                          ///< phases that are channels (pack_layer.h)
 };
 
 /// Kernel values at the points of all phases.
@@ -99,6 +142,7 @@ struct PointWeights {
   Halide::Func packed{"packed_points"};  ///< (c, ci, w, h, d, b): block b of the part
 
   /// @param kernel (i): filter_shape ++ [input_size, output_size], C order
+  /// @param output_size of the kernel
   /// @param padded the block has channels that the layer has not
   PointWeights(const Halide::Func& kernel, const std::array<WeightAxis, 3>& axes, int input_size,
                int output_size, int first_channel, int block_channels, bool padded,
@@ -107,27 +151,47 @@ struct PointWeights {
     using Halide::Expr;
     const std::array<Halide::Var, 3> at = {d, h, w};
     const Halide::Type wide = Halide::Float(64);
-    const Expr channel = first_channel + b * block_channels + c;
-    const Expr exists = channel < output_size;
-    const Expr co = padded ? Halide::min(channel, output_size - 1) : channel;
-    Expr sum = Halide::Internal::make_const(wide, 0);
+    const Expr zero = Halide::Internal::make_const(wide, 0);
+    const int channels = axes[0].combined * axes[1].combined * axes[2].combined * output_size;
+    const Expr own = first_channel + b * block_channels + c;
+    const Expr channel = padded ? Halide::min(own, channels - 1) : own;
+    // ((r_d * P_h + r_h) * P_w + r_w) * output_size + co, of P combined phases.
+    const bool combines = channels > output_size;
+    std::array<Expr, 3> residue;
+    Expr phase = channel / output_size;
+    for (std::size_t axis = 3; axis-- > 0;) {
+      residue[axis] = phase % axes[axis].combined;
+      phase = phase / axes[axis].combined;
+    }
+    const Expr co = combines ? channel % output_size : channel;
+    Expr sum = zero;
     for (std::size_t j_d = 0; j_d < axes[0].rows[0].size(); ++j_d) {
       for (std::size_t j_h = 0; j_h < axes[1].rows[0].size(); ++j_h) {
         for (std::size_t j_w = 0; j_w < axes[2].rows[0].size(); ++j_w) {
           const std::array<std::size_t, 3> j = {j_d, j_h, j_w};
           Expr from = 0, factor = Halide::Internal::make_const(wide, 1);
+          Expr exists = Halide::Internal::const_true();
           for (std::size_t axis = 0; axis < 3; ++axis) {
-            from = from * axes[axis].filter + tap(axes[axis], j[axis])(at[axis]);
-            factor = factor * this->factor(axes[axis], j[axis])(at[axis]);
+            const WeightAxis& of = axes[axis];
+            Expr kernel_tap = tap(of, j[axis])(at[axis]);
+            if (of.combined > 1) {
+              kernel_tap = kernel_tap * of.combined + residue[axis];
+              exists = exists && kernel_tap < of.filter;
+              kernel_tap = Halide::min(kernel_tap, of.filter - 1);
+            }
+            from = from * of.filter + kernel_tap;
+            factor = factor * this->factor(of, j[axis])(at[axis]);
           }
           from = (from * input_size + ci) * output_size + co;
-          sum += factor * cast(wide, kernel(Halide::unsafe_promise_clamped(from, 0, 2147483646)));
+          const Expr term =
+              factor * cast(wide, kernel(Halide::unsafe_promise_clamped(from, 0, 2147483646)));
+          sum += combines ? Halide::select(exists, term, zero) : term;
         }
       }
     }
     const Expr value = cast(type, sum);
     packed(c, ci, w, h, d, b) =
-        padded ? Halide::select(exists, value, Halide::Internal::make_const(type, 0)) : value;
+        padded ? Halide::select(own < channels, value, cast(type, zero)) : value;
   }
 
  private:

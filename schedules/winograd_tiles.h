@@ -43,6 +43,21 @@ inline void schedule_tile_transform(generators::TileTransform& f, int lanes,
   }
 }
 
+/// @param channels of a row, 0: an argument
+inline void schedule_dealt_row(generators::DealtRow& f, int lanes, int channels) {
+  using Halide::TailStrategy;
+  Halide::Var v{"v"}, l{"l"};
+  // A last vector overlaps the one before it: no lane is masked, which is slow for a store.
+  int vector = lanes;
+  while (channels > 0 && vector > channels) vector /= 2;
+  f.out
+      .split(f.e, v, l, vector,
+             channels > 0 ? TailStrategy::ShiftInwards : TailStrategy::GuardWithIf)
+      .reorder(l, v, f.w, f.h, f.d)
+      .vectorize(l);
+  if (channels > 0 && channels <= 8 * vector) f.out.unroll(v);
+}
+
 /// @param tile pixels are tiles of the transform
 inline void schedule_point_product(generators::PointProduct& f, const Tile& tile) {
   using Halide::Var;

@@ -124,6 +124,34 @@ class Values(WinogradTest):
                     self.check_winograd(np.random.default_rng([SEED, 78, case]), config, shape,
                                         isas[(case + constant) % len(isas)], constant)
 
+    def test_folded(self):
+        """Few channels, so that phases are channels: of a row of y all in a group, or some; windows
+        that cut a position along each axis; positions of one output along w; one input."""
+        few = dict(BASE, output_size=3)
+        layers = [
+            (few, (1, 9, 13, 32)),
+            (dict(few, filter_shape=[9, 9], strides=[4, 4], output_size=1, activation="tanh"),
+             (2, 7, 10, 32)),
+            (dict(few, padding=[[3, 2], [1, 4]], output_padding=[1, 1]), (1, 8, 7, 32)),
+            (dict(few, padding=[[-3, -2], [-1, -4]]), (1, 3, 2, 32)),
+            (dict(few, padding=[[7, 6], [6, 5]]), (1, 9, 8, 32)),
+            (dict(few, filter_shape=[5, 3], strides=[3, 1]), (1, 6, 9, 32)),
+            (dict(few, filter_shape=[3, 5], strides=[1, 3], dilations=[2, 1]), (1, 11, 6, 32)),
+            (dict(few, rank=1, filter_shape=[77], strides=[20], output_size=5,
+                  padding=[[33, 7]]), (1, 23, 32)),
+            (dict(few, rank=3, filter_shape=[4, 3, 4], strides=[2, 2, 2], output_size=2,
+                  padding=[[1, 1], [1, 0], [2, 1]]), (1, 5, 4, 6, 32)),
+            (few, (1, 1, 1, 32)),
+        ]
+        isas = runnable_isas()
+        for case, (config, shape) in enumerate(layers):
+            isa, constant = isas[case % len(isas)], bool(case // len(isas) & 1)
+            with self.subTest(case=case, isa=isa, constant=constant):
+                config = {**config, "dilations": config.get("dilations", [1] * config["rank"])}
+                self.check_winograd(np.random.default_rng([SEED, 79, case]), config, shape, isa,
+                                    constant)
+                self.assertGreater(self.manifest(isa)["combined_phases"], 1)
+
     def test_images_may_be_an_argument(self):
         shape = (5, 6, 7, 32)
         for isa in runnable_isas():
@@ -140,9 +168,9 @@ class Choice(WinogradTest):
                                   ({}, "1,?,56,64", "wide"),
                                   ({"arithmetic": "direct"}, "1,56,56,64", "wide"),
                                   ({"filter_shape": [1, 1]}, "1,56,56,64", "wide"),
-                                  # There the library's has its phases as channels, which this lacks.
+                                  # Phases as channels, 3 taps of each along both axes.
                                   ({"filter_shape": [9, 9], "strides": [4, 4], "output_size": 1},
-                                   "1,64,64,64", "narrow")):
+                                   "1,64,64,64", "winograd")):
             with self.subTest(more=more, shape=shape):
                 self.write_layer(dict(config, **more))
                 self.compile_layer("--input-shape", shape, targets=["avx2"])
