@@ -11,7 +11,9 @@ namespace upconv::compiler {
 
 double expected_time(const LayerPlan& plan) {
   if (plan.narrow != nullptr) return plan.narrow->time;
-  double cost = plan.channels() > plan.output_size() ? kCombinedStoreCost : 1;
+  std::size_t first = 0;
+  while (first < 3 && plan.axes[first].combined == 1) ++first;
+  double cost = first < 3 ? combined_store_cost(first, plan.parts.front().tile) : 1;
   double blocks = 0;
   for (const PlannedPart& part : plan.parts) blocks += part.blocks * part.tile.cost;
   cost *= blocks * static_cast<double>(plan.taps() * plan.input_size());

@@ -9,6 +9,7 @@
 #include "pieces.h"
 #include "tables.h"
 #include "upconv/error.h"
+#include "whole_layer.h"
 #include "winograd_plan.h"
 
 namespace upconv::compiler {
@@ -148,7 +149,8 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
     std::vector<TileRow> blocks = blocks_for(plan, rows, channels);
     // Rows of y are not cut; along w alone a row is as many blocks as it takes.
     if (first < 2 && blocks.size() > 1) continue;
-    const double cost = cost_of(blocks) * kCombinedStoreCost * taps_from(first);
+    const double cost =
+        cost_of(blocks) * combined_store_cost(first, blocks.front()) * taps_from(first);
     if (cost >= least) continue;
     least = cost;
     best = std::move(blocks);
@@ -208,6 +210,13 @@ void check_limits(const LayerPlan& plan) {
 }
 
 }  // namespace
+
+double combined_store_cost(std::size_t first, const TileRow& tile) {
+  // Through the stack; or, where that is not needed, what a gain of padding alone would not pay:
+  // there are no sums in pieces, and weights of all phases for each box.
+  const bool blocks = first == 2 && tile.heights.front() <= generators::kMostPixelsOfBlocks;
+  return blocks ? 1.05 : 1.15;
+}
 
 const std::vector<std::string>& strategy_names() {
   static const std::vector<std::string> names = {"wide", "combined", "narrow", "winograd"};

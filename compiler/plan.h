@@ -18,9 +18,6 @@ namespace upconv::compiler {
 /// The most elements that compiled code addresses, in x, y and packed weights.
 inline constexpr Index kMostElements = 2147483647;
 
-/// Of a tile of combined phases beside another: it is stored through the stack.
-inline constexpr double kCombinedStoreCost = 1.15;
-
 /// A layer as it was asked for.
 struct LayerSpec {
   std::string name;  ///< a C identifier: what all names in the header begin with
@@ -72,6 +69,10 @@ struct PlannedPart {
   Index weights_at = 0;  ///< of the first block in the packed weights, in elements
   Index bias_at = 0;
 };
+
+/// Of combined phases, the cost of a tile's outputs beside those of another.
+/// @param first the first axis whose phases are combined
+double combined_store_cost(std::size_t first, const TileRow& tile);
 
 struct NarrowPlan;
 struct WinogradPlan;

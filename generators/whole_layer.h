@@ -40,6 +40,9 @@
 
 namespace upconv::generators {
 
+/// Of a tile of combined phases that is written to y as a block (WholeLayer::writes_blocks).
+inline constexpr int kMostPixelsOfBlocks = 8;
+
 /// The columns of a table of segments.
 enum SegmentColumn {
   kBegin,  ///< outputs q of [begin, end)
@@ -75,7 +78,7 @@ struct SlabRange {
 struct LayerTiles {
   int height = 1;
   Halide::Func sum = {};                    ///< (c, p, tile)
-  Halide::Func finished = {};               ///< the same with the activation; phases combined
+  Halide::Func finished = {};               ///< the same with the activation; by rows, or undefined
   Halide::Func pixel_x = {}, pixel_y = {};  ///< (p, tile): offsets of channel 0
   Halide::RDom outputs = {};                ///< (c, r_h, r_d, p, tile)
 };
@@ -125,7 +128,8 @@ class WholeLayer {
       const int height = in.heights[rest ? n - 1 : 0];
       const int lower = rest && n < in.heights.size() ? in.heights[n] : 0;
       // A rest is less than the tallest tile, which serves only those above the next height.
-      add_tiles(height, rest, lower, finish);
+      if (writes_blocks()) add_tiles(height, rest, lower, false, finish);
+      if (combines()) add_tiles(height, rest, lower, true, finish);
     }
   }
 
@@ -222,10 +226,14 @@ class WholeLayer {
     return select(p == 0 && c < in_.lanes && hints.here(), prefetching(in_.packed, at, x), x);
   }
 
+  /// @param by_rows sums of combined phases, which go to y row by row, some of them outside the
+  ///        window. (Of phases of w alone that may be for boxes that the window cuts: in the
+  ///        others, a block's channels are neighbours.)
   template <typename Finish>
-  void add_tiles(int height, bool rest, int lower, Finish finish) {
+  void add_tiles(int height, bool rest, int lower, bool by_rows, Finish finish) {
     using namespace Halide;
-    const std::string name = std::to_string(height) + (rest ? "_rest" : "_tall");
+    const std::string name =
+        std::to_string(height) + (rest ? "_rest" : "_tall") + (by_rows ? "_by_rows" : "");
     const int tallest = in_.heights[0];
     LayerTiles of{.height = height,
                   .sum = Func("sum_" + name),
@@ -260,12 +268,16 @@ class WholeLayer {
     const int rows_h = in_.axes[1].combined, rows_d = in_.axes[0].combined;
     const int row_channels = in_.channels / (rows_h * rows_d);
     const Expr count = pixels();
-    const Expr rests = cast<int>(count % tallest > lower && count % tallest <= height);
-    RDom u(0, row_channels, 0, rows_h, 0, rows_d, 0, height, 0, rest ? rests : count / tallest,
-           "u_" + name);
+    Expr tiles_of_box =
+        rest ? cast<int>(count % tallest > lower && count % tallest <= height) : count / tallest;
+    if (combines() && writes_blocks()) {
+      const Expr is_cut = segment(2, kLow) > 0 || segment(2, kHigh) < in_.axes[2].combined;
+      tiles_of_box = select(by_rows ? is_cut : !is_cut, tiles_of_box, 0);
+    }
+    RDom u(0, row_channels, 0, rows_h, 0, rows_d, 0, height, 0, tiles_of_box, "u_" + name);
     const Expr lane = in_.first_channel + in_.block * in_.block_channels + u[0];  // of a row of y
     Expr to = of.pixel_y(u[3], u[4]) + lane;
-    if (!combines()) {
+    if (!by_rows) {
       y(inside(to)) = finish(of.sum(u[0], u[3], u[4]));
     } else {
       of.finished = Func("finished_" + name);
@@ -289,6 +301,12 @@ class WholeLayer {
  public:
   bool combines() const {
     return in_.axes[0].combined * in_.axes[1].combined * in_.axes[2].combined > 1;
+  }
+  /// Some boxes have the channels of a block next to one another in y. (Where phases are combined,
+  /// not for tall tiles: their pointers would not stay in registers while they are summed.)
+  bool writes_blocks() const {
+    return !combines() || (in_.axes[0].combined * in_.axes[1].combined == 1 &&
+                           in_.heights[0] <= kMostPixelsOfBlocks);
   }
 
  private:

@@ -5,8 +5,6 @@
 // numbers on the stack, made when the tile begins.
 #pragma once
 
-#include <vector>
-
 #include "tile.h"
 #include "whole_layer.h"
 
@@ -23,23 +21,14 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
     RVar tv{"tv"}, tl{"tl"};
     // No two iterations race: pixels are distinct, or padding that repeats the last pixel's values.
     // Lanes past the last channel are predicated; where channels fill vectors, none are.
-    const bool whole = !f.combines() && channels % tile.lanes == 0;
+    const bool by_rows = of.finished.defined();
+    const bool whole = !by_rows && channels % tile.lanes == 0;
     f.y.update(stage)
         .allow_race_conditions()
         .split(u[0], tv, tl, tile.lanes, whole ? TailStrategy::Auto : TailStrategy::Predicate)
         .reorder({tl, tv, u[1], u[2], u[3], u[4]})
         .vectorize(tl);
-    std::vector<Halide::Func> blocks = {of.sum};
-    if (f.combines()) {
-      // The sums go through the stack: rows of y begin anywhere in a vector.
-      blocks.push_back(of.finished);
-      of.finished.store_in(Halide::MemoryType::Stack);
-    } else {
-      f.y.update(stage).unroll(tv).unroll(u[3]);
-    }
-    ++stage;
-    of.sum.store_in(Halide::MemoryType::Register);
-    for (Halide::Func block : blocks) {
+    const auto keep_tile = [&](Halide::Func block) {
       block.compute_at(f.y, u[4])
           .bound_extent(f.c, tile.lanes * tile.vectors)
           .bound_extent(f.p, of.height)
@@ -48,7 +37,17 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
           .unroll(v)
           .unroll(f.p);
       block.bound_extent(f.t, 1);
+    };
+    of.sum.store_in(Halide::MemoryType::Register);
+    keep_tile(of.sum);
+    if (by_rows) {
+      // The sums go through the stack: rows of y begin anywhere in a vector.
+      of.finished.store_in(Halide::MemoryType::Stack);
+      keep_tile(of.finished);
+    } else {
+      f.y.update(stage).unroll(tv).unroll(u[3]);
     }
+    ++stage;
 
     const auto r = of.sum.rvars(0);
     schedule_sums(of.sum, f.c, f.p, r[0], {r[1], r[2], r[3], f.t}, of.height, tile);

@@ -1,5 +1,6 @@
 """The hot loops of compiled layers keep their sums in registers, as those of the library's kernels do
-(tests/unit/hot_loops_test.py): no instruction of them touches the stack, or writes a vector.
+(tests/unit/hot_loops_test.py): no instruction of them touches the stack, or writes a vector. They ask
+for the weights that come next where these are many.
 
     python3 tests/compiler/hot_loops_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]
 
@@ -61,6 +62,26 @@ class HotLoops(CompilerTest):
                 for target in ("avx2", "avx512") if number > 0 else ("sse41", "avx2", "avx512", "neon"):
                     with self.subTest(strategy=strategy, config=config, shape=shape, target=target):
                         self.check_layer(strategy, config, target, shape)
+
+    def test_many_weights_are_asked_for_beforehand(self):
+        """Of layers whose weights are more than a cache holds, constants or not, by all strategies
+        that read them in panels; of others, no line."""
+        layers = [("wide", 2048, 48, "1,2,2,2048", True), ("wide", 32, 48, "1,16,16,32", False),
+                  ("winograd", 256, 96, "1,8,8,256", True), ("winograd", 16, 24, "1,16,16,16", False)]
+        for strategy, inputs, outputs, shape, many in layers:
+            config = {"name": "layer", "arithmetic": "fast", "input_size": inputs,
+                      "output_size": outputs, "filter_shape": [4, 4], "strides": [2, 2],
+                      "padding": "same"}
+            self.write_layer(config, np.ones((4, 4, inputs, outputs), np.float32),
+                             np.ones(outputs, np.float32))
+            for weights in ([], ["--weights", "w.npz"]):
+                with self.subTest(strategy=strategy, many=many, weights=weights):
+                    self.compile_layer(*weights, "--strategy", strategy, "--input-shape", shape,
+                                       "--emit", "asm", targets=["avx2"])
+                    loops = innermost_loops(self.folder / "out/avx2/emit/decoder.s")
+                    hot = [loop for loop in loops if loop.multiply_adds == 48]
+                    self.assertNotEqual(hot, [])
+                    self.assertEqual(any(loop.prefetches > 0 for loop in hot), many)
 
     def check_layer(self, strategy, config, target, shape):
         self.compile_layer("--weights", "w.npz", "--strategy", strategy, "--input-shape", shape,
