@@ -184,10 +184,13 @@ class Choice(WinogradTest):
                 self.assertEqual(manifest["group_channels"] % manifest["lanes"], 0)
 
     def test_every_target_compiles(self):
-        self.write_layer(BASE)
         targets = ["sse41", "avx2+avx512", "neon", "sve2", "armv7", "wasm"]
-        self.compile_layer("--strategy", "winograd", "--input-shape", "1,8,8,32", targets=targets)
-        self.assertEqual(self.manifest("neon")["strategy"], "winograd")
+        for outputs in (24, 3):  # phases as they are, and as channels
+            with self.subTest(outputs=outputs):
+                self.write_layer(dict(BASE, output_size=outputs))
+                self.compile_layer("--strategy", "winograd", "--input-shape", "1,8,8,32",
+                                   targets=targets)
+                self.assertEqual(self.manifest("neon")["strategy"], "winograd")
 
     def test_refused(self):
         self.write_layer(BASE)
