@@ -6,6 +6,7 @@ instruction set of this machine, with constant weights and packed ones.
 
 import json
 import pathlib
+import shutil
 
 import numpy as np
 
@@ -47,7 +48,6 @@ class WinogradTest(CompilerTest):
 
     def assert_same_as_library(self, config, x, kernel, bias, y, isa):
         """Near the definition, and as near as transforms must be beside direct sums."""
-        self.assertEqual(self.manifest(isa)["strategy"], "winograd")
         self.assertIsNone(reference.difference(config, x, kernel, bias, y, exact=False))
         np.save(self.folder / "x.npy", x)
         (self.folder / "direct.json").write_text(json.dumps(dict(config, arithmetic="direct")))
@@ -61,15 +61,18 @@ class WinogradTest(CompilerTest):
         if direct > 0:
             self.assertLess(root_mean_square((y - want)[:, whole]), MOST_GROWTH * direct)
 
-    def check_winograd(self, random, config, shape, isa, constant, known=None):
+    def check_winograd(self, random, config, shape, isa, constant, known=None, other=None):
+        """@param other (target, compiler, what runs its programs) in the place of isa's own"""
+        target, compiler, runner = other or (isa, None, [])
         x, kernel, bias = self.write_case(random, config, shape)
         known = known or [str(n) for n in shape[:-1]]
         self.compile_layer(*(["--weights", "w.npz"] if constant else []), "--strategy", "winograd",
-                           "--input-shape", ",".join([*known, str(shape[-1])]), targets=[isa])
+                           "--input-shape", ",".join([*known, str(shape[-1])]), targets=[target])
+        self.assertEqual(self.manifest(target)["strategy"], "winograd")
         y_shape = reference.conv_transpose(config, x, kernel, bias).shape
         free = [n for n, word in zip(shape, known) if word == "?"]
-        self.build(f"out/{isa}", config, x, y_shape, constant, free)
-        self.check("./main")
+        self.build(f"out/{target}", config, x, y_shape, constant, free, compiler)
+        self.check(*runner, "./main")
         y = np.fromfile(self.folder / "y.raw", x.dtype).reshape(y_shape)
         self.assert_same_as_library(config, x, kernel, bias, y, isa)
 
@@ -158,6 +161,21 @@ class Values(WinogradTest):
             with self.subTest(isa=isa):
                 self.check_winograd(np.random.default_rng(SEED), BASE, shape, isa, False,
                                     ["?", "6", "7"])
+
+
+    def test_aarch64(self):
+        """With NEON, beside AVX2's direct sums; phases as they are, and as channels."""
+        compiler, runner = ["aarch64-linux-gnu-gcc", "-static"], ["qemu-aarch64-static"]
+        for program in (*compiler[:1], *runner):
+            if shutil.which(program) is None:
+                self.skipTest(f"{program} is not installed")
+        if "avx2" not in runnable_isas():
+            self.skipTest("this processor has no AVX2")
+        for case, outputs in enumerate((24, 3)):
+            with self.subTest(outputs=outputs):
+                self.check_winograd(np.random.default_rng([SEED, 80, case]),
+                                    dict(BASE, output_size=outputs), (1, 9, 13, 32), "avx2",
+                                    bool(case), other=("neon", compiler, runner))
 
 
 class Choice(WinogradTest):
