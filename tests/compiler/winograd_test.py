@@ -55,8 +55,11 @@ class WinogradTest(CompilerTest):
                    "x.npy", "--output", "y.npy", "--isa", isa)
         want = reference.conv_transpose(config, x, kernel, bias)
         whole = whole_outputs(config, x.shape[1:-1])
-        if want[:, whole].size < 1000:
-            return  # an error of a few values
+        activation = config.get("activation")
+        saturates = activation == "tanh" or (isinstance(activation, dict)
+                                             and activation["name"] == "clamp")
+        if saturates or want[:, whole].size < 1000:
+            return  # an error of a few values: the others have none, or there are no others
         direct = root_mean_square((np.load(self.folder / "y.npy") - want)[:, whole])
         if direct > 0:
             self.assertLess(root_mean_square((y - want)[:, whole]), MOST_GROWTH * direct)
