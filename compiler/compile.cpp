@@ -35,9 +35,8 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
 
   // One channel of a block: every `step`-th element from `at` on.
   const auto pack_channel = [&](Index channel, T* at, Index step) {
-    const Index co = channel % co_count, phase = channel / co_count;
-    const Index r_w = phase % axes[2].combined, r_h = phase / axes[2].combined % axes[1].combined,
-                r_d = phase / axes[2].combined / axes[1].combined;
+    const Index co = channel % co_count;
+    const auto [r_d, r_h, r_w] = plan.residues(channel);
     for (const int d : taps[0]) {
       for (const int h : taps[1]) {
         for (const int w : taps[2]) {

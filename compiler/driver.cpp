@@ -203,11 +203,9 @@ class Driver {
         plan_.in_pieces()
             ? static_cast<int>(internal::ceil_div(plan_.input_size(), plan_.piece_inputs))
             : 1;
-    const Expr packed =
-        plan_.spec.embeds_weights() ? make_zero(Halide::Handle()) : pointer("packed");
     Stmt body = loop("piece", pieces,
-                     pipelines_.parts[part].call({packed, pipelines_.weights, pointer("x"),
-                                                  pointer("scratch"), pointer("y")},
+                     pipelines_.parts[part].call({packed_weights(plan_), pipelines_.weights,
+                                                  pointer("x"), pointer("scratch"), pointer("y")},
                                                  integers));
     for (auto loops : {rows, phases}) {
       for (; !loops.empty(); loops.pop_back()) {
@@ -219,19 +217,17 @@ class Driver {
 
   /// A pass over all pixels of y.
   Stmt pass(const Leaf& leaf) const {
-    const Expr packed =
-        plan_.spec.embeds_weights() ? make_zero(Halide::Handle()) : pointer("packed");
-    return leaf.call({packed, pointer("y")}, {images() * output(0) * output(1) * output(2)});
+    return leaf.call({packed_weights(plan_), pointer("y")},
+                     {images() * output(0) * output(1) * output(2)});
   }
 
   /// An autoscheduled layer, with the scratch that it needs from an aligned address on.
   Stmt call_schedule() const {
-    const Expr packed =
-        plan_.spec.embeds_weights() ? make_zero(Halide::Handle()) : pointer("packed");
     const Expr last = make_const(Halide::UInt(64), kHeapAlignment - 1);
     const Expr begin = reinterpret(Halide::UInt(64), pointer("scratch"));
-    return LetStmt::make(kHeap, reinterpret(Halide::Handle(), (begin + last) & ~last),
-                         pipelines_.parts.front().call({packed, pointer("x"), pointer("y")}, {}));
+    return LetStmt::make(
+        kHeap, reinterpret(Halide::Handle(), (begin + last) & ~last),
+        pipelines_.parts.front().call({packed_weights(plan_), pointer("x"), pointer("y")}, {}));
   }
 
   std::vector<Stmt> make_tables() const {

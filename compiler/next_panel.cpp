@@ -16,7 +16,7 @@ bool wants_next_panel(const LayerPlan& plan, const PlannedPart& part) {
 bool are_few_tiles(const LayerPlan& plan, const PlannedPart& part, Index pixels) {
   const int lines =
       generators::PanelHints::lines_of(part.block_channels, halide_type(plan.spec.dtype()));
-  return pixels / part.tile.heights.front() < Index{2} * generators::PanelHints::kPeriod * lines;
+  return generators::PanelHints::are_few(pixels / part.tile.heights.front(), lines);
 }
 
 }  // namespace upconv::compiler

@@ -236,6 +236,15 @@ Index LayerPlan::channels() const {
   return channels;
 }
 
+std::array<Index, 3> LayerPlan::residues(Index channel) const {
+  std::array<Index, 3> residues;
+  Index phase = channel / output_size();
+  for (std::size_t axis = 3; axis-- > 0; phase /= axes[axis].combined) {
+    residues[axis] = phase % axes[axis].combined;
+  }
+  return residues;
+}
+
 bool LayerPlan::is_fixed() const {
   return spec.images && std::all_of(axes.begin(), axes.end(),
                                     [](const PlannedAxis& axis) { return axis.input.has_value(); });

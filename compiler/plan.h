@@ -97,6 +97,8 @@ struct LayerPlan {
   bool in_pieces() const { return piece_inputs > 0; }
   /// Channels as they are computed: output_size for each of the phases that are combined.
   Index channels() const;
+  /// Of such a channel, which phase of each axis it is, of those that are combined; d first.
+  std::array<Index, 3> residues(Index channel) const;
 
   Index input_size() const { return spec.checked.options.input_size; }
   Index output_size() const { return spec.checked.options.output_size; }

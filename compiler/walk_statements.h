@@ -2,6 +2,7 @@
 // `winograd` and `narrow`. Their variables have names of their own, beside those of the pipelines.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -9,6 +10,9 @@
 #include "statements.h"
 
 namespace upconv::compiler {
+
+/// Axes in names.
+inline constexpr std::array<const char*, 3> kAxes = {"d", "h", "w"};
 
 inline Halide::Expr integer(const std::string& name) {
   return Halide::Internal::Variable::make(Halide::Int(32), "run." + name);

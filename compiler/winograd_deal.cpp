@@ -13,8 +13,6 @@ using Halide::Expr;
 using Halide::max;
 using Halide::min;
 
-constexpr std::array<const char*, 3> kAxes = {"d", "h", "w"};
-
 /// A position's channels are [r_d][r_h][r_w][co], of combined phases r: those of one r_d and r_h
 /// lie in one row of y. Along d and h a residue's outputs exist or not, position by position; along
 /// w the window may cut through a position.
@@ -25,7 +23,7 @@ class Deal {
       : plan_(plan),
         of_(of),
         leaves_(leaves),
-        all_(part.channels == plan.channels()),
+        all_(leaves.deal.has_value()),
         row_(static_cast<int>(row_channels(plan))),
         own_(static_cast<int>(plan.output_size())),
         first_(group_channel(part)),

@@ -17,8 +17,6 @@ using namespace Halide::Internal;
 using Halide::Expr;
 using Halide::Int;
 
-constexpr std::array<const char*, 3> kAxes = {"d", "h", "w"};
-
 class WinogradDriver {
  public:
   WinogradDriver(Halide::Module& module, const LayerPlan& plan, const WinogradLeaves& leaves)

@@ -39,7 +39,8 @@ class Leaves {
     if (!of.all(&TileAxis::inputs_exist)) leaves.input_at_edge = input(of, true);
     const bool folded = is_folded(plan_);
     if (folded) {
-      leaves.deal = deal(of, true);
+      // A group has all channels of a position, or some.
+      if (plan_.parts.front().channels == plan_.channels()) leaves.deal = deal(of, true);
       leaves.deal_cut = deal(of, false);
     }
     const bool inside = folded || of.all(&TileAxis::some_outputs_exist);
@@ -94,6 +95,25 @@ class Leaves {
   std::array<int, 3> x_steps() const {
     const int w = input_size(), h = w * static_cast<int>(*plan_.axes[2].input);
     return {w, h, h * static_cast<int>(*plan_.axes[1].input)};
+  }
+  /// From one output of a tile to the next along w, h and d, in elements of y ...
+  std::array<int, 3> y_steps(const TileClass& of) const {
+    std::array<int, 3> steps;
+    int step = static_cast<int>(plan_.output_size());
+    for (std::size_t n = 0; n < 3; ++n) {
+      const std::size_t axis = 2 - n;
+      // With one output per tile there is no step, and the product may not fit.
+      steps[n] = of.axes[axis].outputs() > 1
+                     ? step * static_cast<int>(y_step_of_output(plan_, of, axis))
+                     : step;
+      step *= static_cast<int>(plan_.axes[axis].window.output);
+    }
+    return steps;
+  }
+  /// ... and where they are kept in scratch.
+  std::array<int, 3> scratch_steps(const TileClass& of) const {
+    const int w = static_cast<int>(winograd_.group_channels), h = w * of.axes[2].outputs();
+    return {w, h, h * of.axes[1].outputs()};
   }
   /// Elements from one point to the next, of points or of products.
   int point_step(Index pitch) const { return static_cast<int>(winograd_.tile_rows * pitch); }
@@ -220,24 +240,16 @@ class Leaves {
         few > 0 ? TailStrategy::Predicate : TailStrategy::ShiftInwards);
     const auto buffer = transform.out.output_buffer();
     buffer.dim(0).set_bounds(0, few > 0 ? Expr(few) : Expr(channels));
-    const std::array<Expr, 3> low = {low_w, low_h, low_d}, count = {count_w, count_h, count_d};
     const bool folded = is_folded(plan_);
-    int y_step = static_cast<int>(folded ? winograd_.group_channels : plan_.output_size());
-    for (int n = 0; n < 3 && folded; ++n) {
-      const int outputs = of.axes[static_cast<std::size_t>(2 - n)].outputs();
-      buffer.dim(n + 1).set_bounds(0, outputs).set_stride(y_step);
-      y_step *= outputs;
-    }
-    for (int n = 0; n < 3 && !folded; ++n) {
+    const std::array<int, 3> steps = folded ? scratch_steps(of) : y_steps(of);
+    const std::array<Expr, 3> low = {low_w, low_h, low_d}, count = {count_w, count_h, count_d};
+    for (int n = 0; n < 3; ++n) {
       const auto index = static_cast<std::size_t>(n);
       const TileAxis& axis = of.axes[2 - index];
       const bool whole = !at_edge || axis.outputs_exist;
-      // With one output per tile there is no step, and the product may not fit.
-      const int step = axis.outputs() > 1 ? y_step * static_cast<int>(axis.output_step) : y_step;
       buffer.dim(n + 1)
           .set_bounds(whole ? 0 : low[index], whole ? axis.outputs() : count[index])
-          .set_stride(step);
-      y_step *= static_cast<int>(plan_.axes[2 - index].window.output);
+          .set_stride(steps[index]);
     }
     std::vector<Param<int>> integers = {bias_at};
     if (few == 0) integers.push_back(channels);
@@ -260,17 +272,10 @@ class Leaves {
     schedules::schedule_dealt_row(dealt, plan_.target.lanes, whole ? row : 0);
     const auto buffer = dealt.out.output_buffer();
     buffer.dim(0).set_bounds(0, whole ? Expr(row) : Expr(channels));
-    const std::array<Expr, 3> count = {count_w, count_h, count_d};
-    int y_step = static_cast<int>(plan_.output_size());
-    for (int n = 0; n < 3; ++n) {
-      const auto axis = static_cast<std::size_t>(2 - n);
-      const auto step = static_cast<int>(y_step_of_output(plan_, of, axis));
-      // With one output per tile there is no step, and the product may not fit.
-      buffer.dim(n + 1)
-          .set_bounds(0, count[static_cast<std::size_t>(n)])
-          .set_stride(extents[axis] > 1 ? y_step * step : y_step);
-      y_step *= static_cast<int>(plan_.axes[axis].window.output);
-    }
+    const std::array<int, 3> steps = y_steps(of);
+    buffer.dim(1).set_bounds(0, count_w).set_stride(steps[0]);
+    buffer.dim(2).set_bounds(0, count_h).set_stride(steps[1]);
+    buffer.dim(3).set_bounds(0, count_d).set_stride(steps[2]);
     std::vector<Param<int>> integers;
     if (!whole) integers.push_back(channels);
     integers.insert(integers.end(), {count_d, count_h, count_w});

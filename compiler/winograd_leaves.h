@@ -26,7 +26,8 @@ struct ClassLeaves {
   std::optional<Leaf> few, few_at_edge;
   /// Of a folded layer, `output` and `few` leave the outputs of a tile, [position][group's
   /// channel], and these deal the channels of one row of y to it: (outputs -> y), of some positions
-  /// along d, h and w; `deal_cut` a part of these channels, how many is its first number.
+  /// along d, h and w; `deal_cut` a part of these channels, how many is its first number. Where a
+  /// group has not all channels of a position, there is no other.
   std::optional<Leaf> deal, deal_cut;
 };
 

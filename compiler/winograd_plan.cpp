@@ -224,15 +224,6 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
   const T* const kernel = plan.spec.kernel->values<T>().data();
   const Index ci_count = plan.input_size(), co_count = plan.output_size();
   std::vector<double> sums;
-  // The residue of a channel of combined phases, along each axis.
-  const auto residue_of = [&](Index channel) {
-    std::array<Index, 3> residue;
-    Index phase = channel / co_count;
-    for (std::size_t axis = 3; axis-- > 0; phase /= plan.axes[axis].combined) {
-      residue[axis] = phase % plan.axes[axis].combined;
-    }
-    return residue;
-  };
   // The kernel's values of one tap and input channel, or null where the filter ends before it.
   const auto values_at = [&](const std::array<int, 3>& taps, const std::array<Index, 3>& residue,
                              Index ci) -> const T* {
@@ -260,7 +251,7 @@ Halide::Buffer<void> pack(const LayerPlan& plan) {
               const Index co = (channel + c) % co_count;
               run = std::min(channels - c, co_count - co);
               const T* const from =
-                  values_at({term_d.tap, term_h.tap, term_w.tap}, residue_of(channel + c), ci);
+                  values_at({term_d.tap, term_h.tap, term_w.tap}, plan.residues(channel + c), ci);
               if (from == nullptr) continue;
               for (Index n = 0; n < run; ++n) {
                 sums[static_cast<std::size_t>(c + n)] += factor * static_cast<double>(from[co + n]);

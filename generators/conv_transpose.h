@@ -110,10 +110,7 @@ struct Phase {
         .ci = r[0],
         .lines = PanelHints::lines_of(in.block_channels, in.type),
         .few_tiles = few_tiles};
-    const Expr at = panel + hints.line() * (64 / in.type.bytes());
-    // Once per step of a tile.
-    const Expr here = p % in.tile_pixels == 0 && c < in.lanes && hints.here();
-    return select(here, prefetching(in.w, at, x), x);
+    return hints.beside(x, p % in.tile_pixels == 0 && c < in.lanes, in.w, panel);
   }
 
   static Halide::Expr has_one_tap(const PhaseInputs& in) {

@@ -27,17 +27,25 @@ struct PackInputs {
   Halide::Type type = {};
 };
 
+/// r of a channel, d first.
+inline std::array<Halide::Expr, 3> residues(const Halide::Expr& channel,
+                                            const std::array<int, 3>& combined, int output_size) {
+  std::array<Halide::Expr, 3> r;
+  Halide::Expr phase = channel / output_size;
+  for (std::size_t axis = 3; axis-- > 0;) {
+    r[axis] = phase % combined[axis];
+    phase = phase / combined[axis];
+  }
+  return r;
+}
+
 /// @return weights(c, row, b), row = ((t_d * K_h + t_h) * K_w + t_w) * input_size + ci
 inline Halide::Func packed_weights(const PackInputs& in) {
   using Halide::Expr;
   Halide::Var c("c"), row("row"), b("b");
   const Expr channel = in.first_channel + b * in.block_channels + c;
   const int channels = in.combined[0] * in.combined[1] * in.combined[2] * in.output_size;
-  Expr phase = channel / in.output_size, r[3];
-  for (std::size_t axis = 3; axis-- > 0;) {
-    r[axis] = phase % in.combined[axis];
-    phase = phase / in.combined[axis];
-  }
+  const std::array<Expr, 3> r = residues(channel, in.combined, in.output_size);
   const Expr tap = row / in.input_size, ci = row % in.input_size;
   const Expr t[3] = {tap / (in.filter[1] * in.filter[2]), tap / in.filter[2] % in.filter[1],
                      tap % in.filter[2]};

@@ -41,7 +41,9 @@ struct PanelHints {
     const int line = 64 / type.bytes();
     return (block_channels + line - 1) / line;
   }
-  static Halide::Expr are_few(const Halide::Expr& tiles, int lines) {
+  /// @param tiles a number, or an expression
+  template <typename Number>
+  static auto are_few(const Number& tiles, int lines) {
     return tiles < 2 * kPeriod * lines;
   }
 
@@ -52,8 +54,15 @@ struct PanelHints {
         Halide::min(tile, kPeriod * lines - 1) * (rows / kPeriod) + row / kPeriod;
     return select(few_tiles, every_row, some_rows);
   }
-  /// At this row.
-  Halide::Expr here() const { return few_tiles || ci % kPeriod == 0; }
+
+  /// `x`, beside which a line is asked for.
+  /// @param once true once per step of a tile
+  /// @param panel the first element of the next panel in `weights`
+  Halide::Expr beside(const Halide::Expr& x, const Halide::Expr& once, const Halide::Func& weights,
+                      const Halide::Expr& panel) const {
+    const Halide::Expr at = panel + line() * (64 / x.type().bytes());
+    return select(once && (few_tiles || ci % kPeriod == 0), prefetching(weights, at, x), x);
+  }
 };
 
 }  // namespace upconv::generators

@@ -221,9 +221,8 @@ class WholeLayer {
                            .lines = PanelHints::lines_of(in_.block_channels, in_.type),
                            .few_tiles = Halide::Internal::make_bool(in_.few_tiles)};
     const Expr panel = first * in_.input_size + in_.first_input + hints.rows;
-    const Expr at =
-        in_.packed_at + panel * in_.block_channels + hints.line() * (64 / in_.type.bytes());
-    return select(p == 0 && c < in_.lanes && hints.here(), prefetching(in_.packed, at, x), x);
+    return hints.beside(x, p == 0 && c < in_.lanes, in_.packed,
+                        in_.packed_at + panel * in_.block_channels);
   }
 
   /// @param by_rows sums of combined phases, which go to y row by row, some of them outside the

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "Halide.h"
+#include "pack_layer.h"
 #include "prefetch.h"
 #include "winograd.h"
 
@@ -119,9 +120,7 @@ struct PointProduct {
                            .ci = r,
                            .lines = PanelHints::lines_of(of.block_channels, of.type),
                            .few_tiles = Halide::Internal::make_bool(of.few_tiles)};
-    const Halide::Expr at = of.next_panel + hints.line() * (64 / of.type.bytes());
-    const Halide::Expr here = t % of.pixels == 0 && c < of.lanes && hints.here();
-    return select(here, prefetching(of.packed, at, x), x);
+    return hints.beside(x, t % of.pixels == 0 && c < of.lanes, of.packed, of.next_panel);
   }
 };
 
@@ -155,14 +154,9 @@ struct PointWeights {
     const int channels = axes[0].combined * axes[1].combined * axes[2].combined * output_size;
     const Expr own = first_channel + b * block_channels + c;
     const Expr channel = padded ? Halide::min(own, channels - 1) : own;
-    // ((r_d * P_h + r_h) * P_w + r_w) * output_size + co, of P combined phases.
     const bool combines = channels > output_size;
-    std::array<Expr, 3> residue;
-    Expr phase = channel / output_size;
-    for (std::size_t axis = 3; axis-- > 0;) {
-      residue[axis] = phase % axes[axis].combined;
-      phase = phase / axes[axis].combined;
-    }
+    const std::array<Expr, 3> residue =
+        residues(channel, {axes[0].combined, axes[1].combined, axes[2].combined}, output_size);
     const Expr co = combines ? channel % output_size : channel;
     Expr sum = zero;
     for (std::size_t j_d = 0; j_d < axes[0].rows[0].size(); ++j_d) {

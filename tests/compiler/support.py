@@ -4,6 +4,7 @@ beside the library's."""
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,13 @@ SEED = 515
 class Tools:
     """Paths of the programs that the tests run; set by their command line."""
     upconvc = upconv = cc = cxx = cmake = ""
+
+
+def need(*programs):
+    """Skips the test where one is missing."""
+    for program in programs:
+        if shutil.which(program) is None:
+            raise unittest.SkipTest(f"{program} is not installed")
 
 
 FLAGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-O1"]

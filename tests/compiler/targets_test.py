@@ -10,8 +10,8 @@ import unittest
 
 import numpy as np
 
-from support import (BASE, FLAGS, SEED, CompilerTest, Tools, main, reference, run,
-                     runnable_isas)
+from support import (BASE, FLAGS, SEED, CompilerTest, Tools, main, need, reference,
+                     run, runnable_isas)
 
 # Runs NAME_pack and NAME_run of a WebAssembly module on arrays that stand in files.
 NODE_PROGRAM = r"""
@@ -40,12 +40,6 @@ const status = decoder.decoder_run(packed, x, ...extents, y, scratch);
 fs.writeFileSync("y.raw", new Uint8Array(decoder.memory.buffer, y, yBytes));
 process.exit(status);
 """
-
-
-def need(*programs):
-    for program in programs:
-        if shutil.which(program) is None:
-            raise unittest.SkipTest(f"{program} is not installed")
 
 
 class Run(CompilerTest):
