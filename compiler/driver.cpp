@@ -67,6 +67,8 @@ class Values {
   std::vector<std::pair<std::string, Expr>> lets_;
 };
 
+constexpr int kMostInteger = 2147483647;
+
 /// Names of the axes d, h, w.
 constexpr std::array<const char*, 3> kAxisNames = {"depth", "height", "width"};
 
@@ -155,7 +157,8 @@ class Driver {
     Expr row = static_cast<int>(pixel_bytes);
     for (int axis = slow + 1; axis < 3; ++axis) row = row * input(axis);
     const Expr row_bytes = values.add("row_bytes", Halide::max(row, 1));
-    const Expr rows = values.add("rows", Halide::max(static_cast<int>(slab) / row_bytes, 1));
+    const Expr rows = values.add(
+        "rows", Halide::max(Halide::min(static_cast<int>(slab) / row_bytes, rows_of_outputs()), 1));
     const Expr whole = values.add("whole", rows >= input(slow));
     const Expr together = values.add(
         "together", select(whole, Halide::max(rows / Halide::max(input(slow), 1), 1), 1));
@@ -168,15 +171,16 @@ class Driver {
     const std::vector<Expr> slab_integers = {n, Halide::min(n + together, images()), q,
                                              Halide::min(q + step, end)};
     std::vector<Stmt> parts;
+    if (plan_.fills_gaps) parts.push_back(fill_slab(slab_integers));
     for (std::size_t n_part = 0; n_part < plan_.parts.size(); ++n_part) {
       parts.push_back(walk_part(n_part, slab_integers));
     }
     const Stmt slabs = loop("slab_n", (images() + together - 1) / together,
                             loop("slab_q", (end - first + step - 1) / step, Block::make(parts)));
     std::vector<Stmt> all = make_tables();
-    if (pipelines_.start) all.push_back(pass(*pipelines_.start));
+    if (plan_.in_pieces()) all.push_back(fill(0, pixels()));
     all.push_back(values.around(slabs));
-    if (pipelines_.finish) all.push_back(pass(*pipelines_.finish));
+    if (pipelines_.finish) all.push_back(pipelines_.finish->call({pointer("y")}, {pixels()}));
     return Block::make(all);
   }
 
@@ -215,10 +219,42 @@ class Driver {
     return loop("block", plan_.parts[part].blocks, body);
   }
 
-  /// A pass over all pixels of y.
-  Stmt pass(const Leaf& leaf) const {
-    return leaf.call({packed_weights(plan_), pointer("y")},
-                     {images() * output(0) * output(1) * output(2)});
+  /// Of the slowest axis, positions whose outputs stay in the second-level cache while their phases
+  /// are computed one after the other; but not so few that weights, read for every slab, are more.
+  Expr rows_of_outputs() const {
+    if (plan_.in_pieces()) return kMostInteger;
+    const Index bytes = std::max(internal::kSlabOutputBytes,
+                                 plan_.packed_elements * static_cast<Index>(plan_.element_bytes()));
+    const auto most = static_cast<int>(
+        std::min<Index>(bytes / static_cast<Index>(plan_.element_bytes()), kMostElements));
+    const auto stride =
+        static_cast<int>(plan_.axes[static_cast<std::size_t>(plan_.slow_axis)].axis.stride);
+    return most / Halide::max(Halide::min(stride, output(plan_.slow_axis)) * row_pixels() *
+                                  static_cast<int>(plan_.output_size()),
+                              1);
+  }
+
+  /// Pixels of y: all, and those of one output of the slowest axis.
+  Expr pixels() const { return images() * output(plan_.slow_axis) * row_pixels(); }
+  Expr row_pixels() const {
+    Expr count = 1;
+    for (int axis = plan_.slow_axis + 1; axis < 3; ++axis) count = count * output(axis);
+    return count;
+  }
+
+  Stmt fill(const Expr& first, const Expr& count) const {
+    return pipelines_.fill->call({packed_weights(plan_), pointer("y")}, {first, count});
+  }
+  /// The outputs of a slab of images [0] to [1] and positions [2] to [3], which lie in one run.
+  Stmt fill_slab(const std::vector<Expr>& slab) const {
+    const int slow = plan_.slow_axis;
+    const int stride = static_cast<int>(plan_.axes[static_cast<std::size_t>(slow)].axis.stride);
+    const auto output_of = [&](const Expr& q) {
+      return Halide::clamp(q * stride - offset(slow), 0, output(slow));
+    };
+    const Expr first = slab[0] * output(slow) + output_of(slab[2]);
+    const Expr last = (slab[1] - 1) * output(slow) + output_of(slab[3]);
+    return fill(first * row_pixels(), (last - first) * row_pixels());
   }
 
   /// An autoscheduled layer, with the scratch that it needs from an aligned address on.

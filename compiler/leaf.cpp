@@ -34,7 +34,8 @@ Stmt take_pointers(const Stmt& body, const std::vector<std::string>& buffers) {
   return LetStmt::make(let->name, value, take_pointers(let->body, buffers));
 }
 
-/// What is loaded from one name, or stored there, is so by another.
+/// What is loaded from one name, or stored there, is so by another: memory of a caller, which begins
+/// anywhere. (Of memory that is no argument Halide knows better, and would load aligned vectors.)
 class Renamer : public IRMutator {
  public:
   Renamer(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
@@ -44,7 +45,7 @@ class Renamer : public IRMutator {
   Expr visit(const Load* load) override {
     if (load->name != from_) return IRMutator::visit(load);
     return Load::make(load->type, to_, mutate(load->index), Halide::Buffer<>(), {},
-                      mutate(load->predicate), load->alignment);
+                      mutate(load->predicate), ModulusRemainder());
   }
   Stmt visit(const Store* store) override {
     if (store->name != from_) return IRMutator::visit(store);

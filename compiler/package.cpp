@@ -68,6 +68,7 @@ void describe_variant(Json& json, const LayerPlan& plan) {
   } else {
     json["slab_bytes"] = plan.target.slab_bytes;
     json["piece_inputs"] = plan.piece_inputs;
+    json["fills_gaps"] = plan.fills_gaps;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "layer_tiles.h"
 #include "next_panel.h"
 #include "pack_layer.h"
+#include "repeated_pixel.h"
 #include "statements.h"
 #include "tables.h"
 #include "whole_layer.h"
@@ -174,25 +175,39 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   return leaf;
 }
 
-/// All channels of `pixels` pixels of y: what their sums start with, or what becomes of the sums.
-Leaf add_pass(Halide::Module& module, const LayerPlan& plan, const Buffer<void>& constant,
-              bool starts) {
+/// Pixels that no tap reaches, or, in pieces, what all sums start with.
+Leaf add_fill(Halide::Module& module, const LayerPlan& plan, const Buffer<void>& constant) {
   const Halide::Type type = halide_type(plan.spec.dtype());
-  ImageParam packed = elements(type, "packed"), sums = elements(type, "sums");
-  Param<int> pixels("pixels");
-  const int channels = static_cast<int>(plan.output_size());
-  Halide::RDom u(0, channels, 0, pixels, "u");
-  Var i("i");
-  const Expr at = u[1] * channels + u[0];
+  ImageParam packed = elements(type, "packed");
+  Param<int> first("first_pixel"), pixels("pixels");
   // Biases of all parts lie one after the other.
   const Func values = packed_values(constant, packed);
+  const auto value = [&](const Expr& channel) {
+    const Expr bias = values(static_cast<int>(plan.parts.front().bias_at) + channel);
+    return plan.in_pieces() ? bias : finish(plan.spec.checked.options.activation_fn, bias);
+  };
+  generators::RepeatedPixel pixel(type, static_cast<int>(plan.output_size()), plan.target.lanes,
+                                  first, pixels, value);
+  pixel.schedule();
+  end_at_zero(pixel.y);
+  Leaf leaf(module, plan.spec.name + "_fill", pixel.y, {packed}, {first, pixels});
+  leaf.writes("y");
+  return leaf;
+}
+
+/// All of y: what becomes of sums in pieces.
+Leaf add_finish(Halide::Module& module, const LayerPlan& plan) {
+  const Halide::Type type = halide_type(plan.spec.dtype());
+  ImageParam sums = elements(type, "sums");
+  Param<int> pixels("pixels");
+  Halide::RDom u(0, pixels * static_cast<int>(plan.output_size()), "u");
+  Var i("i");
   Func y("y");
   y(i) = Halide::undef(type);
-  y(at) = starts ? values(static_cast<int>(plan.parts.front().bias_at) + u[0])
-                 : finish(plan.spec.checked.options.activation_fn, sums(at));
-  y.update().allow_race_conditions().vectorize(u[0], plan.target.lanes);
+  y(u) = finish(plan.spec.checked.options.activation_fn, sums(u));
+  y.update().allow_race_conditions().vectorize(u, plan.target.lanes);
   end_at_zero(y);
-  Leaf leaf(module, plan.spec.name + (starts ? "_start" : "_finish"), y, {sums, packed}, {pixels});
+  Leaf leaf(module, plan.spec.name + "_finish", y, {sums}, {pixels});
   leaf.reads_output(sums);
   leaf.writes("y");
   return leaf;
@@ -260,11 +275,9 @@ LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
     for (const PlannedPart& part : plan.parts) {
       pipelines.parts.push_back(add_part(module, plan, part, packed));
     }
-    if (plan.in_pieces()) {
-      pipelines.start = add_pass(module, plan, packed, true);
-      const bool linear = plan.spec.checked.options.activation_fn.kind() == ActivationKind::kLinear;
-      if (!linear) pipelines.finish = add_pass(module, plan, packed, false);
-    }
+    if (plan.in_pieces() || plan.fills_gaps) pipelines.fill = add_fill(module, plan, packed);
+    const bool linear = plan.spec.checked.options.activation_fn.kind() == ActivationKind::kLinear;
+    if (plan.in_pieces() && !linear) pipelines.finish = add_finish(module, plan);
   }
   if (plan.spec.embeds_weights()) return pipelines;
   for (const PlannedPart& part : plan.parts) {

@@ -29,9 +29,11 @@ struct LayerPipelines {
   /// block, rows, first input channel ... -> y). Of an autoscheduled layer it is one, (packed, x ->
   /// y), which keeps heap_bytes at kHeap.
   std::vector<Leaf> parts = {};
-  /// Where sums are in pieces, for all of y: what they start with, and, if it is not linear, the
-  /// activation. (packed, pixels -> y).
-  std::optional<Leaf> start = {}, finish = {};
+  /// Where gaps are filled, or, in pieces, what sums start with: (packed, first pixel, pixels ->
+  /// y).
+  std::optional<Leaf> fill = {};
+  /// Where sums are in pieces, if it is not linear: the activation. (pixels -> y).
+  std::optional<Leaf> finish = {};
   Index heap_bytes = 0;
   /// (kernel[, bias]) -> packed; two per part. Empty when the weights are constants.
   std::vector<Leaf> pack_weights = {}, pack_bias = {};

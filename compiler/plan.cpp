@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "gaps.h"
 #include "heap.h"
 #include "narrow_plan.h"
 #include "pieces.h"
@@ -165,6 +166,13 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
   }
   combine(plan, from);
   return best;
+}
+
+/// Outputs of phases without taps are at least a half (runtime/gaps.h).
+bool has_many_gaps(const LayerPlan& plan) {
+  internal::CallAxis axes[3];
+  for (std::size_t axis = 0; axis < 3; ++axis) axes[axis].phases = &plan.axes[axis].phases;
+  return internal::visited_share(axes) < 1;
 }
 
 /// Weights as they are, in one block, taps in their own order; everything else is the schedule's.
@@ -334,6 +342,8 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanC
     }
     const std::string strategy = plan.strategy();
     if (strategy == "wide") plan.piece_inputs = piece_inputs(plan);
+    const bool boxes = strategy == "wide" || strategy == "combined";
+    plan.fills_gaps = boxes && !plan.in_pieces() && has_many_gaps(plan);
   }
   Index at = 0;
   for (PlannedPart& part : plan.parts) {

@@ -85,6 +85,8 @@ struct LayerPlan {
   Index packed_elements = 0;  ///< weights, then a bias for every packed channel
   int slow_axis = 2;          ///< the axis that slabs cut
   int piece_inputs = 0;       ///< input channels of a piece (pieces.h); 0: not in pieces
+  /// y is written first where no tap reaches, row by row, and phases without taps are not visited.
+  bool fills_gaps = false;
   /// Who schedules the layer in the place of schedules/layer_tiles.h; empty: no one.
   std::string autoscheduler = {};
   /// Transforms (winograd_plan.h); null: none.

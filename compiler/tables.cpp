@@ -43,12 +43,14 @@ Row row_of(const PlannedAxis& axis, const Phase& phase, const Segment& segment, 
           number(high)};
 }
 
-/// The rows of each phase that has outputs.
-std::vector<std::vector<Row>> segment_rows(const PlannedAxis& axis) {
+/// The rows of each phase that has outputs, or where gaps are filled, that has taps, too.
+std::vector<std::vector<Row>> segment_rows(const LayerPlan& plan, int n_axis) {
+  const PlannedAxis& axis = axis_of(plan, n_axis);
   std::vector<std::vector<Row>> rows;
   const Index width = axis.combined, offset = axis.window.offset, output = axis.window.output;
   const CallAxis call{&axis.phases, *axis.input, axis.positions()};
   call.for_each_phase([&](const Phase& phase) {
+    if (plan.fills_gaps && phase.taps == 0) return;
     std::vector<Row>& of = rows.emplace_back();
     internal::for_each_segment(
         call, phase, call.q_begin(), call.q_end(), [&](const Segment& segment) {
@@ -85,7 +87,12 @@ std::vector<Row> reach_rows(const PlannedAxis& axis) {
 
 std::vector<std::vector<Row>> known_rows(const LayerPlan& plan, int axis) {
   if (plan.in_pieces()) return {reach_rows(axis_of(plan, axis))};
-  return segment_rows(axis_of(plan, axis));
+  return segment_rows(plan, axis);
+}
+
+/// Phases of an axis whose rows are a table's.
+Index walked_phases(const LayerPlan& plan, const AxisPhases& phases) {
+  return plan.fills_gaps ? static_cast<Index>(phases.with_taps().size()) : phases.stride();
 }
 
 }  // namespace
@@ -105,11 +112,11 @@ TableShape table_shape(const LayerPlan& plan, int axis) {
   if (!of.input) {
     // Two ends for every tap cut the outputs of a phase; the window's first and last block, too.
     const Index parts = of.combined > 1 ? 3 : 1;
-    return {number(of.phases.stride()),
+    return {number(walked_phases(plan, of.phases)),
             number(parts * (2 * of.phases.with_taps().front().taps + 1))};
   }
   TableShape shape{0, 0};
-  for (const std::vector<Row>& phase : segment_rows(of)) {
+  for (const std::vector<Row>& phase : segment_rows(plan, axis)) {
     ++shape.phases;
     shape.rows = std::max(shape.rows, static_cast<int>(phase.size()));
   }
@@ -138,9 +145,11 @@ Buffer<int> known_table(const LayerPlan& plan, int axis) {
 Leaf add_table(Halide::Module& module, const LayerPlan& plan, int axis) {
   const PlannedAxis& planned = axis_of(plan, axis);
   const AxisPhases& phases = planned.phases;
-  std::vector<int> taps, before, origin;
+  std::vector<int> residues, taps, before, origin;
   for (Index residue = 0; residue < phases.stride(); ++residue) {
     const Phase phase = phases.phase(residue);
+    if (plan.fills_gaps && phase.taps == 0) continue;
+    residues.push_back(number(residue));
     taps.push_back(number(phase.taps));
     before.push_back(number(phase.taps_before));
     origin.push_back(number(phase.origin));
@@ -162,9 +171,11 @@ Leaf add_table(Halide::Module& module, const LayerPlan& plan, int axis) {
                                      .input = input,
                                      .output = output,
                                      .offset = offset})
-          : generators::segment_table({.taps = constants(taps),
+          : generators::segment_table({.residue = constants(residues),
+                                       .taps = constants(taps),
                                        .taps_before = constants(before),
                                        .origin = constants(origin),
+                                       .phases = number(walked_phases(plan, phases)),
                                        .combined = number(planned.combined),
                                        .stride = number(phases.stride()),
                                        .step = number(phases.input_step()),

@@ -16,13 +16,15 @@
 namespace upconv::generators {
 
 struct SegmentInputs {
-  Halide::Func taps, taps_before, origin;   ///< (r): of the phase of a residue
+  Halide::Func residue;                     ///< (k): of the phases that the table has
+  Halide::Func taps, taps_before, origin;   ///< (k): of these
+  int phases = 1;                           ///< of them
   int combined = 1;                         ///< phases that are one, of residue 0; or 1
   int stride = 1, step = 1, most_taps = 1;  ///< step: d/g
   Halide::Expr input, output, offset;       ///< extents of x and y, the window's offset
 };
 
-/// Row e = r * (2 * most_taps + 1) + m is segment m of the phase of residue r.
+/// Row e = k * (2 * most_taps + 1) + m is segment m of phase k, whose residue is r.
 /// With combined phases there is one, and each segment three rows: the first block of the window,
 /// the last, and those between.
 /// @return table(column, e)
@@ -35,8 +37,8 @@ inline Halide::Func segment_table(const SegmentInputs& in) {
   const int rows = 2 * in.most_taps + 1;
   const int parts = in.combined > 1 ? 3 : 1;
   const Expr part = e % parts, m = e / parts % rows;
-  const Expr r = Halide::unsafe_promise_clamped(e / (rows * parts), 0, in.stride - 1);
-  const Expr n = in.taps(r), o0 = in.origin(r), i = in.input;
+  const Expr k = Halide::unsafe_promise_clamped(e / (rows * parts), 0, in.phases - 1);
+  const Expr r = in.residue(k), n = in.taps(k), o0 = in.origin(k), i = in.input;
   const int s = in.stride, step = in.step;
   const Expr before = min(n, (i + step - 1) / step);
 
@@ -71,7 +73,7 @@ inline Halide::Func segment_table(const SegmentInputs& in) {
 
   Halide::Func table("segments");
   table(column, e) = Halide::mux(
-      column, {from, max(from, to), in.taps_before(r) + ended, max(begun - ended, 0),
+      column, {from, max(from, to), in.taps_before(k) + ended, max(begun - ended, 0),
                -(o0 + ended * step), combines ? Expr(-in.offset) : r - in.offset, low, high});
   table.bound(column, 0, kSegmentColumns).reorder(column, e).unroll(column);
   return table;

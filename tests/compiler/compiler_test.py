@@ -92,6 +92,34 @@ class Layers(CompilerTest):
                     text = next(self.folder.glob("out/*/share/decoder.json")).read_text()
                     self.assertGreater(json.loads(text)["piece_inputs"], 0)
 
+    def test_gaps(self):
+        """Outputs that no tap reaches, where they are most of y: less and more channels than a
+        vector has, one pixel and many, slabs that cut an axis and such as hold several images."""
+        layers = [
+            ({"filter_shape": [1, 1], "strides": [2, 2], "padding": "same", "input_size": 40,
+              "output_size": 33, "activation": "tanh"}, (70, 50)),
+            ({"filter_shape": [2, 1, 1], "strides": [5, 3, 2], "padding": [[0, 1], [1, -4], [0, 0]],
+              "input_size": 2, "output_size": 3, "activation": "sigmoid"}, (2, 3, 4)),
+            ({"filter_shape": [3], "strides": [7], "padding": [[1, 2]], "input_size": 5,
+              "output_size": 16, "use_bias": False}, (9,)),
+            ({"filter_shape": [2, 3], "strides": [4, 2], "dilations": [2, 2], "padding": "valid",
+              "input_size": 4, "output_size": 9, "activation": "relu"}, (3, 1)),
+            ({"filter_shape": [1, 1], "strides": [6, 9], "padding": "valid", "output_padding": [5, 0],
+              "input_size": 3, "output_size": 1, "dtype": "float64", "activation": "gelu"}, (1, 1)),
+            ({"filter_shape": [1, 3], "strides": [1, 9], "padding": [[0, 0], [2, 4]],
+              "output_padding": [0, 8], "input_size": 7, "output_size": 260}, (5, 3)),
+        ]
+        isas = runnable_isas()
+        for case, (config, extents) in enumerate(layers):
+            config = dict(config, rank=len(extents), name="layer")
+            for fixed in (False, True):
+                with self.subTest(case=case, fixed=fixed):
+                    self.check_case(np.random.default_rng([SEED, 13, case]), config, extents,
+                                    isas[(case + fixed) % len(isas)], fixed, fixed,
+                                    options=["--strategy", "wide"])
+                    text = next(self.folder.glob("out/*/share/decoder.json")).read_text()
+                    self.assertTrue(json.loads(text)["fills_gaps"])
+
     def test_extent_of_x_is_not_asked_for(self):
         """One image of the first layer of HiFi-GAN: Halide computes what it takes to be required of
         x, which no one checks, and which overflows."""
