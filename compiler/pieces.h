@@ -6,8 +6,9 @@
 
 namespace upconv::compiler {
 
-/// Input channels of a piece; 0 where sums in pieces do not pay, or blocks of channels are padded,
-/// whose sums y cannot hold. Extents that a call will tell are taken as large.
+/// Input channels of a piece; 0 where sums in pieces do not pay, or their order would be another
+/// one: with direct arithmetic and padded blocks of channels, whose sums y cannot hold. Extents
+/// that a call will tell are taken as large.
 int piece_inputs(const LayerPlan& plan);
 
 }  // namespace upconv::compiler

@@ -138,6 +138,7 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   in.inputs = ci_count;
   if (plan.in_pieces()) {
     in.sums(i) = sums(i);
+    in.adds = part.channels < part.block_channels;
     in.first_input = first_input;
     in.inputs = plan.piece_inputs;
     if (ci_count % plan.piece_inputs != 0) {

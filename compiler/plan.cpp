@@ -4,7 +4,6 @@
 #include <limits>
 #include <utility>
 
-#include "gaps.h"
 #include "heap.h"
 #include "narrow_plan.h"
 #include "pieces.h"
@@ -168,13 +167,6 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
   return best;
 }
 
-/// Outputs of phases without taps are at least a half (runtime/gaps.h).
-bool has_many_gaps(const LayerPlan& plan) {
-  internal::CallAxis axes[3];
-  for (std::size_t axis = 0; axis < 3; ++axis) axes[axis].phases = &plan.axes[axis].phases;
-  return internal::visited_share(axes) < 1;
-}
-
 /// Weights as they are, in one block, taps in their own order; everything else is the schedule's.
 void plan_for_autoscheduler(LayerPlan& plan, const std::string& name) {
   const auto refuse = [&](const std::string& why) {
@@ -224,6 +216,29 @@ double combined_store_cost(std::size_t first, const TileRow& tile) {
   // there are no sums in pieces, and weights of all phases for each box.
   const bool blocks = first == 2 && tile.heights.front() <= generators::kMostPixelsOfBlocks;
   return blocks ? 1.05 : 1.15;
+}
+
+bool has_many_gaps(const LayerPlan& plan) {
+  double reached = 1;
+  for (const PlannedAxis& axis : plan.axes) {
+    if (!axis.input) {
+      reached *= static_cast<double>(axis.phases.with_taps().size()) /
+                 static_cast<double>(axis.phases.stride());
+      continue;
+    }
+    const internal::CallAxis call{&axis.phases, *axis.input, axis.positions()};
+    Index outputs = 0;
+    for (const internal::Phase& phase : axis.phases.with_taps()) {
+      internal::for_each_segment(call, phase, call.q_begin(), call.q_end(),
+                                 [&](const internal::Segment& segment) {
+                                   if (segment.tap_end == segment.tap_begin) return;
+                                   outputs += segment.end - segment.begin;
+                                 });
+    }
+    reached *=
+        static_cast<double>(outputs) / static_cast<double>(std::max<Index>(1, call.window.output));
+  }
+  return reached <= 0.5;
 }
 
 const std::vector<std::string>& strategy_names() {

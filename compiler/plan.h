@@ -85,7 +85,7 @@ struct LayerPlan {
   Index packed_elements = 0;  ///< weights, then a bias for every packed channel
   int slow_axis = 2;          ///< the axis that slabs cut
   int piece_inputs = 0;       ///< input channels of a piece (pieces.h); 0: not in pieces
-  /// y is written first where no tap reaches, row by row, and phases without taps are not visited.
+  /// y is written first as where no tap reaches, row by row, and such outputs are not visited.
   bool fills_gaps = false;
   /// Who schedules the layer in the place of schedules/layer_tiles.h; empty: no one.
   std::string autoscheduler = {};
@@ -112,6 +112,10 @@ struct LayerPlan {
   /// Packed taps, of all phases that are not combined; with transforms, points in their place.
   Index taps() const;
 };
+
+/// Outputs that no tap reaches are at least a half; where extents are arguments, those of phases
+/// without taps.
+bool has_many_gaps(const LayerPlan& plan);
 
 /// The most bytes that one of the variants of a layer packs, or needs as scratch.
 Index most_packed_bytes(const std::vector<LayerPlan>& variants);

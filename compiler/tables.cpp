@@ -43,7 +43,7 @@ Row row_of(const PlannedAxis& axis, const Phase& phase, const Segment& segment, 
           number(high)};
 }
 
-/// The rows of each phase that has outputs, or where gaps are filled, that has taps, too.
+/// The rows of each phase that has outputs; where gaps are filled, of those that taps reach.
 std::vector<std::vector<Row>> segment_rows(const LayerPlan& plan, int n_axis) {
   const PlannedAxis& axis = axis_of(plan, n_axis);
   std::vector<std::vector<Row>> rows;
@@ -54,6 +54,7 @@ std::vector<std::vector<Row>> segment_rows(const LayerPlan& plan, int n_axis) {
     std::vector<Row>& of = rows.emplace_back();
     internal::for_each_segment(
         call, phase, call.q_begin(), call.q_end(), [&](const Segment& segment) {
+          if (plan.fills_gaps && segment.tap_begin == segment.tap_end) return;
           if (width == 1) {
             of.push_back(row_of(axis, phase, segment));
             return;

@@ -21,7 +21,8 @@
 //
 // Sums in pieces. Where the weights of a phase are too many for a cache, a box is the outputs that
 // reach one tap, and a call takes some of the input channels: sums start with what y holds, and y
-// holds them until the next piece. Pieces come in the order of summation.
+// holds them until the next piece. Pieces come in the order of summation. Of a block that is padded
+// the sums of a piece start with nothing and are added to y, which has no room for more channels.
 //
 // Phases combined. Where the filter is a multiple of the stride s (or padded to one with zero taps)
 // and the dilation is 1, all phases of an axis read the same inputs, so that a layer with few
@@ -88,6 +89,7 @@ struct LayerInputs {
   Halide::Func w = {};      ///< (c, ci, tap_w, tap_h, tap_d, b): packed weights of one part
   Halide::Func start = {};  ///< (i): what the sums of channel i of the part start with
   Halide::Func sums = {};   ///< (i): elements of y, with which they start instead; or undefined
+  bool adds = false;        ///< to `sums` when they are complete, and they start with nothing
   /// (column, row) of the tables, d first. (No Funcs: loops end where they say.)
   std::array<std::function<Halide::Expr(int, Halide::Expr)>, 3> segments = {};
   std::array<LayerAxis, 3> axes = {};  ///< d, h, w
@@ -254,9 +256,13 @@ class WholeLayer {
           unsafe_promise_clamped(segment(axis, kFirstTap) + j[axis], 0, in_.axes[axis].filter - 1);
     }
     const Expr at = in_.block * in_.block_channels + c;
-    of.sum(c, p, t) = in_.sums.defined()
-                          ? in_.sums(inside(of.pixel_y(p, t) + in_.first_channel + at))
-                          : in_.start(at);
+    if (in_.adds) {
+      of.sum(c, p, t) = Internal::make_zero(in_.type);
+    } else {
+      of.sum(c, p, t) = in_.sums.defined()
+                            ? in_.sums(inside(of.pixel_y(p, t) + in_.first_channel + at))
+                            : in_.start(at);
+    }
     Expr x = in_.x(inside(from));
     if (in_.packed.defined() && !rest) x = bringing_next_panel(x, r);
     const Expr next = of.sum(c, p, t) + x * in_.w(c, ci, tap[2], tap[1], tap[0], in_.block);
@@ -277,7 +283,13 @@ class WholeLayer {
     const Expr lane = in_.first_channel + in_.block * in_.block_channels + u[0];  // of a row of y
     Expr to = of.pixel_y(u[3], u[4]) + lane;
     if (!by_rows) {
-      y(inside(to)) = finish(of.sum(u[0], u[3], u[4]));
+      Expr value = of.sum(u[0], u[3], u[4]);
+      if (in_.adds) {
+        value = in_.sums(inside(to)) + value;
+        // The last pixel is repeated where a rest does not fill its tile, and counts once.
+        if (rest) u.where(u[3] < count % tallest);
+      }
+      y(inside(to)) = finish(value);
     } else {
       of.finished = Func("finished_" + name);
       of.finished(c, p, t) = finish(of.sum(c, p, t));

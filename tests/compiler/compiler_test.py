@@ -144,6 +144,48 @@ class Layers(CompilerTest):
         np.testing.assert_array_equal(np.fromfile(self.folder / "y.raw", np.float32), 0)
 
 
+class AddedSums(CompilerTest):
+    """With fast arithmetic, sums in pieces of a padded block are added to y when they are complete:
+    in no order of the library's."""
+
+    def assert_same_as_library(self, config, x, kernel, bias, y, isa):
+        self.assertIsNone(reference.difference(config, x, kernel, bias, y, exact=False))
+
+    def test_random_values(self):
+        """Rests that fill their tile and such as do not, blocks beside a padded one and none, a
+        last piece that is shorter, outputs that no tap reaches, an activation."""
+        layers = [
+            ({"filter_shape": [3, 3], "strides": [1, 1], "padding": "valid", "input_size": 253,
+              "output_size": 65}, (4, 2)),
+            ({"filter_shape": [5, 5], "strides": [1, 1], "padding": "valid", "input_size": 70,
+              "output_size": 39, "activation": "tanh"}, (5, 7)),
+            ({"filter_shape": [3, 4], "strides": [2, 1], "dilations": [1, 3], "padding": "same",
+              "input_size": 300, "output_size": 9, "use_bias": False}, (3, 2)),
+            ({"filter_shape": [7], "strides": [2], "padding": [[2, 3]], "input_size": 64,
+              "output_size": 27, "dtype": "float64", "activation": "relu"}, (3,)),
+        ]
+        isas = runnable_isas()
+        for case, (config, extents) in enumerate(layers):
+            config = dict(config, rank=len(extents), name="layer", arithmetic="fast")
+            for images in (1, 3):
+                with self.subTest(case=case, images=images):
+                    self.check_shape(np.random.default_rng([SEED, 17, case, images]), config,
+                                     (images, *extents, config["input_size"]),
+                                     isas[(case + images) % len(isas)], case % 2 == 1,
+                                     options=["--strategy", "wide"])
+                    text = next(self.folder.glob("out/*/share/decoder.json")).read_text()
+                    self.assertGreater(json.loads(text)["piece_inputs"], 0)
+
+    def test_direct_arithmetic_does_not_add(self):
+        config = {"rank": 2, "filter_shape": [3, 3], "strides": [1, 1], "padding": "valid",
+                  "input_size": 253, "output_size": 65, "name": "layer"}
+        for arithmetic, pieces in (("direct", False), ("fast", True)):
+            self.write_layer(dict(config, arithmetic=arithmetic))
+            self.compile_layer("--input-shape", "1,4,2,253", "--strategy", "wide")
+            text = next(self.folder.glob("out/*/share/decoder.json")).read_text()
+            self.assertEqual(json.loads(text)["piece_inputs"] > 0, pieces)
+
+
 class Models(CompilerTest):
     def test_list_of_layers(self):
         """Each with functions of its own; extents go from one to the next."""
