@@ -67,8 +67,6 @@ class Values {
   std::vector<std::pair<std::string, Expr>> lets_;
 };
 
-constexpr int kMostInteger = 2147483647;
-
 /// Names of the axes d, h, w.
 constexpr std::array<const char*, 3> kAxisNames = {"depth", "height", "width"};
 
@@ -157,8 +155,7 @@ class Driver {
     Expr row = static_cast<int>(pixel_bytes);
     for (int axis = slow + 1; axis < 3; ++axis) row = row * input(axis);
     const Expr row_bytes = values.add("row_bytes", Halide::max(row, 1));
-    const Expr rows = values.add(
-        "rows", Halide::max(Halide::min(static_cast<int>(slab) / row_bytes, rows_of_outputs()), 1));
+    const Expr rows = values.add("rows", Halide::max(static_cast<int>(slab) / row_bytes, 1));
     const Expr whole = values.add("whole", rows >= input(slow));
     const Expr together = values.add(
         "together", select(whole, Halide::max(rows / Halide::max(input(slow), 1), 1), 1));
@@ -219,21 +216,6 @@ class Driver {
     return loop("block", plan_.parts[part].blocks, body);
   }
 
-  /// Of the slowest axis, positions whose outputs stay in the second-level cache while their phases
-  /// are computed one after the other; but not so few that weights, read for every slab, are more.
-  Expr rows_of_outputs() const {
-    if (plan_.in_pieces()) return kMostInteger;
-    const Index bytes = std::max(internal::kSlabOutputBytes,
-                                 plan_.packed_elements * static_cast<Index>(plan_.element_bytes()));
-    const auto most = static_cast<int>(
-        std::min<Index>(bytes / static_cast<Index>(plan_.element_bytes()), kMostElements));
-    const auto stride =
-        static_cast<int>(plan_.axes[static_cast<std::size_t>(plan_.slow_axis)].axis.stride);
-    return most / Halide::max(Halide::min(stride, output(plan_.slow_axis)) * row_pixels() *
-                                  static_cast<int>(plan_.output_size()),
-                              1);
-  }
-
   /// Pixels of y: all, and those of one output of the slowest axis.
   Expr pixels() const { return images() * output(plan_.slow_axis) * row_pixels(); }
   Expr row_pixels() const {
@@ -250,7 +232,8 @@ class Driver {
     const int slow = plan_.slow_axis;
     const int stride = static_cast<int>(plan_.axes[static_cast<std::size_t>(slow)].axis.stride);
     const auto output_of = [&](const Expr& q) {
-      return Halide::clamp(q * stride - offset(slow), 0, output(slow));
+      const Expr at = cast(Int(64), q) * make_const(Int(64), stride) - cast(Int(64), offset(slow));
+      return cast(Int(32), Halide::clamp(at, 0, cast(Int(64), output(slow))));
     };
     const Expr first = slab[0] * output(slow) + output_of(slab[2]);
     const Expr last = (slab[1] - 1) * output(slow) + output_of(slab[3]);
