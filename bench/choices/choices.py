@@ -24,6 +24,8 @@ from configurations import configuration  # noqa: E402
 from journal import Journal  # noqa: E402
 from report import digits, table  # noqa: E402
 
+#: Rounds with arrays at one place: where they lie makes a tenth of a time.
+PLACED = 3
 #: What the cost model promises: the chosen strategy takes at most so much more than the best one.
 CLOSE = 1.10
 
@@ -37,8 +39,8 @@ def parse():
     parser.add_argument("--layers", type=pathlib.Path, default=HERE.parent / "layers.json")
     parser.add_argument("--seed", type=int, default=1, help="which layers are generated")
     parser.add_argument("--isa", action="append", default=[], help="default: the best")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--milliseconds", type=float, default=15, help="of each strategy in a round")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--milliseconds", type=float, default=4, help="of each strategy in a round")
     return parser.parse_args()
 
 
@@ -54,18 +56,32 @@ def command_of(options, count):
 
 
 def measure(worker, entry, isa, options):
-    """A line of the journal: cost and median microseconds of each strategy."""
-    found = worker.ask({"command": "prepare", "config": entry["config"], "shape": entry["input"],
-                        "isa": isa})
+    """A line of the journal: cost and microseconds of each strategy."""
+    layer = {"command": "prepare", "config": entry["config"], "shape": entry["input"], "isa": isa}
+    found = worker.ask(layer)
     line = {"name": entry["name"], "listed": "index" not in entry, "isa": isa, **found}
     if "refused" in found:
         return line
-    times = {strategy: [] for strategy in found["costs"]}
-    for _ in range(options.rounds):
-        for strategy, of in times.items():
-            of.append(worker.ask({"command": "time", "strategy": strategy,
-                                  "milliseconds": options.milliseconds})["median_us"])
-    return {**line, "us": {strategy: statistics.median(of) for strategy, of in times.items()}}
+    names = list(found["costs"])
+    times = {strategy: [] for strategy in names}
+    for turn in range(options.rounds):
+        if turn > 0 and turn % PLACED == 0:
+            worker.ask(layer)
+        first = turn % len(names)
+        for strategy in names[first:] + names[:first]:
+            times[strategy].append(worker.ask({"command": "time", "strategy": strategy,
+                                               "milliseconds": options.milliseconds})["median_us"])
+    return {**line, "us": together(times)}
+
+
+def together(times):
+    """A time of each strategy, from those of rounds. A machine that others use is slow for a while
+    at a time, so that strategies are compared within rounds: each has its median share of a round,
+    of which all have the same median length."""
+    lengths = [statistics.geometric_mean(of) for of in zip(*times.values())]
+    length = statistics.median(lengths)
+    return {strategy: length * statistics.median(us / of for us, of in zip(all_us, lengths))
+            for strategy, all_us in times.items()}
 
 
 def regret(line):

@@ -20,6 +20,14 @@ class Choices(unittest.TestCase):
         self.assertEqual(choices.regret(line("a", "wide", wide=10.0, narrow=8.0)), 1.25)
         self.assertEqual(choices.regret(line("a", "narrow", wide=10.0, narrow=8.0)), 1.0)
 
+    def test_strategies_are_compared_within_rounds(self):
+        # The machine halves its speed in the third of five rounds, after `wide` was timed.
+        found = choices.together({"wide": [10.0, 10.0, 10.0, 20.0, 20.0],
+                                  "narrow": [11.0, 11.0, 22.0, 22.0, 22.0]})
+        self.assertAlmostEqual(found["narrow"] / found["wide"], 1.1)
+        self.assertGreater(found["wide"], 9.9)
+        self.assertLess(found["wide"], 20.1)
+
     def test_the_report_counts_close_choices_and_names_the_others(self):
         lines = [line("good", "wide", wide=10.0, narrow=9.5), line("bad", "wide", wide=30.0, scatter=20.0),
                  line("other", "narrow", listed=False, wide=7.0, narrow=5.0),
