@@ -227,16 +227,8 @@ bool has_many_gaps(const LayerPlan& plan) {
       continue;
     }
     const internal::CallAxis call{&axis.phases, *axis.input, axis.positions()};
-    Index outputs = 0;
-    for (const internal::Phase& phase : axis.phases.with_taps()) {
-      internal::for_each_segment(call, phase, call.q_begin(), call.q_end(),
-                                 [&](const internal::Segment& segment) {
-                                   if (segment.tap_end == segment.tap_begin) return;
-                                   outputs += segment.end - segment.begin;
-                                 });
-    }
-    reached *=
-        static_cast<double>(outputs) / static_cast<double>(std::max<Index>(1, call.window.output));
+    reached *= static_cast<double>(internal::reached_outputs(call)) /
+               static_cast<double>(std::max<Index>(1, call.window.output));
   }
   return reached <= 0.5;
 }

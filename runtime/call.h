@@ -33,7 +33,7 @@ struct Call {
   const std::byte* x = nullptr;
   const std::byte* residual = nullptr;  ///< null: none
   std::byte* y = nullptr;
-  bool gaps_filled = false;  ///< outputs of phases without taps have their values (gaps.h)
+  bool gaps_filled = false;  ///< outputs that no tap reaches have their values (gaps.h)
 
   /// Product of the batch extents.
   Index batch_count() const {

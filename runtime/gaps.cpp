@@ -12,13 +12,19 @@ namespace upconv::UPCONV_ABI::internal {
 namespace {
 
 /// Filling writes all, so gaps must be most of y.
-constexpr double kMostWithTaps = 0.5;
+constexpr double kMostReached = 0.5;
 /// A smaller y stays in a near cache while all its phases pass.
 constexpr Index kLeastBytes = 1 << 17;
 
-bool has_taps(const CallAxis& axis, Index o) {
+/// Some tap reaches output `o`.
+bool is_reached(const CallAxis& axis, Index o) {
   const Index z = o + axis.window.offset, stride = axis.phases->stride();
-  return axis.phases->phase(z - floor_div(z, stride) * stride).taps > 0;
+  const Index q = floor_div(z, stride), step = axis.phases->input_step();
+  const Phase phase = axis.phases->phase(z - q * stride);
+  // Tap j reads input q - origin - j * step.
+  const Index first = std::max<Index>(0, floor_div(q - phase.origin - axis.input, step) + 1);
+  const Index last = std::min(phase.taps - 1, floor_div(q - phase.origin, step));
+  return first <= last;
 }
 
 Index output_bytes(const Call& call, Index output_size) {
@@ -34,8 +40,7 @@ class Rows {
       : call_(call),
         pixel_bytes_(static_cast<std::size_t>(pixel_bytes)),
         size_(static_cast<Index>(size_of(call.dtype))),
-        gaps_along_w_(static_cast<Index>(call.axes[2].phases->with_taps().size()) <
-                      call.axes[2].phases->stride()),
+        gaps_along_w_(reached_outputs(call.axes[2]) < call.axes[2].window.output),
         adjacent_(call.y_strides[2] * size_ == pixel_bytes) {}
 
   Index count() const {
@@ -44,7 +49,7 @@ class Rows {
   bool has_gaps(Index row) const {
     const Index h = row % call_.axes[1].window.output;
     const Index d = row / call_.axes[1].window.output % call_.axes[0].window.output;
-    return gaps_along_w_ || !has_taps(call_.axes[0], d) || !has_taps(call_.axes[1], h);
+    return gaps_along_w_ || !is_reached(call_.axes[0], d) || !is_reached(call_.axes[1], h);
   }
   std::byte* first_pixel(Index row) const {
     const Index h = row % call_.axes[1].window.output;
@@ -87,12 +92,16 @@ double visited_share(const CallAxis (&axes)[3]) {
     share *= static_cast<double>(axis.phases->with_taps().size()) /
              static_cast<double>(axis.phases->stride());
   }
-  return share <= kMostWithTaps ? share : 1;
+  return share <= kMostReached ? share : 1;
 }
 
 bool gaps_pay(const Call& call, Index output_size) {
-  return call.residual == nullptr && visited_share(call.axes) < 1 &&
-         output_bytes(call, output_size) >= kLeastBytes;
+  if (call.residual != nullptr || output_bytes(call, output_size) < kLeastBytes) return false;
+  double share = 1;
+  for (const CallAxis& axis : call.axes) {
+    share *= static_cast<double>(reached_outputs(axis)) / static_cast<double>(axis.window.output);
+  }
+  return share <= kMostReached;
 }
 
 void fill_gaps(const Call& call, Index output_size, Isa isa, const std::byte* bias, int threads,

@@ -1,5 +1,5 @@
-// Gaps: outputs of phases without taps, where a filter is shorter than its stride. They are
-// activation(bias), and there may be hundreds for each output that is computed.
+// Gaps: outputs that no tap reaches, where a filter is shorter than its stride or a dilation larger
+// than x. They are activation(bias), and there may be hundreds for each output that is computed.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace upconv::UPCONV_ABI::internal {
 
-/// True where it is faster to fill y row by row, and then to compute the outputs that have taps
-/// over it, than to visit the gaps phase by phase: in a large y of which gaps are at least a half.
+/// True where it is faster to fill y row by row, and then to compute the outputs that taps reach
+/// over it, than to visit the gaps box by box: in a large y of which gaps are at least a half.
 /// Never with a residual, for then they differ.
 bool gaps_pay(const Call& call, Index output_size);
 

@@ -165,6 +165,17 @@ void for_each_segment(const CallAxis& axis, const Phase& phase, Index q_begin, I
   }
 }
 
+/// Outputs inside the window that some tap reaches.
+inline Index reached_outputs(const CallAxis& axis) {
+  Index count = 0;
+  for (const Phase& phase : axis.phases->with_taps()) {
+    for_each_segment(axis, phase, axis.q_begin(), axis.q_end(), [&](const Segment& segment) {
+      if (segment.tap_begin < segment.tap_end) count += segment.end - segment.begin;
+    });
+  }
+  return count;
+}
+
 /// Outputs of `phase` inside the window and inside [q_begin, q_end) that reach tap j; taps [j, j +
 /// 1).
 inline Segment reach_of_tap(const CallAxis& axis, const Phase& phase, Index j, Index q_begin,

@@ -118,15 +118,20 @@ void for_each_slide(const CallAxis& w, const Phase& phase, Index q_begin, Index 
   if (slides > 0) visit(std::as_const(first), slides);
 }
 
-/// Calls visit(box) for the outputs of a phase within a slab, cut where the reached taps change.
+/// Calls visit(box) for the outputs of a phase within a slab, cut where the reached taps change;
+/// where gaps are filled, for those that taps reach.
 /// @param slide boxes may have slides
 template <typename Visit>
 void for_each_box(const Call& call, const Slab& slab, const Phase (&phase)[3], bool slide,
                   Visit visit) {
   Box box{{phase[0], phase[1], phase[2]}, {}, 1, slab.batch_begin, slab.batch_end};
+  const auto is_gap = [&](const Segment& segment) {
+    return call.gaps_filled && segment.tap_begin == segment.tap_end;
+  };
   const auto segments = [&](int axis, auto inner) {
     for_each_segment(call.axes[axis], phase[axis], slab.q_begin[axis], slab.q_end[axis],
                      [&](const Segment& segment) {
+                       if (is_gap(segment)) return;
                        box.segment[axis] = segment;
                        inner();
                      });
@@ -138,6 +143,7 @@ void for_each_box(const Call& call, const Slab& slab, const Phase (&phase)[3], b
     }
     for_each_slide(call.axes[2], phase[2], slab.q_begin[2], slab.q_end[2],
                    [&](const Segment& first, Index slides) {
+                     if (is_gap(first)) return;
                      box.segment[2] = first;
                      box.slides = slides;
                      visit(std::as_const(box));

@@ -32,10 +32,26 @@ Problem gappy_problem(Random& random) {
                       stride, dilation, draw(random, 0, 1) == 0 ? "SAME" : "VALID");
 }
 
+/// A layer whose taps are farther apart than x is long, and an output as large.
+Problem scattered_problem(Random& random) {
+  const int rank = static_cast<int>(draw(random, 1, 3));
+  const Index positions[] = {4000, 60, 14};
+  std::vector<Index> input, filter, stride, dilation;
+  for (int axis = 0; axis < rank; ++axis) {
+    const Index length = positions[rank - 1];
+    input.push_back(draw(random, 1, length / 15 + 1));
+    stride.push_back(draw(random, 1, 2));
+    filter.push_back(draw(random, 2, 4));
+    dilation.push_back(draw(random, length / 4, length / 3));
+  }
+  return make_problem({draw(random, 1, 2)}, input, draw(random, 1, 3), draw(random, 16, 40), filter,
+                      stride, dilation, "VALID");
+}
+
 TEST_P(Gaps, HaveTheValueThatTheyHaveWithAResidual) {
-  for (std::uint64_t seed = 1; seed <= 24; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 36; ++seed) {
     Random random(seed);
-    const Problem problem = gappy_problem(random);
+    const Problem problem = seed <= 24 ? gappy_problem(random) : scattered_problem(random);
     const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
     const Case c = make_case(problem, dtype, Values::kNormal, random);
     SCOPED_TRACE("seed " + std::to_string(seed) + " " + problem.text());
@@ -65,9 +81,9 @@ TEST_P(Gaps, HaveTheValueThatTheyHaveWithAResidual) {
 }
 
 TEST_P(Gaps, AreThoseOfTheDefinition) {
-  for (std::uint64_t seed = 101; seed <= 112; ++seed) {
+  for (std::uint64_t seed = 101; seed <= 118; ++seed) {
     Random random(seed);
-    const Problem problem = gappy_problem(random);
+    const Problem problem = seed <= 112 ? gappy_problem(random) : scattered_problem(random);
     SCOPED_TRACE("seed " + std::to_string(seed) + " " + problem.text());
     expect_reference(problem, DType::kFloat32, GetParam());
   }
@@ -88,6 +104,17 @@ TEST(GapsPay, InALargeOutputThatIsMostlyGapsAndHasNoResidual) {
   EXPECT_FALSE(pays(third, 9, nullptr)) << "a small output";
   EXPECT_FALSE(pays(most, 99, nullptr)) << "a third of it gaps";
   EXPECT_FALSE(pays(third, 99, &residual)) << "a residual";
+
+  const internal::AxisPhases near(3, 1, 4), far(3, 1, 40);
+  const auto dilated_pays = [&](const internal::AxisPhases& h) {
+    const Index output = 4 + 2 * h.dilation();
+    call.axes[1] = {&h, 5, {output, 0}};
+    call.axes[2] = {&one, 500, {500, 0}};
+    call.residual = nullptr;
+    return internal::gaps_pay(call, 32);
+  };
+  EXPECT_TRUE(dilated_pays(far)) << "five inputs, taps 40 apart";
+  EXPECT_FALSE(dilated_pays(near)) << "five inputs, taps 4 apart";
 }
 
 INSTANTIATE_TEST_SUITE_P(AllIsas, Gaps, testing::ValuesIn(isas()), isa_name);
