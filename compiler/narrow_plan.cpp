@@ -18,8 +18,9 @@ namespace {
 using internal::ceil_div;
 using internal::Phase;
 
-/// More is code that takes long to make and is no better than vectors of channels.
-constexpr Index kMostRows = 64;
+/// Of phases with taps: more is code that takes long to make and is no better than vectors of
+/// channels. And of all phases.
+constexpr Index kMostRows = 64, kMostRowsInAll = 128;
 
 // Costs in vector multiply-adds at full rate (a core does two a cycle), of a vector of elements
 // where they are of elements. Fitted on AVX2.
@@ -193,14 +194,16 @@ double store_time(const LayerPlan& plan) {
 
 /// Why a layer cannot be computed so; empty: it may be.
 std::string reason_against(const LayerPlan& plan) {
-  Index rows = plan.output_size();
+  Index rows = plan.output_size(), all_rows = rows;
   double inputs = 1;
   for (const PlannedAxis& axis : plan.axes) {
     if (!axis.input) return "an extent of x is an argument of the call";
     if (axis.window.output < 1) return "the output is empty";
-    rows *= std::min(axis.axis.stride, kMostRows + 1);
-    if (rows > kMostRows) {
-      return "phases and output channels are more than " + std::to_string(kMostRows) + " rows";
+    rows *= std::min(static_cast<Index>(axis.phases.with_taps().size()), kMostRows + 1);
+    all_rows *= std::min(axis.axis.stride, kMostRowsInAll + 1);
+    if (rows > kMostRows || all_rows > kMostRowsInAll) {
+      return "phases and output channels are more than " + std::to_string(kMostRows) +
+             " rows, or with those that no tap reaches more than " + std::to_string(kMostRowsInAll);
     }
     inputs *= static_cast<double>((axis.axis.filter - 1) * axis.axis.dilation + 1);
   }
@@ -254,11 +257,12 @@ void plan_narrow(LayerPlan& plan, bool asked) {
   }
   if (!reason.empty()) {
     if (!asked) return;
-    throw Error(ErrorKind::kUnsupported,
-                plan.spec.checked.label + ": " + reason +
-                    "; --strategy narrow takes layers with finite weights, spatial extents that "
-                    "are constants, and few output channels: with all phases at most " +
-                    std::to_string(kMostRows));
+    throw Error(
+        ErrorKind::kUnsupported,
+        plan.spec.checked.label + ": " + reason +
+            "; --strategy narrow takes layers with finite weights, spatial extents that "
+            "are constants, and few output channels: with all phases that have taps at most " +
+            std::to_string(kMostRows));
   }
   if (!asked && narrow.time >= expected_time(plan) + store_time(plan)) return;
   own.parts.clear();

@@ -2,11 +2,13 @@
 """Layers as upconvc compiles them, beside the library: `./dev bench --compiled`.
 
     compiled.py --binaries build/bin --output FOLDER [--only NAME]... [--isa NAME]...
+                [--generated N] [--seed S]
 
-Every layer is checked against the definition and timed in turns with the library on the same
-instruction set and arithmetic: with direct sums, and with the default, for which both may choose
-fast algorithms. FOLDER gets compiled.json and compiled.md. A run that was stopped
-goes on where it was; another FOLDER begins anew.
+The layers are those of bench/layers.json, or N generated ones (../sweep) that take a few
+milliseconds at most. Each is checked against the definition and timed in turns with the library on
+the same instruction set and arithmetic: with direct sums, and with the default, for which both may
+choose fast algorithms. FOLDER gets compiled.json and compiled.md. A run that was stopped goes on
+where it was; another FOLDER begins anew.
 """
 
 import argparse
@@ -18,13 +20,16 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "peers"))
+sys.path[:0] = [str(HERE.parent / "peers"), str(HERE.parent / "sweep")]
 import machine  # noqa: E402
 import measure  # noqa: E402
 import processes  # noqa: E402
+from configurations import configuration, sizes_of  # noqa: E402
 from report import digits, mean, table  # noqa: E402
 
 ARITHMETICS = ("direct", "fast")
+#: Of a generated layer: about ten milliseconds.
+MOST_OPERATIONS = 1e9
 #: A ratio nearer to 1 than this is noise on a machine that others use, too.
 EQUAL = 0.03
 
@@ -35,6 +40,9 @@ def parse():
     parser.add_argument("--output", type=pathlib.Path, required=True, help="folder for the results")
     parser.add_argument("--layers", type=pathlib.Path, default=HERE.parent / "layers.json")
     parser.add_argument("--only", action="append", default=[], help="this layer (repeatable)")
+    parser.add_argument("--generated", type=int, default=0, metavar="N",
+                        help="generated layers, in the place of the listed ones")
+    parser.add_argument("--seed", type=int, default=1, help="which layers are generated")
     parser.add_argument("--isa", action="append", default=[], help="default: avx512 and avx2")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--milliseconds", type=float, default=40, help="of each in a round")
@@ -42,6 +50,17 @@ def parse():
     options = parser.parse_args()
     options.isa = options.isa or ["avx512", "avx2"]
     return options
+
+
+def generated(count, seed):
+    """The first so many of a seed that are small enough."""
+    layers, index = [], 0
+    while len(layers) < count:
+        entry = configuration(seed, index)
+        if sizes_of(entry["config"], entry["input"])[0] <= MOST_OPERATIONS:
+            layers.append(entry)
+        index += 1
+    return layers
 
 
 def time_layer(entry, isa, options, workers, folder):
@@ -107,7 +126,7 @@ def markdown(result):
 
 def main():
     options = parse()
-    layers = json.loads(options.layers.read_text())
+    layers = generated(options.generated, options.seed) or json.loads(options.layers.read_text())
     names = [layer["name"] for layer in layers]
     unknown = set(options.only) - set(names)
     if unknown:

@@ -73,6 +73,10 @@ class Values(NarrowTest):
             (dict(BASE, filter_shape=[9, 9], output_size=1, padding=[[4, 4], [4, 4]],
                   output_padding=[1, 1], input_size=56), (1, 30, 45, 56)),
             (dict(BASE, rank=1, filter_shape=[5], strides=[3], input_size=90), (1, 1500, 90)),
+            # Rows that taps reach are 48 of 75, and 27 of 72.
+            (dict(BASE, strides=[5, 5], output_size=3, input_size=30), (1, 7, 9, 30)),
+            (dict(BASE, filter_shape=[3, 3], strides=[8, 1], output_size=9, input_size=17,
+                  activation="relu"), (2, 1, 70, 17)),
             (dict(BASE, filter_shape=[5, 3], strides=[3, 2], dilations=[2, 3]), (1, 12, 17, 8)),
             (dict(BASE, filter_shape=[1, 2], strides=[3, 4], padding="valid"), (1, 5, 9, 8)),
             (dict(BASE, rank=3, filter_shape=[3, 1, 3], strides=[1, 1, 2], output_size=2),
@@ -127,6 +131,8 @@ class Choice(NarrowTest):
         self.write_layer(BASE)
         layers = (({}, "1,?,8,8", "an argument of the call"),
                   ({"output_size": 17}, "1,8,8,8", "more than 64 rows"),
+                  ({"filter_shape": [3, 3], "strides": [6, 8]}, "1,8,8,8",
+                   "that no tap reaches more than 128"),
                   ({"filter_shape": [300, 300]}, "1,8,8,8", "sees too many inputs"))
         for more, shape, words in layers:
             with self.subTest(words=words):
