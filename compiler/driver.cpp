@@ -155,7 +155,9 @@ class Driver {
     Expr row = static_cast<int>(pixel_bytes);
     for (int axis = slow + 1; axis < 3; ++axis) row = row * input(axis);
     const Expr row_bytes = values.add("row_bytes", Halide::max(row, 1));
-    const Expr rows = values.add("rows", Halide::max(static_cast<int>(slab) / row_bytes, 1));
+    Expr most_rows = static_cast<int>(slab) / row_bytes;
+    if (!plan_.in_pieces()) most_rows = Halide::min(most_rows, rows_of_outputs());
+    const Expr rows = values.add("rows", Halide::max(most_rows, 1));
     const Expr whole = values.add("whole", rows >= input(slow));
     const Expr together = values.add(
         "together", select(whole, Halide::max(rows / Halide::max(input(slow), 1), 1), 1));
@@ -214,6 +216,20 @@ class Driver {
       }
     }
     return loop("block", plan_.parts[part].blocks, body);
+  }
+
+  /// Of the slowest axis, positions whose outputs stay in the second-level cache while blocks and
+  /// phases write them, a part of each line at a time; but not so few that weights, read for every
+  /// slab, are more.
+  Expr rows_of_outputs() const {
+    const auto size = static_cast<Index>(plan_.element_bytes());
+    const auto most =
+        static_cast<int>(std::max(internal::kSlabOutputBytes / size, plan_.packed_elements));
+    const auto stride =
+        static_cast<int>(plan_.axes[static_cast<std::size_t>(plan_.slow_axis)].axis.stride);
+    const Expr row = Halide::min(stride, output(plan_.slow_axis)) * row_pixels() *
+                     static_cast<int>(plan_.output_size());
+    return most / Halide::max(row, 1);
   }
 
   /// Pixels of y: all, and those of one output of the slowest axis.

@@ -15,6 +15,9 @@ inline constexpr Index kChunkPixels = 240;
 /// Room that the tables keep for padding to a whole tile.
 inline constexpr Index kTablePixels = kChunkPixels + 24;
 
+/// y of a slab: its phases write it one after the other, line by line a part each.
+inline constexpr Index kSlabOutputBytes = Index{512} * 1024;
+
 /// Views that only the tables bound say they are as long as offsets can be.
 inline constexpr Index kUnbounded = std::numeric_limits<std::int32_t>::max();
 /// Offsets of pixels that all begin at the same place.

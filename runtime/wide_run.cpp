@@ -8,13 +8,6 @@
 
 namespace upconv::UPCONV_ABI::internal {
 
-namespace {
-
-/// y of a slab: its phases write it one after the other, line by line a part each.
-constexpr Index kSlabOutputBytes = Index{512} * 1024;
-
-}  // namespace
-
 WideRunner::WideRunner(const FoldedCall& folded, const WideWeights& packed)
     : folded_(folded),
       call_(folded.call),
