@@ -16,6 +16,10 @@ namespace upconv::compiler {
 
 namespace {
 
+/// Beside its sums, in vector multiply-adds, what a pixel takes: its offsets, and, where its
+/// channels fill no vectors, stores with a mask. The library's are higher: calls, and a copy.
+constexpr double kPixel = 5, kPaddedPixel = 35;
+
 /// The rows of tiles whose blocks cover `vectors` vectors at the least cost, widest first.
 std::vector<TileRow> cover(const std::vector<TileRow>& rows, Index vectors) {
   // All but a few vectors are covered by the row that is cheapest per vector.
@@ -123,23 +127,25 @@ std::vector<TileRow> blocks_for(const LayerPlan& plan, const std::vector<TileRow
 /// @return the blocks of channels
 std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& rows,
                                    const std::string& strategy) {
-  const auto cost_of = [](const std::vector<TileRow>& blocks) {
-    double cost = 0;
-    for (const TileRow& row : blocks) cost += row.cost;
-    return cost;
-  };
-  // Costs of one output of every phase: a block for every tap.
-  const auto taps_from = [&](std::size_t first) {
-    double taps = 1;
+  // Costs of one output of every phase: a block for every tap and input channel, and pixels, of
+  // which combined phases are one.
+  const auto cost_from = [&](std::size_t first, const std::vector<TileRow>& blocks,
+                             Index channels) {
+    double sums = static_cast<double>(plan.input_size()), pixels = 1;
     for (std::size_t axis = 0; axis < 3; ++axis) {
       const Axis& of = plan.axes[axis].axis;
-      taps *= static_cast<double>(axis < first ? of.filter : combined_taps(of));
+      sums *= static_cast<double>(axis < first ? of.filter : combined_taps(of));
+      if (axis < first) pixels *= static_cast<double>(of.stride);
     }
-    return taps;
+    double of_blocks = 0;
+    for (const TileRow& row : blocks) of_blocks += row.cost;
+    if (first < 3) of_blocks *= combined_store_cost(first, blocks.front());
+    const bool padded = channels % plan.target.lanes != 0;
+    return sums * of_blocks + pixels * (padded ? kPaddedPixel : kPixel);
   };
   std::vector<TileRow> best = blocks_for(plan, rows, plan.output_size());
   if (strategy == "wide") return best;
-  double least = cost_of(best) * taps_from(3);
+  double least = cost_from(3, best, plan.output_size());
   if (strategy == "combined") least = std::numeric_limits<double>::infinity();
   std::size_t from = 3;
   Index channels = plan.output_size();
@@ -149,8 +155,7 @@ std::vector<TileRow> choose_blocks(LayerPlan& plan, const std::vector<TileRow>& 
     std::vector<TileRow> blocks = blocks_for(plan, rows, channels);
     // Rows of y are not cut; along w alone a row is as many blocks as it takes.
     if (first < 2 && blocks.size() > 1) continue;
-    const double cost =
-        cost_of(blocks) * combined_store_cost(first, blocks.front()) * taps_from(first);
+    const double cost = cost_from(first, blocks, channels);
     if (cost >= least) continue;
     least = cost;
     best = std::move(blocks);
