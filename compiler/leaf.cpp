@@ -34,8 +34,9 @@ Stmt take_pointers(const Stmt& body, const std::vector<std::string>& buffers) {
   return LetStmt::make(let->name, value, take_pointers(let->body, buffers));
 }
 
-/// What is loaded from one name, or stored there, is so by another: memory of a caller, which begins
-/// anywhere. (Of memory that is no argument Halide knows better, and would load aligned vectors.)
+/// What is loaded from one name, or stored there, is so by another: memory of a caller, which
+/// begins anywhere. (Of memory that is no argument Halide knows better, and would load aligned
+/// vectors.)
 class Renamer : public IRMutator {
  public:
   Renamer(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
