@@ -1,8 +1,6 @@
 // Pixels that are all the same: what outputs that no tap reaches are, and what sums start with.
 #pragma once
 
-#include <algorithm>
-
 #include "Halide.h"
 
 namespace upconv::generators {
@@ -37,8 +35,8 @@ class RepeatedPixel {
     const Expr element = Halide::min(copies_[1] * lanes, elements - lanes) + copies_[0];
     y(at(copies_[2] * unit_, element)) = y(at(0, element));
     if (unit_ == 1) return;
-    rest_ = Halide::RDom(0, channels, Halide::max(pixels / unit_, 1) * unit_,
-                         Halide::max(pixels % unit_, 0), "rest");
+    rest_ = Halide::RDom(0, channels, pixels / unit_ * unit_,
+                         Halide::select(pixels > unit_, pixels % unit_, 0), "rest");
     y(at(rest_[1], rest_[0])) = y(at(0, rest_[0]));
   }
 

@@ -120,6 +120,16 @@ class Layers(CompilerTest):
                     text = next(self.folder.glob("out/*/share/decoder.json")).read_text()
                     self.assertTrue(json.loads(text)["fills_gaps"])
 
+    def test_gaps_of_fewer_pixels_than_a_vector(self):
+        config = {"rank": 1, "filter_shape": [1], "padding": "valid", "input_size": 2,
+                  "output_size": 1, "name": "layer"}
+        for isa in runnable_isas():
+            for stride in (2, 3, 7, 8, 9, 17):
+                with self.subTest(isa=isa, stride=stride):
+                    self.check_shape(np.random.default_rng([SEED, 19, stride]),
+                                     dict(config, strides=[stride]), (1, 1, 2), isa, False,
+                                     options=["--strategy", "wide"])
+
     def test_extent_of_x_is_not_asked_for(self):
         """One image of the first layer of HiFi-GAN: Halide computes what it takes to be required of
         x, which no one checks, and which overflows."""
