@@ -39,7 +39,6 @@ std::vector<Row> rows_of(const PlannedAxis& axis, bool pieces, bool gaps) {
   const CallAxis call{&axis.phases, *axis.input, axis.window};
   std::vector<Row> rows;
   call.for_each_phase([&](const Phase& phase) {
-    if (gaps && phase.taps == 0) return;
     if (pieces) {
       for (Index j = 0; j < phase.taps; ++j) {
         const Segment reach = internal::reach_of_tap(call, phase, j, call.q_begin(), call.q_end());

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "gaps.h"
 #include "heap.h"
 #include "narrow_plan.h"
 #include "pieces.h"
@@ -235,7 +236,7 @@ bool has_many_gaps(const LayerPlan& plan) {
     reached *= static_cast<double>(internal::reached_outputs(call)) /
                static_cast<double>(std::max<Index>(1, call.window.output));
   }
-  return reached <= 0.5;
+  return reached <= internal::kMostReached;
 }
 
 const std::vector<std::string>& strategy_names() {

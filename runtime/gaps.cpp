@@ -11,8 +11,6 @@ namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-/// Filling writes all, so gaps must be most of y.
-constexpr double kMostReached = 0.5;
 /// A smaller y stays in a near cache while all its phases pass.
 constexpr Index kLeastBytes = 1 << 17;
 

@@ -5,8 +5,6 @@ ones.
     python3 tests/compiler/narrow_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]
 """
 
-import json
-
 import numpy as np
 
 from support import (FLAGS, LOAD, SEED, CompilerTest, Tools, main, random_options, random_padding,
@@ -18,9 +16,6 @@ BASE = {"rank": 2, "input_size": 8, "output_size": 3, "filter_shape": [4, 4], "s
 
 
 class NarrowTest(CompilerTest):
-    def manifest(self, target):
-        return json.loads((self.folder / "out" / target / "share/decoder.json").read_text())
-
     def check_narrow(self, random, config, shape, isa, constant, known=None):
         self.check_shape(random, config, shape, isa, constant, known,
                          options=["--strategy", "narrow"])

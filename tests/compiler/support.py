@@ -126,6 +126,9 @@ class CompilerTest(unittest.TestCase):
         return self.check(Tools.upconvc, "layer.json", *arguments, "--name", name, "-o", output,
                           *more)
 
+    def manifest(self, target):
+        return json.loads((self.folder / "out" / target / "share/decoder.json").read_text())
+
     def build(self, prefix, config, x, y_shape, constant, extents, compiler=None):
         """Compiles the program above for a case, and links it."""
         values = {

@@ -49,9 +49,6 @@ class WinogradTest(CompilerTest):
     def write_layer(self, config, kernel=None, bias=None):
         super().write_layer({"arithmetic": "fast", **config}, kernel, bias)
 
-    def manifest(self, target):
-        return json.loads((self.folder / "out" / target / "share/decoder.json").read_text())
-
     def assert_same_as_library(self, config, x, kernel, bias, y, isa):
         """Near the definition, and as near as transforms must be beside direct sums."""
         self.assertIsNone(reference.difference(config, x, kernel, bias, y, exact=False))
