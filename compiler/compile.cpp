@@ -10,6 +10,7 @@
 #include "narrow_driver.h"
 #include "package.h"
 #include "pipelines.h"
+#include "scatter_driver.h"
 #include "upconv/error.h"
 #include "weights_object.h"
 #include "winograd_driver.h"
@@ -84,6 +85,10 @@ Halide::Module make_module(LayerPlan& plan) {
   }
   if (plan.spec.embeds_weights()) {
     packed = plan.spec.dtype() == DType::kFloat32 ? pack<float>(plan) : pack<double>(plan);
+  }
+  if (plan.scatter != nullptr) {
+    add_scatter_functions(module, plan, add_scatter_leaves(module, plan, packed));
+    return module;
   }
   const LayerPipelines pipelines = add_pipelines(module, plan, packed);
   if (pipelines.heap_bytes > 0) plan.heap_bytes = pipelines.heap_bytes + kHeapAlignment;

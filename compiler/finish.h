@@ -5,9 +5,15 @@
 
 #include "Halide.h"
 #include "activations.h"
+#include "plan.h"
 #include "upconv/activation.h"
 
 namespace upconv::compiler {
+
+/// Nothing becomes of a sum but itself.
+inline bool is_linear(const LayerPlan& plan) {
+  return plan.spec.checked.options.activation_fn.kind() == ActivationKind::kLinear;
+}
 
 /// The activation of a sum.
 inline Halide::Expr finish(const Activation& activation, const Halide::Expr& sum) {

@@ -176,45 +176,19 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   return leaf;
 }
 
-/// Pixels that no tap reaches, or, in pieces, what all sums start with.
-Leaf add_fill(Halide::Module& module, const LayerPlan& plan, const Buffer<void>& constant) {
-  const Halide::Type type = halide_type(plan.spec.dtype());
-  ImageParam packed = elements(type, "packed");
-  Param<int> first("first_pixel"), pixels("pixels");
-  // Biases of all parts lie one after the other.
-  const Func values = packed_values(constant, packed);
-  const auto value = [&](const Expr& channel) {
-    const Expr bias = values(static_cast<int>(plan.parts.front().bias_at) + channel);
-    return plan.in_pieces() ? bias : finish(plan.spec.checked.options.activation_fn, bias);
-  };
-  generators::RepeatedPixel pixel(type, static_cast<int>(plan.output_size()), plan.target.lanes,
-                                  first, pixels, value);
-  pixel.schedule();
-  end_at_zero(pixel.y);
-  Leaf leaf(module, plan.spec.name + "_fill", pixel.y, {packed}, {first, pixels});
-  leaf.writes("y");
-  return leaf;
+}  // namespace
+
+std::vector<int> packed_taps(const PlannedAxis& axis) {
+  std::vector<int> taps;
+  for (const Phase& phase : axis.phases.with_taps()) {
+    for (Index j = 0; j < phase.taps; ++j) {
+      const Index tap = phase.first_tap + j * axis.phases.tap_step();
+      taps.push_back(static_cast<int>(tap * axis.combined));
+    }
+  }
+  return taps;
 }
 
-/// All of y: what becomes of sums in pieces.
-Leaf add_finish(Halide::Module& module, const LayerPlan& plan) {
-  const Halide::Type type = halide_type(plan.spec.dtype());
-  ImageParam sums = elements(type, "sums");
-  Param<int> pixels("pixels");
-  Halide::RDom u(0, pixels * static_cast<int>(plan.output_size()), "u");
-  Var i("i");
-  Func y("y");
-  y(i) = Halide::undef(type);
-  y(u) = finish(plan.spec.checked.options.activation_fn, sums(u));
-  y.update().allow_race_conditions().vectorize(u, plan.target.lanes);
-  end_at_zero(y);
-  Leaf leaf(module, plan.spec.name + "_finish", y, {sums}, {pixels});
-  leaf.reads_output(sums);
-  leaf.writes("y");
-  return leaf;
-}
-
-/// The weights of a part, as packed from the kernel.
 Leaf weight_packing(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part) {
   const ImageParam kernel = elements(halide_type(plan.spec.dtype()), "kernel");
   Var i("i");
@@ -236,19 +210,6 @@ Leaf weight_packing(Halide::Module& module, const LayerPlan& plan, const Planned
               {kernel}, {});
 }
 
-}  // namespace
-
-std::vector<int> packed_taps(const PlannedAxis& axis) {
-  std::vector<int> taps;
-  for (const Phase& phase : axis.phases.with_taps()) {
-    for (Index j = 0; j < phase.taps; ++j) {
-      const Index tap = phase.first_tap + j * axis.phases.tap_step();
-      taps.push_back(static_cast<int>(tap * axis.combined));
-    }
-  }
-  return taps;
-}
-
 Leaf bias_packing(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part) {
   const ImageParam bias = elements(halide_type(plan.spec.dtype()), "bias");
   Var i("i");
@@ -260,6 +221,43 @@ Leaf bias_packing(Halide::Module& module, const LayerPlan& plan, const PlannedPa
   buffer.dim(1).set_bounds(0, part.blocks).set_stride(part.block_channels);
   return Leaf(module, plan.spec.name + "_pack_" + std::to_string(part.first_channel) + "_bias",
               start, {bias}, {});
+}
+
+Leaf fill_leaf(Halide::Module& module, const LayerPlan& plan, bool finished,
+               const Buffer<void>& constant) {
+  const Halide::Type type = halide_type(plan.spec.dtype());
+  ImageParam packed = elements(type, "packed");
+  Param<int> first("first_pixel"), pixels("pixels");
+  // Biases of all parts lie one after the other.
+  const Func values = packed_values(constant, packed);
+  const auto value = [&](const Expr& channel) {
+    const Expr bias = values(static_cast<int>(plan.parts.front().bias_at) + channel);
+    return finished ? finish(plan.spec.checked.options.activation_fn, bias) : bias;
+  };
+  generators::RepeatedPixel pixel(type, static_cast<int>(plan.output_size()), plan.target.lanes,
+                                  first, pixels, value);
+  pixel.schedule();
+  end_at_zero(pixel.y);
+  Leaf leaf(module, plan.spec.name + "_fill", pixel.y, {packed}, {first, pixels});
+  leaf.writes("y");
+  return leaf;
+}
+
+Leaf finish_leaf(Halide::Module& module, const LayerPlan& plan) {
+  const Halide::Type type = halide_type(plan.spec.dtype());
+  ImageParam sums = elements(type, "sums");
+  Param<int> pixels("pixels");
+  Halide::RDom u(0, pixels * static_cast<int>(plan.output_size()), "u");
+  Var i("i");
+  Func y("y");
+  y(i) = Halide::undef(type);
+  y(u) = finish(plan.spec.checked.options.activation_fn, sums(u));
+  y.update().allow_race_conditions().vectorize(u, plan.target.lanes);
+  end_at_zero(y);
+  Leaf leaf(module, plan.spec.name + "_finish", y, {sums}, {pixels});
+  leaf.reads_output(sums);
+  leaf.writes("y");
+  return leaf;
 }
 
 LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
@@ -276,9 +274,10 @@ LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
     for (const PlannedPart& part : plan.parts) {
       pipelines.parts.push_back(add_part(module, plan, part, packed));
     }
-    if (plan.in_pieces() || plan.fills_gaps) pipelines.fill = add_fill(module, plan, packed);
-    const bool linear = plan.spec.checked.options.activation_fn.kind() == ActivationKind::kLinear;
-    if (plan.in_pieces() && !linear) pipelines.finish = add_finish(module, plan);
+    if (plan.in_pieces() || plan.fills_gaps) {
+      pipelines.fill = fill_leaf(module, plan, plan.fills_gaps, packed);
+    }
+    if (plan.in_pieces() && !is_linear(plan)) pipelines.finish = finish_leaf(module, plan);
   }
   if (plan.spec.embeds_weights()) return pipelines;
   for (const PlannedPart& part : plan.parts) {

@@ -47,7 +47,18 @@ LayerPipelines add_pipelines(Halide::Module& module, const LayerPlan& plan,
 /// first.
 std::vector<int> packed_taps(const PlannedAxis& axis);
 
+/// (kernel) -> the weights of a part, in packed order.
+Leaf weight_packing(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part);
+
 /// (bias) -> the biases of a part, in packed order.
 Leaf bias_packing(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part);
+
+/// (packed, first pixel, pixels -> y): pixels that are the bias alone.
+/// @param finished with the activation
+Leaf fill_leaf(Halide::Module& module, const LayerPlan& plan, bool finished,
+               const Halide::Buffer<void>& constant);
+
+/// (pixels -> y): the activation of sums in y.
+Leaf finish_leaf(Halide::Module& module, const LayerPlan& plan);
 
 }  // namespace upconv::compiler

@@ -8,6 +8,7 @@
 #include "heap.h"
 #include "narrow_plan.h"
 #include "pieces.h"
+#include "scatter_plan.h"
 #include "tables.h"
 #include "upconv/error.h"
 #include "whole_layer.h"
@@ -115,6 +116,14 @@ void combine(LayerPlan& plan, std::size_t first) {
     if (of.axis.stride == 1) continue;
     of.combined = of.axis.stride;
     of.phases = internal::AxisPhases(combined_taps(of.axis), 1, 1);
+  }
+}
+
+/// All taps become channels of one.
+void combine_taps(LayerPlan& plan) {
+  for (PlannedAxis& of : plan.axes) {
+    of.combined = of.axis.filter;
+    of.phases = internal::AxisPhases(1, 1, 1);
   }
 }
 
@@ -240,7 +249,8 @@ bool has_many_gaps(const LayerPlan& plan) {
 }
 
 const std::vector<std::string>& strategy_names() {
-  static const std::vector<std::string> names = {"wide", "combined", "narrow", "winograd"};
+  static const std::vector<std::string> names = {"wide", "combined", "narrow", "scatter",
+                                                 "winograd"};
   return names;
 }
 
@@ -248,6 +258,7 @@ const char* LayerPlan::strategy() const {
   if (!autoscheduler.empty()) return autoscheduler.c_str();
   if (winograd != nullptr) return "winograd";
   if (narrow != nullptr) return "narrow";
+  if (scatter != nullptr) return "scatter";
   return channels() == output_size() ? "wide" : "combined";
 }
 
@@ -285,6 +296,9 @@ Index LayerPlan::scratch_bytes() const {
     bytes += kHeapAlignment + (winograd->points_elements() + winograd->products_elements() +
                                winograd->outputs_elements()) *
                                   static_cast<Index>(element_bytes());
+  }
+  if (scatter != nullptr) {
+    bytes += kHeapAlignment + scatter->products_elements() * static_cast<Index>(element_bytes());
   }
   if (narrow != nullptr) {
     bytes += kHeapAlignment +
@@ -336,14 +350,24 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanC
       direct.parts = parts_of(blocks, target.lanes, direct.channels());
       return direct;
     };
-    const auto to_transform = [&](bool folded) {
-      LayerPlan from = plan;
-      if (folded) combine(from, 0);
+    const auto in_blocks = [&](LayerPlan from) {
       from.parts = parts_of(blocks_for(from, rows, from.channels()), target.lanes, from.channels());
       return from;
     };
+    const auto to_transform = [&](bool folded) {
+      LayerPlan from = plan;
+      if (folded) combine(from, 0);
+      return in_blocks(from);
+    };
+    const auto to_taps = [&] {
+      LayerPlan from = plan;
+      combine_taps(from);
+      return in_blocks(from);
+    };
     if (choices.strategy == "winograd") {
       plan = make_winograd_plan(plan, to_transform);
+    } else if (choices.strategy == "scatter") {
+      plan = make_scatter_plan(plan, to_taps);
     } else if (choices.strategy == "narrow") {
       plan_narrow(plan, true);
     } else if (choices.strategy.empty()) {

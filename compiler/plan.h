@@ -45,7 +45,8 @@ struct PlannedAxis {
   Axis axis;
   /// Of the layer; with combined phases, those of the one that they become.
   internal::AxisPhases phases;
-  Index combined = 1;  ///< phases that are channels: 1, or the stride
+  /// Phases that are channels: 1, or the stride; of a layer that multiplies first, taps.
+  Index combined = 1;
   std::optional<Index> input = 1;
   Window window{.output = 1, .offset = 0};  ///< when input is known
 
@@ -75,6 +76,7 @@ struct PlannedPart {
 double combined_store_cost(std::size_t first, const TileRow& tile);
 
 struct NarrowPlan;
+struct ScatterPlan;
 struct WinogradPlan;
 
 struct LayerPlan {
@@ -93,6 +95,8 @@ struct LayerPlan {
   std::shared_ptr<const WinogradPlan> winograd = {};
   /// Strips and groups (narrow_plan.h), in the place of parts; null: none.
   std::shared_ptr<const NarrowPlan> narrow = {};
+  /// Products of all taps (scatter_plan.h); null: none.
+  std::shared_ptr<const ScatterPlan> scatter = {};
   Index heap_bytes = 0;  ///< that its schedule keeps in scratch; known when it is compiled
 
   const char* strategy() const;
@@ -124,8 +128,8 @@ Index most_scratch_bytes(const std::vector<LayerPlan>& variants);
 /// NAME_pack of one of the variants refuses weights that are not finite.
 bool check_weights(const std::vector<LayerPlan>& variants);
 
-/// How the compiler's strategies are called: `wide`, `narrow` and `winograd`, as in the library,
-/// and `combined` (phases that become channels).
+/// How the compiler's strategies are called: those of the library, and `combined` (phases that
+/// become channels).
 const std::vector<std::string>& strategy_names();
 
 /// What is decided by the user in the place of the compiler.

@@ -5,8 +5,8 @@
 
 #include "elements.h"
 #include "finish.h"
-#include "next_panel.h"
 #include "pipelines.h"
+#include "product_leaf.h"
 #include "statements.h"
 #include "winograd_layer.h"
 #include "winograd_tiles.h"
@@ -58,8 +58,14 @@ class Leaves {
   }
 
   std::map<int, Leaf> for_part(const PlannedPart& part) const {
+    const ProductShape shape{.row_step = winograd_.pitch,
+                             .most_rows = winograd_.tile_rows,
+                             .product_step = winograd_.group_channels,
+                             .usual_rows = winograd_.round_tiles};
     std::map<int, Leaf> leaves;
-    for (const int height : part.tile.heights) leaves.emplace(height, product(part, height));
+    for (const int height : part.tile.heights) {
+      leaves.emplace(height, product_leaf(module_, plan_, part, height, shape, constant_));
+    }
     return leaves;
   }
 
@@ -170,45 +176,6 @@ class Leaves {
     if (at_edge) integers = {first_d, first_h, first_w};
     Leaf leaf(module_, plan_.spec.name + "_input", transform.out, {x}, integers);
     leaf.writes("points");
-    return leaf;
-  }
-
-  Leaf product(const PlannedPart& part, int height) const {
-    ImageParam packed = elements(type_, "packed"), points = elements(type_, "points");
-    ImageParam hinted = elements(type_, "hinted");
-    Param<int> weights_at("weights_at"), next_at("next_at"), tiles("tiles");
-    Var c("c"), t("t"), ci("ci");
-    Func in("in"), weights("weights");
-    const Func all = packed_values(constant_, packed);
-    in(ci, t) = points(Halide::unsafe_promise_clamped(t * static_cast<int>(winograd_.pitch) + ci, 0,
-                                                      point_step(winograd_.pitch) - 1));
-    weights(c, ci) = all(inside(weights_at + ci * part.block_channels + c));
-    generators::PointProduct::Inputs inputs{.in = in,
-                                            .weights = weights,
-                                            .input_size = input_size(),
-                                            .block_channels = part.block_channels,
-                                            .pixels = height,
-                                            .lanes = plan_.target.lanes,
-                                            .fused = plan_.target.fused(),
-                                            .type = type_};
-    if (height == part.tile.heights.front() && wants_next_panel(plan_, part)) {
-      inputs.packed = by_name(hinted);
-      inputs.next_panel = next_at;
-      inputs.few_tiles = are_few_tiles(plan_, part, winograd_.round_tiles);
-    }
-    generators::PointProduct product(inputs);
-    schedules::schedule_point_product(product, {.lanes = plan_.target.lanes,
-                                                .vectors = part.tile.vectors,
-                                                .pixels = height,
-                                                .unroll = part.tile.unroll});
-    const auto buffer = product.products.output_buffer();
-    buffer.dim(0).set_bounds(0, part.block_channels);
-    buffer.dim(1)
-        .set_bounds(0, tiles * height)
-        .set_stride(static_cast<int>(winograd_.group_channels));
-    Leaf leaf(module_, name("product", part.first_channel), product.products,
-              {packed, points, hinted}, {weights_at, next_at, tiles});
-    leaf.writes("products");
     return leaf;
   }
 

@@ -7,7 +7,7 @@
 //
 //   transform  out[i_d, i_h, i_w, c] = finish(sum over k of A_d[i_d][k_d] * A_h[i_h][k_h] *
 //                                             A_w[i_w][k_w] * in[k_d, k_h, k_w, c])
-//   product    out[tile, c] = sum over ci of in[tile, ci] * w[ci, c]
+//   product    of some tiles at a point, matrix_product.h
 //   weights    at point a of an axis, a row of G for one of its phases, over the taps of the filter
 #pragma once
 
@@ -18,7 +18,6 @@
 
 #include "Halide.h"
 #include "pack_layer.h"
-#include "prefetch.h"
 #include "winograd.h"
 
 namespace upconv::generators {
@@ -78,49 +77,6 @@ struct DealtRow {
     const int last = extents[0] * extents[1] * extents[2] * channels - 1;
     out(e, w, h, d) = outputs(Halide::unsafe_promise_clamped(
         e + ((d * extents[1] + h) * extents[2] + w) * channels, 0, last));
-  }
-};
-
-/// Sums over the input channels for some tiles at one point.
-struct PointProduct {
-  Halide::Var c{"c"}, t{"t"};
-  Halide::RDom r;
-  Halide::Func sum{"sum"}, products{"products"};  ///< (c, tile)
-
-  struct Inputs {
-    Halide::Func in = {};       ///< (ci, tile)
-    Halide::Func weights = {};  ///< (c, ci)
-    int input_size = 1;
-    /// (i): all packed weights, of which the panel that comes next begins at next_panel
-    /// (prefetch.h); undefined: tiles do not ask for it.
-    Halide::Func packed = {};
-    Halide::Expr next_panel = {};
-    bool few_tiles = false;  ///< as PanelHints::are_few
-    int block_channels = 1;
-    int pixels = 1;  ///< of a register tile
-    int lanes = 1;
-    bool fused = true;  ///< the target has a fused multiply-add
-    Halide::Type type = {};
-  };
-
-  explicit PointProduct(const Inputs& of) : r(0, of.input_size, "r") {
-    sum(c, t) = Halide::Internal::make_const(of.type, 0);
-    Halide::Expr x = of.in(r, t);
-    if (of.packed.defined()) x = bringing_next_panel(of, x);
-    const Halide::Expr next = sum(c, t) + x * of.weights(c, r);
-    sum(c, t) = of.fused ? next : Halide::strict_float(next);
-    products(c, t) = sum(c, t);
-  }
-
- private:
-  Halide::Expr bringing_next_panel(const Inputs& of, const Halide::Expr& x) const {
-    const PanelHints hints{.tile = t / of.pixels,
-                           .rows = of.input_size,
-                           .row = r,
-                           .ci = r,
-                           .lines = PanelHints::lines_of(of.block_channels, of.type),
-                           .few_tiles = Halide::Internal::make_bool(of.few_tiles)};
-    return hints.beside(x, t % of.pixels == 0 && c < of.lanes, of.packed, of.next_panel);
   }
 };
 

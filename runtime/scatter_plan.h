@@ -14,24 +14,9 @@
 
 #include <optional>
 
-#include "strategy.h"
-#include "wide_packing.h"
+#include "scatter_layout.h"
 
 namespace upconv::UPCONV_ABI::internal {
-
-/// What is packed, and the sizes that follow from it.
-struct ScatterLayout : LayerFacts {
-  std::vector<Part> parts;  ///< of taps * output_size columns
-  Index pitch = 0;          ///< from an input's products to the next's, in elements
-  Index chunk_pixels = 0;   ///< inputs that are multiplied at once
-};
-
-/// Nothing where the layer has very many columns.
-std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts);
-
-/// True where every output of a call takes one tap of one input: taps of neighbours do not overlap,
-/// or there are none, and the window has no gap.
-bool meet_once(const CallAxis (&axes)[3]);
 
 std::optional<KernelCost> scatter_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
                                        Index batches);

@@ -15,7 +15,7 @@
 #include "call.h"
 #include "chunk.h"
 #include "kernel_table.h"
-#include "scatter_plan.h"
+#include "scatter_layout.h"
 
 namespace upconv::UPCONV_ABI::internal {
 

@@ -17,7 +17,7 @@ namespace upconv::UPCONV_ABI::internal {
 namespace {
 
 // Costs beside the multiply-adds, in vector multiply-adds at full rate: fitted, together with those
-// of scatter_plan.cpp, to the times of 636 layers on AVX2 of a Zen 3 core (./dev bench --choices).
+// of scatter_layout.cpp, to the times of 636 layers on AVX2 of a Zen 3 core (./dev bench --choices).
 
 constexpr Price kProduct = {"product", 1};
 /// More of one, where x of a chunk does not stay near.

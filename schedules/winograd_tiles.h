@@ -2,11 +2,9 @@
 //
 // A tile passes a vector of channels at a time: what is between two axes is a vector per position,
 // in registers or, where there are more than these, on the stack in the first-level cache. The
-// products are the register tile of tile.h; their panel of weights stays in the nearest cache while
-// all tiles of a round pass.
+// products are those of product_tiles.h.
 #pragma once
 
-#include "tile.h"
 #include "winograd_layer.h"
 
 namespace upconv::schedules {
@@ -56,29 +54,6 @@ inline void schedule_dealt_row(generators::DealtRow& f, int lanes, int channels)
       .reorder(l, v, f.w, f.h, f.d)
       .vectorize(l);
   if (channels > 0 && channels <= 8 * vector) f.out.unroll(v);
-}
-
-/// @param tile pixels are tiles of the transform
-inline void schedule_point_product(generators::PointProduct& f, const Tile& tile) {
-  using Halide::Var;
-  Var v{"v"}, l{"l"}, to{"to"}, ti{"ti"};
-  f.products.bound(f.c, 0, tile.lanes * tile.vectors)
-      .split(f.t, to, ti, tile.pixels, Halide::TailStrategy::RoundUp)
-      .split(f.c, v, l, tile.lanes)
-      .reorder(l, v, ti, to)
-      .vectorize(l)
-      .unroll(v)
-      .unroll(ti);
-  f.sum.compute_at(f.products, to)
-      .store_in(Halide::MemoryType::Register)
-      .bound_extent(f.c, tile.lanes * tile.vectors)
-      .bound_extent(f.t, tile.pixels)
-      .split(f.c, v, l, tile.lanes)
-      .reorder(l, v, f.t)
-      .vectorize(l)
-      .unroll(v)
-      .unroll(f.t);
-  schedule_sums(f.sum, f.c, f.t, f.r, {}, tile.pixels, tile);
 }
 
 /// The kernel's channels are next to one another in both; the rest is read once per point.

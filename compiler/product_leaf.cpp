@@ -1,0 +1,51 @@
+#include "product_leaf.h"
+
+#include <string>
+
+#include "elements.h"
+#include "next_panel.h"
+#include "product_tiles.h"
+
+namespace upconv::compiler {
+
+Leaf product_leaf(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part,
+                  int height, const ProductShape& shape, const Halide::Buffer<void>& constant) {
+  using namespace Halide;
+  const Type type = halide_type(plan.spec.dtype());
+  ImageParam packed = elements(type, "packed"), rows = elements(type, "rows");
+  ImageParam hinted = elements(type, "hinted");
+  Param<int> weights_at("weights_at"), next_at("next_at"), tiles("tiles");
+  Var c("c"), t("t"), ci("ci");
+  Func in("in"), weights("weights");
+  const Func all = packed_values(constant, packed);
+  const auto last = static_cast<int>(shape.most_rows * shape.row_step - 1);
+  in(ci, t) = rows(unsafe_promise_clamped(t * static_cast<int>(shape.row_step) + ci, 0, last));
+  weights(c, ci) = all(inside(weights_at + ci * part.block_channels + c));
+  generators::MatrixProduct::Inputs inputs{.in = in,
+                                           .weights = weights,
+                                           .input_size = static_cast<int>(plan.input_size()),
+                                           .block_channels = part.block_channels,
+                                           .pixels = height,
+                                           .lanes = plan.target.lanes,
+                                           .fused = plan.target.fused(),
+                                           .type = type};
+  if (height == part.tile.heights.front() && wants_next_panel(plan, part)) {
+    inputs.packed = by_name(hinted);
+    inputs.next_panel = next_at;
+    inputs.few_tiles = are_few_tiles(plan, part, shape.usual_rows);
+  }
+  generators::MatrixProduct product(inputs);
+  schedules::schedule_matrix_product(product, {.lanes = plan.target.lanes,
+                                               .vectors = part.tile.vectors,
+                                               .pixels = height,
+                                               .unroll = part.tile.unroll});
+  const auto buffer = product.products.output_buffer();
+  buffer.dim(0).set_bounds(0, part.block_channels);
+  buffer.dim(1).set_bounds(0, tiles * height).set_stride(static_cast<int>(shape.product_step));
+  const std::string name = plan.spec.name + "_product_" + std::to_string(part.first_channel);
+  Leaf leaf(module, name, product.products, {packed, rows, hinted}, {weights_at, next_at, tiles});
+  leaf.writes("products");
+  return leaf;
+}
+
+}  // namespace upconv::compiler

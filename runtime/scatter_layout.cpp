@@ -1,0 +1,85 @@
+#include "scatter_layout.h"
+
+#include <algorithm>
+
+#include "chunk.h"
+
+namespace upconv::UPCONV_ABI::internal {
+
+namespace {
+
+// Costs beside the tiles', in vector multiply-adds at full rate: fitted with those of
+// wide_plan.cpp.
+constexpr Price kProduct = {"product", 1};
+constexpr Price kCall = {"call", 1060};
+constexpr Price kInput = {"input", 9.3};           ///< its place in the lists, its tile
+constexpr Price kInputRow = {"input row", 1230};   ///< of y begun and finished
+constexpr Price kRunOfRow = {"run of a row", 14};  ///< of taps, for each row of inputs
+constexpr Price kRun = {"run", 1.1};               ///< of taps, for each input
+constexpr Price kSum = {"sum", 1.6};               ///< that is added
+constexpr Price kCopy = {"copy", 1.8};       ///< a sum that is written, where outputs meet one tap
+constexpr Price kOutput = {"output", 0.29};  ///< the bias, the activation
+/// 64 bytes of weights that do not fit the cache, each time.
+constexpr Price kFarWeights = {"far weights", 2.5};
+
+}  // namespace
+
+bool meet_once(const CallAxis (&axes)[3]) {
+  return std::all_of(std::begin(axes), std::end(axes), [](const CallAxis& axis) {
+    const AxisPhases& phases = *axis.phases;
+    const bool apart = phases.filter() == phases.stride() || axis.input == 1;
+    const Index reached = axis.input * phases.filter();  // where they are
+    return apart && phases.dilation() == 1 && axis.window.offset >= 0 &&
+           axis.window.offset + axis.window.output <= reached;
+  });
+}
+
+std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts) {
+  Index columns = facts.output_size;
+  for (const AxisPhases& axis : facts.axes) {
+    if (columns > kMostColumns / axis.filter()) return std::nullopt;
+    columns *= axis.filter();
+  }
+  ScatterLayout layout;
+  static_cast<LayerFacts&>(layout) = facts;
+  layout.parts = choose_parts(columns, facts.dtype, facts.isa);
+  if (layout.parts.empty()) return std::nullopt;
+  for (const Part& part : layout.parts) layout.pitch += part.blocks * part.block_channels();
+  const Index tall = layout.parts.front().tiles[0].pixels;
+  const Index fitting = kProductBytes / (layout.pitch * static_cast<Index>(size_of(facts.dtype)));
+  layout.chunk_pixels = std::clamp(fitting / tall * tall, tall, kChunkPixels / tall * tall);
+  return layout;
+}
+
+void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&axes)[3],
+                    Index batches) {
+  const auto real = [](Index value) { return static_cast<double>(value); };
+  const AxisPhases& w = layout.axes[2];
+  const Index image_rows = axes[0].input * axes[1].input, image = image_rows * axes[2].input;
+  const double rows = real(batches * image_rows), inputs = real(batches * image);
+  double outputs = real(batches * layout.output_size);
+  for (const CallAxis& axis : axes) outputs *= real(axis.window.output);
+  double tiles = 0;  // of an image, which has tiles of its own
+  for (const Part& part : layout.parts) {
+    tiles += real(part.blocks) * part.block_time(image, layout.vector_time);
+  }
+
+  const double runs = real(layout.taps() / w.filter()) *
+                      real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());
+  const double sums = real(layout.taps() * layout.output_size);
+  const bool once = meet_once(axes);
+  bill.add(kCall, 1);
+  bill.add(kProduct, real(batches * layout.input_size) * tiles);
+  bill.add(kInput, inputs);
+  bill.add(kRun, inputs * runs);
+  bill.add(once ? kCopy : kSum, inputs * sums);
+  bill.add(kInputRow, rows);
+  bill.add(kRunOfRow, rows * runs);
+  if (!once) bill.add(kOutput, outputs);
+  const Index bytes = layout.input_size * layout.pitch * static_cast<Index>(size_of(layout.dtype));
+  if (bytes > target_sizes(layout.isa).points_cache_bytes) {
+    bill.add(kFarWeights, real(batches * ceil_div(image, layout.chunk_pixels)) * real(bytes / 64));
+  }
+}
+
+}  // namespace upconv::UPCONV_ABI::internal
