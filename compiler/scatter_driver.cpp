@@ -95,8 +95,10 @@ class ScatterDriver {
     const Index reach = (slow.axis.filter - 1) * slow.axis.dilation + 1;
     return select(input == 0, 0, outputs_before(Halide::max(input - 1, 0), reach));
   }
-  /// The outputs that no input from `input` on reaches.
-  Expr finished_before(const Expr& input) const { return outputs_before(input, 0); }
+  /// Of them, those that no input from `input` on reaches.
+  Expr finished_before(const Expr& input) const {
+    return Halide::min(outputs_before(input, 0), begun_before(input));
+  }
 
   /// All products of a chunk, block by block, so that the weights of a block stay in cache.
   Stmt multiply() const {
