@@ -7,8 +7,9 @@ namespace upconv::UPCONV_ABI::internal {
 namespace {
 
 /// The first pixel of a row of a box (batch n, d and h fixed, w at the box's first).
-Place row_place(const Call& call, const Box& box, const Index (&taps)[3], Index n,
-                const Index (&at)[3]) {
+/// @param tap the first that is summed, of each axis
+Place row_place(const Call& call, const Box& box, const Index (&taps)[3], const Index (&tap)[3],
+                Index n, const Index (&at)[3]) {
   Place place = call.image(n);
   for (int axis = 0; axis < 3; ++axis) {
     const Phase& phase = box.phase[axis];
@@ -20,7 +21,7 @@ Place row_place(const Call& call, const Box& box, const Index (&taps)[3], Index 
     place.residual += j * call.residual_strides[axis];
     // A box without taps reads nothing; its q may be outside x.
     if (taps[axis] == 0) continue;
-    const Index input = q - phase.origin - segment.tap_begin * phases.input_step();
+    const Index input = q - phase.origin - tap[axis] * phases.input_step();
     place.x += input * call.x_strides[axis];
   }
   return place;
@@ -59,17 +60,21 @@ Scratch::Scratch(std::span<std::byte> memory) {
   tile = at;
 }
 
-Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most,
-                 const Scratch& scratch) {
+Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most, const Scratch& scratch,
+                 bool last_first) {
   const Index size = static_cast<Index>(size_of(call.dtype));
   Chunk chunk;
   box.taps(chunk.taps);
 
-  // Taps walk x downwards; offsets must not be negative, so the base is at the last tap.
-  Index lowest_tap = 0;
+  // Taps walk x downwards, but for those that come last first; offsets must not be negative, so the
+  // base is at the lowest tap.
+  Index lowest_tap = 0, tap[3];
   for (int axis = 0; axis < 3; ++axis) {
+    const bool upwards = last_first && axis == 2;
+    tap[axis] = upwards ? box.segment[axis].tap_end - 1 : box.segment[axis].tap_begin;
     if (chunk.taps[axis] < 2) continue;
-    const Index step = -call.axes[axis].phases->input_step() * call.x_strides[axis];
+    const Index down = -call.axes[axis].phases->input_step() * call.x_strides[axis];
+    const Index step = upwards ? -down : down;
     chunk.tap_x[axis] = static_cast<std::int32_t>(step);
     lowest_tap += std::min<Index>(0, (chunk.taps[axis] - 1) * step);
   }
@@ -96,7 +101,7 @@ Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most,
   const bool residual = call.residual != nullptr;
   const Index count = std::min(most, box.pixels() - first);
   while (chunk.count < count) {
-    const Place place = row_place(call, box, chunk.taps, n, at);
+    const Place place = row_place(call, box, chunk.taps, tap, n, at);
     if (chunk.count == 0) base = place;
     const Index x = place.x - base.x, y = place.y - base.y;
     const Index r = residual ? place.residual - base.residual : 0;

@@ -64,6 +64,8 @@ struct Chunk {
 
 /// Fills the tables with up to `most` pixels from `first` on. Stops early where an offset would not
 /// fit the kernels' 32 bits, so tensors of any size work; at least one pixel is always taken.
-Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most, const Scratch& scratch);
+/// @param last_first taps along w come from the last to the first
+Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most, const Scratch& scratch,
+                 bool last_first = false);
 
 }  // namespace upconv::UPCONV_ABI::internal

@@ -27,7 +27,8 @@ std::vector<std::span<const TileKernel>> tile_families(DType dtype, Isa isa) {
 /// Calls visit(tap) for every filter tap, as an index of the C-order filter, in packed order:
 /// phases row by row, and the taps of each row by row.
 template <typename Visit>
-void for_each_tap(const AxisPhases (&axes)[3], Visit visit) {
+void for_each_tap(const WideLayout& layout, Visit visit) {
+  const AxisPhases(&axes)[3] = layout.axes;
   for (const Phase& d : axes[0].with_taps()) {
     for (const Phase& h : axes[1].with_taps()) {
       for (const Phase& w : axes[2].with_taps()) {
@@ -36,7 +37,8 @@ void for_each_tap(const AxisPhases (&axes)[3], Visit visit) {
           for (Index jh = 0; jh < h.taps; ++jh) {
             const Index th = h.first_tap + jh * axes[1].tap_step();
             for (Index jw = 0; jw < w.taps; ++jw) {
-              const Index tw = w.first_tap + jw * axes[2].tap_step();
+              const Index j = layout.runs ? w.taps - 1 - jw : jw;
+              const Index tw = w.first_tap + j * axes[2].tap_step();
               visit((td * axes[1].filter() + th) * axes[2].filter() + tw);
             }
           }
@@ -71,7 +73,7 @@ void pack_part(const WideLayout& layout, const Part& part, Index factor, const T
   const Index block_channels = part.block_channels();
   const Index block_step = layout.rows() * block_channels;
   const Index inputs = layout.input_size, own = layout.output_size / factor;
-  for_each_tap(layout.axes, [&](Index tap) {
+  for_each_tap(layout, [&](Index tap) {
     for (Index ci = 0; ci < inputs; ci += kRowsAtOnce) {
       const Index rows = std::min(kRowsAtOnce, inputs - ci);
       for (Index block = 0; block < part.blocks; ++block) {
@@ -175,8 +177,9 @@ WideLayout wide_layout(const LayerFacts& facts) {
 }
 
 WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias,
-                      Index factor) {
+                      Index factor, bool runs) {
   WideWeights packed{.layout = wide_layout(facts), .weights = {}, .bias = {}};
+  packed.layout.runs = runs;
   Index count = 0;
   for (const Part& part : packed.layout.parts) {
     count += part.blocks * packed.layout.rows() * part.block_channels();

@@ -5,6 +5,9 @@
 //
 //   [block][phase][tap of the phase][ci][channel in block]
 //
+// For runs (wide_plan.h) the taps of a phase along w come in the order of their inputs in x, the
+// last tap first.
+//
 // Phases and taps come in row-major order (d, h, w). The format depends on the layer's options
 // alone, never on a call's shapes.
 #pragma once
@@ -63,6 +66,7 @@ std::vector<Part> choose_parts(Index output_size, DType dtype, Isa isa);
 /// The packed format of one layer and ISA.
 struct WideLayout : LayerFacts {
   std::vector<Part> parts;
+  bool runs = false;  ///< taps along w come last first
 
   /// Rows (tap, ci) of one block.
   Index rows() const { return taps() * input_size; }
@@ -81,8 +85,9 @@ WideLayout wide_layout(const LayerFacts& facts);
 
 /// Packs a C-order kernel `filter_shape ++ [input_size, output_size]` and a bias (null: zero).
 /// @param factor of a folded layer (wide_fold.h), whose kernel is still the layer's own
+/// @param runs the layout is for runs
 WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias,
-                      Index factor = 1);
+                      Index factor = 1, bool runs = false);
 
 /// A bias (null: zero) with one entry per padded channel of every part, in order.
 Tensor pack_part_bias(const LayerFacts& facts, const std::vector<Part>& parts, const Tensor* bias);

@@ -126,7 +126,7 @@ void WideRunner::sum_pieces(const Slab& slab, const Box& whole, const Group& gro
   const auto for_each_chunk = [&](const Box& box, auto visit) {
     const Index pixels = box.pixels();
     for (Index at = 0; at < pixels;) {
-      const Chunk chunk = fill_chunk(call_, box, at, pixels - at, scratch);
+      const Chunk chunk = fill_chunk(call_, box, at, pixels - at, scratch, layout_.runs);
       if (padded) {
         fill_tile_offsets(whole, box, at, chunk.count, block, scratch.pixel_tile);
         visit(chunk, scratch.tile, scratch.pixel_tile);

@@ -24,7 +24,8 @@ WideRunner::WideRunner(const FoldedCall& folded, const WideWeights& packed)
   copy_ = find_epilogue(ActivationKind::kClamp, layout_.dtype, layout_.isa);
   const Part& last = layout_.parts.back();
   Index furthest = 0;
-  slide_ = epilogue_ == nullptr && folded.whole() &&
+  // Slides are outputs of which each is one tap further on in the weights.
+  slide_ = epilogue_ == nullptr && folded.whole() && !layout_.runs &&
            last.channels == last.blocks * last.block_channels() &&
            !__builtin_mul_overflow(slide_step(), call_.axes[2].window.output, &furthest) &&
            std::abs(furthest) <= kLargestOffset;
@@ -66,7 +67,7 @@ void WideRunner::run_box(const Box& box, const Group& group, Channels channels, 
                          Index last, const Scratch& scratch) const {
   // A chunk may stop early (fill_chunk), so its length is only known when filled.
   while (first < last) {
-    const Chunk chunk = fill_chunk(call_, box, first, last - first, scratch);
+    const Chunk chunk = fill_chunk(call_, box, first, last - first, scratch, layout_.runs);
     run_unit(box, group, channels, chunk, scratch);
     first += chunk.count;
   }
@@ -141,8 +142,9 @@ TileArguments WideRunner::arguments_for(const Box& box, const Group& group,
   const AxisPhases *axis_h = call_.axes[1].phases, *axis_w = call_.axes[2].phases;
   const Index phase_tap = d.taps_before * axis_h->filter() * axis_w->filter() +
                           d.taps * (h.taps_before * axis_w->filter() + h.taps * w.taps_before);
+  const Segment& along_w = box.segment[2];
   const Index first_tap = (box.segment[0].tap_begin * h.taps + box.segment[1].tap_begin) * w.taps +
-                          box.segment[2].tap_begin;
+                          (layout_.runs ? w.taps - along_w.tap_end : along_w.tap_begin);
   const Index first_row = chunk.taps[0] > 0 ? (phase_tap + first_tap) * input_size : 0;
   const Index weights_at =
       static_cast<Index>(part.offset) + (group.begin * layout_.rows() + first_row) * block;
@@ -161,6 +163,11 @@ TileArguments WideRunner::arguments_for(const Box& box, const Group& group,
   arguments.tap_w[0] = h.taps * arguments.tap_w[1];
   arguments.blocks = group.end - group.begin;
   arguments.block_w = layout_.rows() * block;
+  // Where pixels follow one another, the inputs of all taps are a run.
+  if (layout_.runs && (chunk.taps[2] < 2 || chunk.tap_x[2] == input_size)) {
+    arguments.input_size *= chunk.taps[2];
+    arguments.taps[2] = std::min<Index>(1, chunk.taps[2]);
+  }
   return arguments;
 }
 

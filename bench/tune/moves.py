@@ -53,9 +53,10 @@ def moves(table, isa, strategies, kinds):
     if "sizes" in kinds:
         yield from size_moves(table, isa)
     if "tiles" in kinds:
-        # What the winograd strategy multiplies with are the wide strategy's tiles.
+        # What all others but narrow multiply with are the wide strategy's tiles.
+        users = {"wide": {"wide", "runs", "scatter", "winograd"}, "narrow": {"narrow"}}
         for strategy in ("wide", "narrow"):
-            if strategy in strategies or (strategy == "wide" and "winograd" in strategies):
+            if users[strategy] & set(strategies):
                 yield from tile_moves(table, strategy, isa)
 
 

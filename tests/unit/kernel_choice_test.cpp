@@ -68,8 +68,9 @@ TEST(KernelChoice, OfTheBenchmarkLayersIsTheOneThatIsWrittenDown) {
         ASSERT_TRUE(written[name].contains(key)) << name << " " << key;
         const internal::Choice choice = choice_on(processor, layer->options(), *config.input);
         const std::string strategy = choice.strategy, kernel = choice.kernel.kernel;
-        const bool scatter = strategy == "scatter";  // has no kernels of its own
-        EXPECT_EQ((scatter ? "scatter with " : "") + kernel, written[name][key].get<std::string>())
+        const bool borrows = strategy == "scatter" || strategy == "runs";  // kernels of wide
+        EXPECT_EQ((borrows ? strategy + " with " : "") + kernel,
+                  written[name][key].get<std::string>())
             << name << " " << key;
 
         if (processor.vector_time != internal::vector_time(processor.isa)) continue;
@@ -77,7 +78,7 @@ TEST(KernelChoice, OfTheBenchmarkLayersIsTheOneThatIsWrittenDown) {
         EXPECT_EQ(here.kernel, kernel) << name << " " << key;
         EXPECT_EQ(here.strategy, strategy) << name << " " << key;
         EXPECT_EQ(here.isa, processor.isa);
-        EXPECT_TRUE(kernel.starts_with((scatter ? "wide" : strategy) + "_" +
+        EXPECT_TRUE(kernel.starts_with((borrows ? "wide" : strategy) + "_" +
                                        std::string(to_string(dtype)) + "_" +
                                        std::string(to_string(processor.isa))))
             << kernel;
