@@ -5,22 +5,46 @@
 #include <vector>
 
 #include "bill.h"
+#include "boxes_time.h"
+#include "layer_state.h"
 #include "narrow_plan.h"
+#include "scatter_plan.h"
+#include "winograd_plan.h"
 
 namespace upconv::compiler {
 
+namespace {
+
+/// The instruction set of this build of the library whose sizes and costs a target's are nearest
+/// to.
+Isa isa_like(const TargetInfo& target, DType dtype) {
+  for (const Isa isa : internal::built_isas()) {
+    if (to_string(isa) == target.tiles_of &&
+        !internal::rows_for(internal::wide_kernels(), dtype, isa).empty()) {
+      return isa;
+    }
+  }
+  return internal::built_isas().front();
+}
+
+}  // namespace
+
+internal::LayerFacts library_facts(const LayerPlan& plan) {
+  internal::LayerFacts facts =
+      layer_facts(plan.spec.checked, isa_like(plan.target, plan.spec.dtype()));
+  facts.vector_time = 1;  // that of the machine that compiles must not show in the code
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    facts.expected_inputs[axis] = *plan.axes[axis].input;
+    facts.expected_windows[axis] = plan.axes[axis].window;
+  }
+  return facts;
+}
+
 double expected_time(const LayerPlan& plan) {
   if (plan.narrow != nullptr) return plan.narrow->time;
-  std::size_t first = 0;
-  while (first < 3 && plan.axes[first].combined == 1) ++first;
-  double cost = first < 3 ? combined_store_cost(first, plan.parts.front().tile) : 1;
-  double blocks = 0;
-  for (const PlannedPart& part : plan.parts) blocks += part.blocks * part.tile.cost;
-  cost *= blocks * static_cast<double>(plan.taps() * plan.input_size());
-  for (const PlannedAxis& axis : plan.axes) {
-    cost *= static_cast<double>(axis.window.output) / static_cast<double>(axis.axis.stride);
-  }
-  return cost * static_cast<double>(plan.spec.images.value_or(1));
+  if (plan.scatter != nullptr) return plan.scatter->time;
+  if (plan.winograd != nullptr) return plan.winograd->time;
+  return boxes_time(plan, plan.in_pieces());
 }
 
 double expected_time(const internal::WinogradLayout& layout, const internal::CallAxis (&axes)[3],

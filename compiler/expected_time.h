@@ -6,8 +6,11 @@
 
 namespace upconv::compiler {
 
-/// Time of a call without transforms, in vector multiply-adds at full rate. All spatial extents are
-/// constants; images that are an argument count as one. It does not depend on this machine.
+/// The layer as the library sees it, with the extents of the plan, which are constants.
+internal::LayerFacts library_facts(const LayerPlan& plan);
+
+/// Time of a call, in vector multiply-adds at full rate. All spatial extents are constants; images
+/// that are an argument count as one. It does not depend on this machine.
 double expected_time(const LayerPlan& plan);
 
 /// The same of a call with transforms.

@@ -128,8 +128,9 @@ Texts weight_texts(const LayerPlan& plan) {
 /// How the library's results are beside those of the compiled code.
 std::string closeness(const LayerPlan& plan) {
   if (!plan.autoscheduler.empty()) return "and gives the same within rounding";
-  return plan.winograd == nullptr ? "and gives the same bits"
-                                  : "and gives the same within what its fast arithmetic promises";
+  return plan.spec.checked.options.arithmetic == Arithmetic::kDirect
+             ? "and gives the same bits"
+             : "and gives the same within what fast arithmetic promises";
 }
 
 }  // namespace

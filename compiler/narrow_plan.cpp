@@ -30,7 +30,6 @@ constexpr double kWriteCost = 8;     ///< a vector of sums to y
 constexpr double kPlaneRowCost = 6;  ///< a row of a plane, beside its elements
 constexpr double kRowCost = 100;     ///< a row of y
 constexpr double kCallCost = 200;
-constexpr double kTileStoreCost = 20;  ///< of vectors of channels: a pixel's, in each row of y
 
 constexpr Index kBlockBytes = Index{12} * 1024;
 
@@ -180,18 +179,6 @@ Index place(NarrowPlan& narrow, const LayerPlan& plan) {
   return at + plan.output_size();
 }
 
-/// Of a plan with vectors of channels, what its stores take: expected_time() counts sums, which are
-/// most where channels are many.
-double store_time(const LayerPlan& plan) {
-  double stores = static_cast<double>(plan.spec.images.value_or(1));
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    const PlannedAxis& of = plan.axes[axis];
-    const double outputs = static_cast<double>(of.window.output);
-    stores *= axis == 2 ? outputs / static_cast<double>(of.combined) : outputs;
-  }
-  return stores * kTileStoreCost;
-}
-
 /// Why a layer cannot be computed so; empty: it may be.
 std::string reason_against(const LayerPlan& plan) {
   Index rows = plan.output_size(), all_rows = rows;
@@ -264,7 +251,7 @@ void plan_narrow(LayerPlan& plan, bool asked) {
             "are constants, and few output channels: with all phases that have taps at most " +
             std::to_string(kMostRows));
   }
-  if (!asked && narrow.time >= expected_time(plan) + store_time(plan)) return;
+  if (!asked && narrow.time >= expected_time(plan)) return;
   own.parts.clear();
   own.packed_elements = place(narrow, own);
   own.narrow = std::make_shared<const NarrowPlan>(std::move(narrow));

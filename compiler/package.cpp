@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "narrow_plan.h"
+#include "scatter_plan.h"
 #include "upconv/version.h"
 #include "winograd_plan.h"
 
@@ -65,6 +66,8 @@ void describe_variant(Json& json, const LayerPlan& plan) {
   json["combined_phases"] = plan.channels() / plan.output_size();
   if (plan.winograd != nullptr) {
     describe_winograd(json, plan);
+  } else if (plan.scatter != nullptr) {
+    json["chunk_inputs"] = plan.scatter->chunk;
   } else {
     json["slab_bytes"] = plan.target.slab_bytes;
     json["piece_inputs"] = plan.piece_inputs;

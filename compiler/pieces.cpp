@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "boxes_time.h"
 #include "chunk.h"
 #include "wide_pieces.h"
 
@@ -10,95 +11,8 @@ namespace upconv::compiler {
 namespace {
 
 using internal::CallAxis;
-using internal::Phase;
-using internal::Segment;
 
 // The library's rules (runtime/wide_pieces.cpp), for any target.
-
-/// The tiles that `pixels` take.
-struct Tiles {
-  Index time = 0;   ///< per row of weights, in vector multiply-adds
-  Index count = 0;  ///< of tiles
-};
-Tiles tiles_of(const TileRow& row, Index pixels) {
-  const Index tall = row.heights.front(), rest = pixels % tall;
-  Tiles tiles{.time = pixels / tall * tall * row.vectors, .count = pixels / tall};
-  if (rest == 0) return tiles;
-  Index height = tall;
-  for (const int lower : row.heights) height = lower >= rest ? lower : height;
-  tiles.time += std::max(height * row.vectors, internal::kTileLatency);
-  ++tiles.count;
-  return tiles;
-}
-
-/// The rows of an axis' table, with sums in boxes or in pieces: pixels, and the taps of each.
-struct Row {
-  Index pixels = 0, taps = 0;
-};
-std::vector<Row> rows_of(const PlannedAxis& axis, bool pieces, bool gaps) {
-  const CallAxis call{&axis.phases, *axis.input, axis.window};
-  std::vector<Row> rows;
-  call.for_each_phase([&](const Phase& phase) {
-    if (pieces) {
-      for (Index j = 0; j < phase.taps; ++j) {
-        const Segment reach = internal::reach_of_tap(call, phase, j, call.q_begin(), call.q_end());
-        rows.push_back({reach.end - reach.begin, 1});
-      }
-      return;
-    }
-    internal::for_each_segment(call, phase, call.q_begin(), call.q_end(), [&](const Segment& s) {
-      if (gaps && s.tap_begin == s.tap_end) return;
-      rows.push_back({s.end - s.begin, s.tap_end - s.tap_begin});
-    });
-  });
-  return rows;
-}
-
-// Beside the multiply-adds, in these: fitted on AVX2 to generated layers of small extents.
-
-/// A box for a block: what the tables say of it.
-constexpr double kBox = 60;
-/// A tile: offsets of its pixels. And one at a tap, where there are several: a loop begins and
-/// ends.
-constexpr double kTile = 30, kTap = 7;
-/// A vector of a tile's sums, loaded and stored, or half of that; one of y, filled.
-constexpr double kSums = 3.5, kFill = 3;
-
-/// Time of a block for a box of so many pixels, or for a tap in `pieces` pieces (0: a box).
-double block_time(const PlannedPart& part, Index inputs, Index pixels, Index taps, Index pieces) {
-  const Tiles tiles = tiles_of(part.tile, pixels);
-  const auto count = static_cast<double>(tiles.count);
-  const double sums = static_cast<double>(pixels * part.tile.vectors) * kSums;
-  const double products = static_cast<double>(tiles.time * taps * inputs);
-  if (pieces > 0) return products + static_cast<double>(pieces) * (kBox + count * kTile + sums);
-  return products + kBox + count * (kTile + static_cast<double>(taps) * kTap) + sums / 2;
-}
-
-/// Time of a call.
-double time_of(const LayerPlan& plan, bool in_pieces) {
-  const bool gaps = has_many_gaps(plan);
-  std::vector<Row> rows[3];
-  double filled = 0;  // vectors
-  if (in_pieces || gaps) filled = static_cast<double>(*plan.spec.images * plan.output_size());
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    rows[axis] = rows_of(plan.axes[axis], in_pieces, gaps);
-    filled *= static_cast<double>(plan.axes[axis].window.output);
-  }
-  double time = filled / plan.target.lanes * kFill;
-  const Index inputs = plan.input_size();
-  const Index pieces = in_pieces ? internal::ceil_div(inputs, plan.target.piece_rows) : 0;
-  for (const Row& d : rows[0]) {
-    for (const Row& h : rows[1]) {
-      for (const Row& w : rows[2]) {
-        const Index pixels = *plan.spec.images * d.pixels * h.pixels * w.pixels;
-        for (const PlannedPart& part : plan.parts) {
-          time += part.blocks * block_time(part, inputs, pixels, d.taps * h.taps * w.taps, pieces);
-        }
-      }
-    }
-  }
-  return time;
-}
 
 /// Many weights, of which a block's do not stay in a cache while boxes pass, or x does not.
 bool boxes_leave_cache(const LayerPlan& plan) {
@@ -132,7 +46,7 @@ bool pieces_fill_tiles(const LayerPlan& plan) {
   }
   if (positions > kMostPositions) return false;
   // The gain must be more than the error of the estimates.
-  return time_of(plan, true) < 0.95 * time_of(plan, false);
+  return boxes_time(plan, true) < 0.95 * boxes_time(plan, false);
 }
 
 }  // namespace

@@ -71,10 +71,6 @@ struct PlannedPart {
   Index bias_at = 0;
 };
 
-/// Of combined phases, the cost of a tile's outputs beside those of another.
-/// @param first the first axis whose phases are combined
-double combined_store_cost(std::size_t first, const TileRow& tile);
-
 struct NarrowPlan;
 struct ScatterPlan;
 struct WinogradPlan;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "elements.h"
+#include "finish.h"
 #include "next_panel.h"
 #include "product_tiles.h"
 
@@ -14,7 +15,8 @@ Leaf product_leaf(Halide::Module& module, const LayerPlan& plan, const PlannedPa
   const Type type = halide_type(plan.spec.dtype());
   ImageParam packed = elements(type, "packed"), rows = elements(type, "rows");
   ImageParam hinted = elements(type, "hinted");
-  Param<int> weights_at("weights_at"), next_at("next_at"), tiles("tiles");
+  Param<int> weights_at("weights_at"), next_at("next_at"), bias_at("bias_at");
+  Param<int> tiles("tiles");
   Var c("c"), t("t"), ci("ci");
   Func in("in"), weights("weights");
   const Func all = packed_values(constant, packed);
@@ -34,7 +36,13 @@ Leaf product_leaf(Halide::Module& module, const LayerPlan& plan, const PlannedPa
     inputs.next_panel = next_at;
     inputs.few_tiles = are_few_tiles(plan, part, shape.usual_rows);
   }
-  generators::MatrixProduct product(inputs);
+  if (shape.outputs) {
+    inputs.start = Func("start");
+    inputs.start(c) = all(inside(bias_at + c));
+  }
+  const Activation& activation = plan.spec.checked.options.activation_fn;
+  generators::MatrixProduct product(
+      inputs, [&](const Expr& sum) { return shape.outputs ? finish(activation, sum) : sum; });
   schedules::schedule_matrix_product(product, {.lanes = plan.target.lanes,
                                                .vectors = part.tile.vectors,
                                                .pixels = height,
@@ -43,7 +51,8 @@ Leaf product_leaf(Halide::Module& module, const LayerPlan& plan, const PlannedPa
   buffer.dim(0).set_bounds(0, part.block_channels);
   buffer.dim(1).set_bounds(0, tiles * height).set_stride(static_cast<int>(shape.product_step));
   const std::string name = plan.spec.name + "_product_" + std::to_string(part.first_channel);
-  Leaf leaf(module, name, product.products, {packed, rows, hinted}, {weights_at, next_at, tiles});
+  Leaf leaf(module, name, product.products, {packed, rows, hinted},
+            {weights_at, next_at, bias_at, tiles});
   leaf.writes("products");
   return leaf;
 }

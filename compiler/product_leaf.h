@@ -14,10 +14,11 @@ struct ProductShape {
   Index most_rows = 0;     ///< that are addressed
   Index product_step = 1;  ///< from the products of a row to those of the next
   Index usual_rows = 0;    ///< of a call: whether tiles have time to ask for the next weights
+  bool outputs = false;    ///< they are outputs: with the bias and the activation
 };
 
-/// (packed, rows, weights -> products), the block's weights, those that come next, register tiles
-/// of `height` rows: of a block of `part`.
+/// (packed, rows, weights -> products), the block's weights, those that come next, the block's
+/// bias, register tiles of `height` rows: of a block of `part`.
 /// @param constant the constant weights, where they are
 Leaf product_leaf(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part,
                   int height, const ProductShape& shape, const Halide::Buffer<void>& constant);

@@ -21,14 +21,19 @@ class ScatterDriver {
       : module_(module), plan_(plan), scatter_(*plan.scatter), leaves_(leaves) {}
 
   /// Chunks of inputs: before one is multiplied, the outputs that it is the first to reach get the
-  /// bias, and after it those that no later one reaches the activation, while they are in cache.
+  /// bias, and after it those that no later one reaches the activation, while they are in cache;
+  /// where taps do not meet, products have both.
   void add_run() {
     const Expr all = images_of(plan_) * number_of(inputs_of_image());
     const Expr first = integer("first"), end = integer("end");
-    const Expr begun = begun_before(first), reached = select(end == all, outputs(), begun_before(end));
-    std::vector<Stmt> steps = {leaves_.fill->call(
-        {packed_weights(plan_), pointer("y")},
-        {begun * number_of(row_pixels()), (reached - begun) * number_of(row_pixels())})};
+    const Expr begun = begun_before(first),
+               reached = select(end == all, outputs(), begun_before(end));
+    std::vector<Stmt> steps;
+    if (leaves_.fill) {
+      steps.push_back(leaves_.fill->call(
+          {packed_weights(plan_), pointer("y")},
+          {begun * number_of(row_pixels()), (reached - begun) * number_of(row_pixels())}));
+    }
     steps.push_back(multiply());
     steps.push_back(add_rows());
     if (leaves_.finish) {
@@ -74,17 +79,14 @@ class ScatterDriver {
 
   // Outputs along the slow axis, of all images one after the other.
 
-  Expr outputs() const {
-    return images_of(plan_) * number_of(axis(plan_.slow_axis).window.output);
-  }
+  Expr outputs() const { return images_of(plan_) * number_of(axis(plan_.slow_axis).window.output); }
   /// Those before which inputs end that are below `input`, a number counted through all images;
   /// @param reach outputs from an input's first tap on
   Expr outputs_before(const Expr& input, Index reach) const {
     const PlannedAxis& slow = axis(plan_.slow_axis);
     const Expr position = input / number_of(row_inputs());
     const Expr image = position / number_of(*slow.input), own = position % number_of(*slow.input);
-    const Expr last = wide(own) * number(slow.axis.stride) +
-                      number(reach - slow.window.offset);
+    const Expr last = wide(own) * number(slow.axis.stride) + number(reach - slow.window.offset);
     const Expr before = Halide::clamp(last, number(0), number(slow.window.output));
     return image * number_of(slow.window.output) + Halide::cast<int>(before);
   }
@@ -116,9 +118,9 @@ class ScatterDriver {
         tiles.push_back(leaves_.products[n].at(height).call(
             {packed_weights(plan_),
              address("x", (wide(integer("first")) + row) * number(plan_.input_size())),
-             leaves_.weights,
-             address("run.products", row * number(scatter_.pitch) + wide(column))},
-            {weights, weights + rows, count}));
+             leaves_.weights, address("run.products", row * number(scatter_.pitch) + wide(column))},
+            {weights, weights + rows,
+             number_of(part.bias_at) + column - number_of(part.first_channel), count}));
         done = done + count * height;
       }
       parts.push_back(run_loop("block", part.blocks, Block::make(tiles)));
@@ -150,8 +152,8 @@ class ScatterDriver {
     const Expr first = integer("in_" + name) * number_of(of.axis.stride) -
                        number_of(of.window.offset);  // the output of tap 0
     const Expr begin = Halide::max((dilation - 1 - first) / dilation, 0);
-    const Expr end = Halide::min(
-        (number_of(of.window.output) - first + dilation - 1) / dilation, number_of(of.axis.filter));
+    const Expr end = Halide::min((number_of(of.window.output) - first + dilation - 1) / dilation,
+                                 number_of(of.axis.filter));
     body = let("out_" + name, first + integer("tap_" + name) * dilation, body);
     body = let("tap_" + name, begin + integer("t_" + name), body);
     return run_loop("t_" + name, Halide::max(end - begin, 0), body);
@@ -171,8 +173,8 @@ class ScatterDriver {
     const Expr stride = number_of(w.axis.stride), output = number_of(w.window.output);
     const Expr i_begin = integer("i_begin"), i_end = integer("i_end"), i = integer("i");
     // The run's outputs begin at i * stride + shift.
-    const Expr tap = number_of(runs.first) +
-                     (number_of(runs.count - 1) - integer("run")) * number_of(runs.taps);
+    const Expr tap =
+        number_of(runs.first) + (number_of(runs.count - 1) - integer("run")) * number_of(runs.taps);
     const Expr shift = integer("shift"), taps = number_of(runs.taps);
     const auto clamped = [&](const Expr& at) { return Halide::clamp(at, i_begin, i_end); };
     const auto from_input = [&](const Expr& outputs) { return (outputs + stride - 1) / stride; };
@@ -196,7 +198,8 @@ class ScatterDriver {
       return address("y", at * number(plan_.output_size()));
     };
     Expr column = integer("tap_d") * number_of(axis(1).axis.filter) + integer("tap_h");
-    column = (column * number_of(w.axis.filter) + integer("tap_w")) * number_of(plan_.output_size());
+    column =
+        (column * number_of(w.axis.filter) + integer("tap_w")) * number_of(plan_.output_size());
 
     const Stmt add = leaves_.add[kind].call(
         {from(whole_begin, integer("column")), to(whole_begin * stride + shift)},

@@ -18,43 +18,50 @@ using Halide::Func;
 using Halide::ImageParam;
 using Halide::Param;
 
-/// A leaf that adds to y what it reads.
-Leaf adding_leaf(Halide::Module& module, const std::string& name, Func y, const ImageParam& from,
-                 const ImageParam& sums, const Param<int>& count) {
-  y.output_buffer().dim(0).set_min(0).set_extent(2147483647).set_stride(1);
-  Leaf leaf(module, name, y, {from, sums}, {count});
-  leaf.reads_output(sums);
-  leaf.writes("y");
-  return leaf;
-}
+class Leaves {
+ public:
+  Leaves(Halide::Module& module, const LayerPlan& plan)
+      : module_(module), plan_(plan), type_(halide_type(plan.spec.dtype())) {
+    if (!plan.scatter->once) sums_values_ = sums_;
+  }
 
-Leaf add_runs(Halide::Module& module, const LayerPlan& plan, const TapRuns& runs) {
-  const Halide::Type type = halide_type(plan.spec.dtype());
-  const ImageParam products = elements(type, "products"), sums = elements(type, "sums");
-  Param<int> inputs("inputs");
-  const Index channels = plan.output_size();
-  generators::AddedRuns added(
-      {.products = products,
-       .sums = sums,
-       .run = static_cast<int>(runs.taps * channels),
-       .from_step = static_cast<int>(plan.scatter->pitch),
-       .to_step = static_cast<int>(plan.axes[2].axis.stride * channels),
-       .count = inputs,
-       .lanes = plan.target.lanes,
-       .type = type});
-  added.schedule();
-  const std::string name = plan.spec.name + "_add_" + std::to_string(runs.taps);
-  return adding_leaf(module, name, added.y, products, sums, inputs);
-}
+  Leaf add_runs(const TapRuns& runs) const {
+    Param<int> inputs("inputs");
+    const Index channels = plan_.output_size();
+    generators::AddedRuns added({.products = products_,
+                                 .sums = sums_values_,
+                                 .run = static_cast<int>(runs.taps * channels),
+                                 .from_step = static_cast<int>(plan_.scatter->pitch),
+                                 .to_step = static_cast<int>(plan_.axes[2].axis.stride * channels),
+                                 .count = inputs,
+                                 .lanes = plan_.target.lanes,
+                                 .type = type_});
+    added.schedule();
+    return leaf("_add_" + std::to_string(runs.taps), added.y, inputs);
+  }
 
-Leaf add_part_of_run(Halide::Module& module, const LayerPlan& plan) {
-  const Halide::Type type = halide_type(plan.spec.dtype());
-  const ImageParam products = elements(type, "products"), sums = elements(type, "sums");
-  Param<int> length("length");
-  generators::AddedPart added(products, sums, length, plan.target.lanes, type);
-  added.schedule();
-  return adding_leaf(module, plan.spec.name + "_add_part", added.y, products, sums, length);
-}
+  Leaf add_part() const {
+    Param<int> length("length");
+    generators::AddedPart added(products_, sums_values_, length, plan_.target.lanes, type_);
+    added.schedule();
+    return leaf("_add_part", added.y, length);
+  }
+
+ private:
+  Leaf leaf(const std::string& name, Func y, const Param<int>& count) const {
+    y.output_buffer().dim(0).set_min(0).set_extent(2147483647).set_stride(1);
+    Leaf made(module_, plan_.spec.name + name, y, {products_, sums_}, {count});
+    made.reads_output(sums_);
+    made.writes("y");
+    return made;
+  }
+
+  Halide::Module& module_;
+  const LayerPlan& plan_;
+  Halide::Type type_;
+  ImageParam products_ = elements(type_, "products"), sums_ = elements(type_, "sums");
+  Func sums_values_ = {};  ///< undefined where products are copied
+};
 
 }  // namespace
 
@@ -65,7 +72,8 @@ ScatterLeaves add_scatter_leaves(Halide::Module& module, const LayerPlan& plan,
   const ProductShape shape{.row_step = plan.input_size(),
                            .most_rows = scatter.chunk,
                            .product_step = scatter.pitch,
-                           .usual_rows = scatter.chunk};
+                           .usual_rows = scatter.chunk,
+                           .outputs = scatter.once};
   for (std::size_t n = 0; n < plan.parts.size(); ++n) {
     const PlannedPart& part = plan.parts[n];
     std::map<int, Leaf>& by_height = leaves.products.emplace_back();
@@ -76,10 +84,11 @@ ScatterLeaves add_scatter_leaves(Halide::Module& module, const LayerPlan& plan,
     leaves.pack_weights.push_back(weight_packing(module, plan, part));
     leaves.pack_bias.push_back(bias_packing(module, plan, part));
   }
-  for (const TapRuns& runs : scatter.runs) leaves.add.push_back(add_runs(module, plan, runs));
-  leaves.add_part = add_part_of_run(module, plan);
-  leaves.fill = fill_leaf(module, plan, false, packed);
-  if (!is_linear(plan)) leaves.finish = finish_leaf(module, plan);
+  const Leaves make(module, plan);
+  for (const TapRuns& runs : scatter.runs) leaves.add.push_back(make.add_runs(runs));
+  leaves.add_part = make.add_part();
+  if (scatter.fills) leaves.fill = fill_leaf(module, plan, scatter.once, packed);
+  if (!scatter.once && !is_linear(plan)) leaves.finish = finish_leaf(module, plan);
   return leaves;
 }
 

@@ -15,11 +15,11 @@ struct ScatterLeaves {
   Halide::Expr weights = {};  ///< where all packed weights are, constants or not
   /// Per part, by the height of the register tile: product_leaf().
   std::vector<std::map<int, Leaf>> products = {};
-  /// Per kind of run: (products of the first input's run -> y of it), inputs.
+  /// Per kind of run: (products of the first input's run -> y of it), inputs: added, or copied.
   std::vector<Leaf> add = {};
   /// (products -> y), elements: of a run that the window cuts.
   std::optional<Leaf> add_part = {};
-  /// fill_leaf() with the bias; finish_leaf(), unless the layer is linear.
+  /// fill_leaf(), and finish_leaf(), where they are needed.
   std::optional<Leaf> fill = {}, finish = {};
   /// Per part (kernel -> packed) and (bias -> packed); empty when the weights are constants.
   std::vector<Leaf> pack_weights = {}, pack_bias = {};

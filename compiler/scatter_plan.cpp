@@ -4,10 +4,13 @@
 #include <numeric>
 #include <string>
 
+#include "boxes_time.h"
 #include "chunk.h"
 #include "expected_time.h"
+#include "phases.h"
 #include "scatter_layout.h"
 #include "upconv/error.h"
+#include "wide_packing.h"
 
 namespace upconv::compiler {
 
@@ -15,9 +18,22 @@ namespace {
 
 using internal::ceil_div;
 
+/// The outputs of an axis' inputs do not meet.
+bool are_apart(const PlannedAxis& axis) {
+  return axis.input == 1 || (axis.axis.dilation == 1 && axis.axis.filter <= axis.axis.stride);
+}
+
+/// Every output of an axis is reached.
+bool has_no_gaps(const PlannedAxis& axis) {
+  const internal::AxisPhases phases(axis.axis.filter, axis.axis.stride, axis.axis.dilation);
+  return internal::reached_outputs({&phases, *axis.input, axis.window}) == axis.window.output;
+}
+
 /// Taps of a row whose products one run of y takes, from the row's last on.
-std::vector<TapRuns> runs_of(const Axis& w) {
-  const Index taps = w.dilation == 1 ? std::min(w.stride, w.filter) : 1;
+std::vector<TapRuns> runs_of(const PlannedAxis& axis) {
+  const Axis& w = axis.axis;
+  const Index most = are_apart(axis) ? w.filter : std::min(w.stride, w.filter);
+  const Index taps = w.dilation == 1 ? most : 1;
   const Index rest = w.filter % taps;
   std::vector<TapRuns> runs;
   if (rest > 0) runs.push_back({.taps = rest, .count = 1, .first = w.filter - rest});
@@ -38,6 +54,50 @@ std::string reason_against(const LayerPlan& plan) {
   return {};
 }
 
+// Beside the multiply-adds, in these: fitted with those of boxes_time.cpp.
+
+/// A chunk for a block; an input, whose products are found; a row of inputs for a run of taps.
+constexpr double kChunk = 20, kInput = 24, kRowOfRuns = 2;
+/// A vector of a run, or a part of one, added.
+constexpr double kAdded = 3.6;
+
+/// Time of a call.
+double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
+  const Index images = plan.spec.images.value_or(1);
+  Index inputs = images, rows = images, outputs = images * plan.output_size();
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const PlannedAxis& of = plan.axes[axis];
+    inputs *= *of.input;
+    rows *= axis == 2 ? 1 : *of.input * of.axis.filter;
+    outputs *= of.window.output;
+  }
+  double tiles = 0;  // for a row of weights
+  Index blocks = 0;
+  for (std::size_t n = 0; n < plan.parts.size(); ++n) {
+    const PlannedPart& part = plan.parts[n];
+    Index left = inputs;
+    for (const int height : scatter.heights[n]) {
+      tiles += static_cast<double>(part.blocks * (left / height)) * tile_time(part.tile, height);
+      left %= height;
+    }
+    blocks += part.blocks;
+  }
+  Index runs = 0, added = 0;  // of a row, and vectors of an input's
+  for (const TapRuns& of : scatter.runs) {
+    Index elements = of.taps * plan.output_size(), vectors = 0;
+    for (int width = plan.target.lanes; width > 0; elements %= width, width /= 2) {
+      vectors += elements / width;
+    }
+    runs += of.count;
+    added += of.count * vectors;
+  }
+  const auto real = [](Index value) { return static_cast<double>(value); };
+  return tiles * real(plan.input_size()) + kInput * real(inputs) +
+         kChunk * real(ceil_div(inputs, scatter.chunk) * blocks) + kRowOfRuns * real(rows * runs) +
+         kAdded * real(rows * *plan.axes[2].input * added) +
+         kOutputTime * real(outputs) / plan.target.lanes;
+}
+
 LayerPlan plan_of(const ToTaps& to_taps) {
   LayerPlan plan = to_taps();
   ScatterPlan scatter;
@@ -49,7 +109,9 @@ LayerPlan plan_of(const ToTaps& to_taps) {
   const Index row_bytes = scatter.pitch * static_cast<Index>(plan.element_bytes());
   const Index fitting = internal::kProductBytes / row_bytes / tall * tall;
   scatter.chunk = std::clamp(fitting, tall, internal::kChunkPixels / tall * tall);
-  scatter.runs = runs_of(plan.axes[2].axis);
+  scatter.once = std::all_of(plan.axes.begin(), plan.axes.end(), are_apart);
+  scatter.fills = !scatter.once || !std::all_of(plan.axes.begin(), plan.axes.end(), has_no_gaps);
+  scatter.runs = runs_of(plan.axes[2]);
   Index inputs = plan.spec.images.value_or(1);
   for (const PlannedAxis& axis : plan.axes) inputs *= *axis.input;
   for (const PlannedPart& part : plan.parts) {
@@ -67,6 +129,7 @@ LayerPlan plan_of(const ToTaps& to_taps) {
     }
   }
   if (plan.spec.images) scatter.chunk = std::min(scatter.chunk, inputs);
+  scatter.time = time_of(plan, scatter);
   plan.scatter = std::make_shared<const ScatterPlan>(std::move(scatter));
   return plan;
 }

@@ -3,8 +3,8 @@
 // time, whose products are added to the outputs that the taps reach.
 //
 // All taps are channels of one tap: plan.axes have as many combined phases as the filter has taps,
-// so that weights are packed as those of combined phases, and channel (t_d, t_h, t_w, co) is tap t's
-// product for co. Inputs are counted through all images, [image, d, h, w], as x has them.
+// so that weights are packed as those of combined phases, and channel (t_d, t_h, t_w, co) is tap
+// t's product for co. Inputs are counted through all images, [image, d, h, w], as x has them.
 #pragma once
 
 #include <functional>
@@ -22,12 +22,16 @@ struct TapRuns {
 };
 
 struct ScatterPlan {
-  Index chunk = 1;  ///< inputs that are multiplied at once
-  Index pitch = 1;  ///< from an input's products to the next's, in elements
+  /// Every output takes one tap of one input, or none: products are outputs, and are copied to y.
+  bool once = false;
+  bool fills = true;  ///< y gets the bias first; of a layer whose taps meet once, its gaps
+  Index chunk = 1;    ///< inputs that are multiplied at once
+  Index pitch = 1;    ///< from an input's products to the next's, in elements
   /// The row's last run has fewer taps, where there is such: later taps come first.
   std::vector<TapRuns> runs = {};
   /// Of the register tiles of each part, one after the other.
   std::vector<std::vector<int>> heights = {};
+  double time = 0;  ///< of a call, in vector multiply-adds at full rate
 
   Index products_elements() const { return chunk * pitch; }
 };

@@ -206,8 +206,8 @@ int run(int argc, const char* const* argv) {
                  "64? one of at most 64");
   app.add_option(
       "--strategy", options.strategy,
-      "wide; combined: phases become channels; narrow: vectors along outputs; or winograd: "
-      "transforms (by the layer)");
+      "wide; combined: phases become channels; narrow: vectors along outputs; scatter: products of "
+      "all taps, added; or winograd: transforms (by the layer)");
   app.add_option("--tile", options.tile, "PIXELSxVECTORS: the register tile (by the channels)");
   app.add_option("--autoscheduler", options.autoscheduler,
                  "adams2019, li2018 or mullapudi2016: schedules the layer, of constant extents "

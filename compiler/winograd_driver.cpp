@@ -187,7 +187,7 @@ class WinogradDriver {
           {packed(), address("run.points", row * number(winograd_.pitch)), leaves_.weights,
            address("run.products", row * number(winograd_.group_channels) +
                                        wide(integer("b") * part.block_channels))},
-          {weights, next, tiles});
+          {weights, next, 0, tiles});
     };
     Stmt body = run_loop("b", integer("blocks"), tiles(of, part, some));
     for (std::size_t axis = 3; axis-- > 0;) {

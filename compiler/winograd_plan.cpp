@@ -8,7 +8,6 @@
 
 #include "expected_time.h"
 #include "finite.h"
-#include "layer_state.h"
 #include "toom_cook.h"
 #include "upconv/error.h"
 #include "winograd_fold.h"
@@ -21,29 +20,6 @@ using internal::ceil_div;
 using internal::Grid;
 using internal::LayerFacts;
 using internal::WinogradPhase;
-
-/// The instruction set of this build of the library whose sizes and costs a target's are nearest
-/// to.
-Isa isa_like(const TargetInfo& target, DType dtype) {
-  for (const Isa isa : internal::built_isas()) {
-    if (to_string(isa) == target.tiles_of &&
-        !internal::rows_for(internal::wide_kernels(), dtype, isa).empty()) {
-      return isa;
-    }
-  }
-  return internal::built_isas().front();
-}
-
-/// The layer as the library sees it, with the extents of the plan.
-LayerFacts facts_of(const LayerPlan& plan) {
-  LayerFacts facts = layer_facts(plan.spec.checked, isa_like(plan.target, plan.spec.dtype()));
-  facts.vector_time = 1;  // that of the machine that compiles must not show in the code
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    facts.expected_inputs[axis] = *plan.axes[axis].input;
-    facts.expected_windows[axis] = plan.axes[axis].window;
-  }
-  return facts;
-}
 
 /// Why a layer cannot be transformed; empty: it may be.
 std::string reason_against(const LayerPlan& plan) {
@@ -130,22 +106,13 @@ void choose_sizes(WinogradPlan& winograd, const LayerPlan& plan,
   }
 }
 
-/// The layout is expected to be faster than the library's direct strategies, and than the plan.
-bool is_faster(const LayerFacts& facts, const internal::WinogradLayout& layout,
-               const LayerPlan& than) {
-  const internal::ExpectedCall call(facts);
-  const Index images = than.spec.images.value_or(1);
-  const double time = expected_time(layout, call.axes, images);
-  LayerFacts direct = facts;
-  direct.arithmetic = Arithmetic::kDirect;
-  if (internal::choose_strategy(direct, call.axes, images).kernel.cost <= time) return false;
-  return time < expected_time(than);
-}
-
-LayerPlan plan_of(const internal::WinogradLayout& layout, const ToTransform& to_transform) {
+LayerPlan plan_of(const LayerFacts& facts, const internal::WinogradLayout& layout,
+                  const ToTransform& to_transform) {
   const bool folded = layout.factor() > 1;
   LayerPlan plan = to_transform(folded);
   WinogradPlan winograd;
+  const internal::ExpectedCall call(facts);
+  winograd.time = expected_time(layout, call.axes, plan.spec.images.value_or(1));
   std::copy(std::begin(layout.by_axis), std::end(layout.by_axis), winograd.axes.begin());
   winograd.classes = classes_of(plan, layout);
   choose_sizes(winograd, plan, layout);
@@ -168,8 +135,9 @@ Index WinogradPlan::group_blocks(const PlannedPart& part) const {
 LayerPlan make_winograd_plan(const LayerPlan& layer, const ToTransform& to_transform) {
   std::string reason = reason_against(layer);
   if (reason.empty()) {
-    const auto layout = internal::winograd_or_folded_layout(facts_of(layer));
-    if (layout) return plan_of(*layout, to_transform);
+    const LayerFacts facts = library_facts(layer);
+    const auto layout = internal::winograd_or_folded_layout(facts);
+    if (layout) return plan_of(facts, *layout, to_transform);
     reason = "no transform fits its phases";
   }
   throw Error(ErrorKind::kUnsupported,
@@ -182,10 +150,18 @@ LayerPlan make_winograd_plan(const LayerPlan& layer, const ToTransform& to_trans
 std::optional<LayerPlan> faster_winograd_plan(const LayerPlan& layer, const LayerPlan& other,
                                               const ToTransform& to_transform) {
   if (!reason_against(layer).empty()) return std::nullopt;
-  const LayerFacts facts = facts_of(layer);
+  LayerFacts facts = library_facts(layer);
   const auto layout = internal::winograd_or_folded_layout(facts);
-  if (!layout || !is_faster(facts, *layout, other)) return std::nullopt;
-  return plan_of(*layout, to_transform);
+  if (!layout) return std::nullopt;
+  LayerPlan plan = plan_of(facts, *layout, to_transform);
+  if (expected_time(plan) >= expected_time(other)) return std::nullopt;
+  // Nor where the library's direct strategies are expected to be faster.
+  facts.arithmetic = Arithmetic::kDirect;
+  const internal::ExpectedCall call(facts);
+  const internal::Choice direct =
+      internal::choose_strategy(facts, call.axes, layer.spec.images.value_or(1));
+  if (direct.kernel.cost <= expected_time(plan)) return std::nullopt;
+  return plan;
 }
 
 generators::WeightAxis weight_axis(const PlannedAxis& planned, const internal::WinogradAxis& axis) {

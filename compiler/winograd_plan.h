@@ -64,6 +64,7 @@ struct WinogradPlan {
   Index pitch = 1;           ///< elements from tile to tile at a point
   Index group_channels = 1;  ///< most output channels that are computed at once
   Index most_points = 1;
+  double time = 0;         ///< of a call, in vector multiply-adds at full rate
   Index most_outputs = 0;  ///< of a tile, that are dealt out to y; 0 where none are
 
   Index points() const { return axes[0].points * axes[1].points * axes[2].points; }

@@ -1,16 +1,17 @@
-// Runs of products that are added to outputs: the second half of the scatter strategy
-// (runtime/scatter_plan.h) in a compiled layer, as an algorithm.
+// Runs of products that are added to outputs, or are outputs: the second half of the scatter
+// strategy (runtime/scatter_plan.h) in a compiled layer, as an algorithm.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "Halide.h"
 
 namespace upconv::generators {
 
-/// Adds `count` runs, which do not overlap in y:
+/// Adds `count` runs, which do not overlap in y, or where there are no sums copies them:
 ///
-///   y[i * to_step + e] += products[i * from_step + e],    0 <= i < count, 0 <= e < run
+///   y[i * to_step + e] (+)= products[i * from_step + e],    0 <= i < count, 0 <= e < run
 ///
 /// A run is some vectors of `lanes`, then at most one of each half of that: a stage each.
 class AddedRuns {
@@ -19,7 +20,7 @@ class AddedRuns {
 
   struct Inputs {
     Halide::Func products = {};  ///< (i)
-    Halide::Func sums = {};      ///< (i): elements of y
+    Halide::Func sums = {};      ///< (i): elements of y; undefined: products are copied
     int run = 1, from_step = 1, to_step = 1;
     Halide::Expr count = 1;
     int lanes = 1;
@@ -37,7 +38,8 @@ class AddedRuns {
       const auto at = [&](int step) -> Halide::Expr {
         return Halide::unsafe_promise_clamped(u[2] * step + e, 0, 2147483646);
       };
-      y(at(of.to_step)) = of.sums(at(of.to_step)) + of.products(at(of.from_step));
+      const Halide::Expr value = of.products(at(of.from_step));
+      y(at(of.to_step)) = of.sums.defined() ? of.sums(at(of.to_step)) + value : value;
       stages_.push_back({u, vectors});
       begin += vectors * width;
     }
@@ -62,7 +64,7 @@ class AddedRuns {
   std::vector<Stage> stages_;
 };
 
-/// Adds one run, of which some is cut off: y[e] += products[e], 0 <= e < length.
+/// The same for one run, of which some is cut off: y[e] (+)= products[e], 0 <= e < length.
 class AddedPart {
  public:
   Halide::Func y{"y"};
@@ -74,7 +76,7 @@ class AddedPart {
     y(Halide::Var("i")) = Halide::undef(type);
     for (const Halide::Expr& e : {whole_[1] * lanes + whole_[0], Halide::Expr(rest_)}) {
       const Halide::Expr at = Halide::unsafe_promise_clamped(e, 0, 2147483646);
-      y(at) = sums(at) + products(at);
+      y(at) = sums.defined() ? sums(at) + products(at) : products(at);
     }
   }
 

@@ -1,7 +1,7 @@
 // Rows times a block of weights, as an algorithm without a schedule: the products of the strategies
 // that multiply apart from taps, of tiles at a point (winograd) or of inputs (scatter).
 //
-//   products[t, c] = sum over ci of in[t, ci] * w[ci, c]
+//   products[t, c] = finish(start[c] + sum over ci of in[t, ci] * w[ci, c])
 #pragma once
 
 #include "Halide.h"
@@ -17,6 +17,7 @@ struct MatrixProduct {
   struct Inputs {
     Halide::Func in = {};       ///< (ci, t)
     Halide::Func weights = {};  ///< (c, ci)
+    Halide::Func start = {};    ///< (c): what sums start with; undefined: nothing
     int input_size = 1;
     /// (i): all packed weights, of which the panel that comes next begins at next_panel
     /// (prefetch.h); undefined: tiles do not ask for it.
@@ -30,13 +31,15 @@ struct MatrixProduct {
     Halide::Type type = {};
   };
 
-  explicit MatrixProduct(const Inputs& of) : r(0, of.input_size, "r") {
-    sum(c, t) = Halide::Internal::make_const(of.type, 0);
+  /// @param finish what becomes of a sum
+  template <typename Finish>
+  MatrixProduct(const Inputs& of, Finish finish) : r(0, of.input_size, "r") {
+    sum(c, t) = of.start.defined() ? of.start(c) : Halide::Internal::make_const(of.type, 0);
     Halide::Expr x = of.in(r, t);
     if (of.packed.defined()) x = bringing_next_panel(of, x);
     const Halide::Expr next = sum(c, t) + x * of.weights(c, r);
     sum(c, t) = of.fused ? next : Halide::strict_float(next);
-    products(c, t) = sum(c, t);
+    products(c, t) = finish(sum(c, t));
   }
 
  private:

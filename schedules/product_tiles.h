@@ -1,5 +1,5 @@
-// The schedule of matrix_product.h: the register tile of tile.h, whose pixels are rows. The panel of
-// weights stays in the nearest cache while all rows of a call pass.
+// The schedule of matrix_product.h: the register tile of tile.h, whose pixels are rows. The panel
+// of weights stays in the nearest cache while all rows of a call pass.
 #pragma once
 
 #include "matrix_product.h"

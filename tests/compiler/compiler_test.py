@@ -216,7 +216,7 @@ class Mistakes(CompilerTest):
             refused(2, "--input-shape", "64?", arguments=[*arguments(), "--input-shape", shape])
         refused(2, "--input-shape", arguments=[*arguments(), "--input-shape", "1,2,2,4"])
         refused(2, "--tile", "12x2", arguments=[*arguments(), "--tile", "12by2"])
-        refused(2, "--strategy", "wide, combined, narrow or winograd", arguments=[*arguments(), "--strategy", "deep"])
+        refused(2, "--strategy", "wide, combined, narrow, scatter or winograd", arguments=[*arguments(), "--strategy", "deep"])
         refused(2, "strides divide filters", arguments=[*arguments(), "--strategy", "combined"])
         refused(2, "--emit", "stmt, asm", arguments=[*arguments(), "--emit", "elf"])
         refused(2, "w.npz", "[3, 3, 3, 5]", arguments=[*arguments(), "--weights", "w.npz"])

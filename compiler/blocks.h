@@ -1,0 +1,28 @@
+// Blocks of output channels, and which phases are channels: the strategies `wide` and `combined`.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "plan.h"
+
+namespace upconv::compiler {
+
+/// Cuts the plan's channels into parts.
+void cut_blocks(LayerPlan& plan, const std::vector<TileRow>& rows);
+
+/// The phases of the axes from `first` on become channels.
+void combine_phases(LayerPlan& plan, std::size_t first);
+
+/// All taps become channels of one (scatter_plan.h).
+void combine_taps(LayerPlan& plan);
+
+/// The plan in boxes or in pieces that is expected to take the least time.
+/// @param layer of which only extents and target are known
+/// @param strategy `wide` or `combined`; empty: the better one
+/// @throws Error kUnsupported where `combined` is asked for and phases cannot be
+LayerPlan plan_boxes(const LayerPlan& layer, const std::vector<TileRow>& rows,
+                     const std::string& strategy);
+
+}  // namespace upconv::compiler

@@ -1,0 +1,136 @@
+#include "boxes_time.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "whole_layer.h"
+#include "wide_packing.h"
+
+namespace upconv::compiler {
+
+namespace {
+
+using internal::CallAxis;
+using internal::Phase;
+using internal::Segment;
+
+/// The tiles that `pixels` take.
+struct Tiles {
+  double time = 0;  ///< per row of weights, in vector multiply-adds
+  Index count = 0;  ///< of tiles
+};
+Tiles tiles_of(const TileRow& row, Index pixels) {
+  const Index tall = row.heights.front(), rest = pixels % tall;
+  Tiles tiles{.time = static_cast<double>(pixels - rest) * row.cost, .count = pixels / tall};
+  if (rest == 0) return tiles;
+  Index height = tall;
+  for (const int lower : row.heights) height = lower >= rest ? lower : height;
+  tiles.time += tile_time(row, static_cast<int>(height));
+  ++tiles.count;
+  return tiles;
+}
+
+/// How many rows of an axis' table, with sums in boxes or in pieces, have so many (pixels, taps).
+using Rows = std::map<std::pair<Index, Index>, Index>;
+Rows rows_of(const PlannedAxis& axis, bool pieces, bool gaps) {
+  const CallAxis call{&axis.phases, *axis.input, axis.positions()};
+  Rows rows;
+  call.for_each_phase([&](const Phase& phase) {
+    if (pieces) {
+      for (Index j = 0; j < phase.taps; ++j) {
+        const Segment reach = internal::reach_of_tap(call, phase, j, call.q_begin(), call.q_end());
+        ++rows[{reach.end - reach.begin, 1}];
+      }
+      return;
+    }
+    internal::for_each_segment(call, phase, call.q_begin(), call.q_end(), [&](const Segment& s) {
+      if (gaps && s.tap_begin == s.tap_end) return;
+      ++rows[{s.end - s.begin, s.tap_end - s.tap_begin}];
+    });
+  });
+  return rows;
+}
+
+// Beside the multiply-adds, in these: fitted on AVX2 to generated layers.
+
+/// A box for a block: what the tables say of it.
+constexpr double kBox = 60;
+/// A tile: offsets of its pixels. And one at a tap, where there are several: a loop begins and
+/// ends.
+constexpr double kTile = 30, kTap = 7;
+/// A vector of a tile's sums, loaded and stored, or half of that; one of y, filled.
+constexpr double kSums = 3.5, kFill = 3;
+/// A pixel of a padded block: stores with a mask.
+constexpr double kPaddedPixel = 23;
+/// Of combined phases that go to y row by row: a tile, and a vector of its sums.
+constexpr double kTileByRows = 16, kSumsByRows = 24;
+
+/// What weights of all phases for each box cost, of the multiply-adds; and more through the stack.
+constexpr double kCombined = 1.05, kCombinedByRows = 1.15;
+
+/// Of a layer, what its blocks take beside, and of their multiply-adds.
+struct Stores {
+  double tile = 0, sums = 0, padded = 0, products = 1;
+};
+Stores stores_of(const LayerPlan& plan) {
+  // As WholeLayer::writes_blocks.
+  const bool rows_alone = plan.axes[0].combined * plan.axes[1].combined == 1;
+  const int height = plan.parts.front().tile.heights.front();
+  const bool combined = plan.channels() > plan.output_size();
+  const bool by_rows = combined && !(rows_alone && height <= generators::kMostPixelsOfBlocks);
+  if (by_rows) return {.tile = kTileByRows, .sums = kSumsByRows, .products = kCombinedByRows};
+  return {.padded = kPaddedPixel, .products = combined ? kCombined : 1};
+}
+
+/// Time of a block for a box of so many pixels, or for a tap in `pieces` pieces (0: a box).
+double block_time(const LayerPlan& plan, const PlannedPart& part, const Stores& stores,
+                  Index pixels, Index taps, Index pieces) {
+  const Tiles tiles = tiles_of(part.tile, pixels);
+  const auto count = static_cast<double>(tiles.count), of_pixels = static_cast<double>(pixels);
+  const double sums = of_pixels * part.tile.vectors;
+  const bool padded = part.channels % plan.target.lanes != 0;
+  const double products =
+      tiles.time * static_cast<double>(taps * plan.input_size()) * stores.products;
+  const double once = count * (kTile + stores.tile) + sums * stores.sums +
+                      (padded ? of_pixels * stores.padded : 0) + kBox;
+  if (pieces > 0) return products + static_cast<double>(pieces) * (once + sums * kSums);
+  return products + once + count * static_cast<double>(taps) * kTap + sums * kSums / 2;
+}
+
+}  // namespace
+
+double tile_time(const TileRow& row, int height) {
+  return std::max(height * row.cost, double{internal::kTileLatency});
+}
+
+double boxes_time(const LayerPlan& plan, bool in_pieces) {
+  const bool gaps = has_many_gaps(plan);
+  const Index images = plan.spec.images.value_or(1), inputs = plan.input_size();
+  std::array<Rows, 3> rows;
+  double outputs = static_cast<double>(images * plan.output_size()) / plan.target.lanes;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    rows[axis] = rows_of(plan.axes[axis], in_pieces, gaps);
+    outputs *= static_cast<double>(plan.axes[axis].window.output);
+  }
+  double time = outputs * (kOutputTime + (in_pieces || gaps ? kFill : 0));
+  const Index pieces = in_pieces ? internal::ceil_div(inputs, plan.target.piece_rows) : 0;
+  const Stores stores = stores_of(plan);
+  for (const auto& [d, count_d] : rows[0]) {
+    for (const auto& [h, count_h] : rows[1]) {
+      for (const auto& [w, count_w] : rows[2]) {
+        const Index pixels = images * d.first * h.first * w.first;
+        const Index taps = d.second * h.second * w.second;
+        double of_box = 0;
+        for (const PlannedPart& part : plan.parts) {
+          of_box += part.blocks * block_time(plan, part, stores, pixels, taps, pieces);
+        }
+        time += static_cast<double>(count_d * count_h * count_w) * of_box;
+      }
+    }
+  }
+  return time;
+}
+
+}  // namespace upconv::compiler
