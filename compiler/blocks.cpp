@@ -98,7 +98,8 @@ std::optional<LayerPlan> combined_from(std::size_t first, const LayerPlan& layer
   return plan;
 }
 
-/// The plan with the library's expectations for extents that are arguments.
+/// The plan with the library's expectations for extents that are arguments, and about as many
+/// outputs.
 LayerPlan with_expected_extents(LayerPlan plan) {
   constexpr Index kPositions[] = {1024, 64, 32};  // by rank
   const LayerSpec& spec = plan.spec;
@@ -107,8 +108,10 @@ LayerPlan with_expected_extents(LayerPlan plan) {
     if (axis.input) continue;
     const std::optional<Index> most =
         spec.most_extents.empty() ? std::nullopt : spec.most_extents[static_cast<std::size_t>(n)];
+    const Axis& of = axis.axis;
     axis.input = std::min(kPositions[spec.rank() - 1], most.value_or(kMostElements));
-    axis.window = infer_window(axis.axis, *axis.input, spec.checked.label);
+    axis.window = {.output = *axis.input * of.stride,
+                   .offset = std::max<Index>(0, (of.filter - 1) * of.dilation + 1 - of.stride) / 2};
   }
   return plan;
 }

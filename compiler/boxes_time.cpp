@@ -32,12 +32,15 @@ Tiles tiles_of(const TileRow& row, Index pixels) {
   return tiles;
 }
 
+/// Of more phases, those without taps count as one.
+constexpr Index kMostPhases = 4096;
+
 /// How many rows of an axis' table, with sums in boxes or in pieces, have so many (pixels, taps).
 using Rows = std::map<std::pair<Index, Index>, Index>;
 Rows rows_of(const PlannedAxis& axis, bool pieces, bool gaps) {
   const CallAxis call{&axis.phases, *axis.input, axis.positions()};
   Rows rows;
-  call.for_each_phase([&](const Phase& phase) {
+  const auto add = [&](const Phase& phase) {
     if (pieces) {
       for (Index j = 0; j < phase.taps; ++j) {
         const Segment reach = internal::reach_of_tap(call, phase, j, call.q_begin(), call.q_end());
@@ -49,7 +52,13 @@ Rows rows_of(const PlannedAxis& axis, bool pieces, bool gaps) {
       if (gaps && s.tap_begin == s.tap_end) return;
       ++rows[{s.end - s.begin, s.tap_end - s.tap_begin}];
     });
-  });
+  };
+  if (axis.phases.stride() <= kMostPhases) {
+    call.for_each_phase(add);
+    return rows;
+  }
+  for (const Phase& phase : axis.phases.with_taps()) add(phase);
+  if (!pieces && !gaps) ++rows[{call.window.output, 0}];
   return rows;
 }
 

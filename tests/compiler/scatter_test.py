@@ -4,6 +4,8 @@ another order, on every instruction set of this machine, with constant weights a
     python3 tests/compiler/scatter_test.py UPCONVC UPCONV CC CXX CMAKE [unittest arguments]
 """
 
+import time
+
 import numpy as np
 
 from support import (SEED, CompilerTest, Tools, main, random_options, random_padding, reference, run,
@@ -117,6 +119,33 @@ class Values(ScatterTest):
 
 
 class Choice(ScatterTest):
+    def test_choice(self):
+        """By default for few output channels under large filters, where extents are known and
+        arithmetic is fast; and the manifest says how much is multiplied at once."""
+        config = dict(BASE, input_size=256, output_size=5, filter_shape=[7, 7], strides=[2, 2],
+                      padding=[[2, 2], [2, 2]])
+        for more, shape, is_scatter in (({}, "1,2,2,256", True), ({}, "?,2,2,256", True),
+                                        ({}, "1,?,2,256", False),
+                                        ({"arithmetic": "direct"}, "1,2,2,256", False),
+                                        ({"output_size": 512}, "1,9,9,256", False)):
+            with self.subTest(more=more, shape=shape):
+                self.write_layer(dict(config, **more))
+                self.compile_layer("--input-shape", shape, targets=["avx2"])
+                manifest = self.manifest("avx2")
+                self.assertEqual(manifest["strategy"] == "scatter", is_scatter, manifest)
+                if is_scatter:
+                    self.assertGreaterEqual(manifest["chunk_inputs"], 4)
+                    self.assertEqual(manifest["combined_phases"], 49)
+
+    def test_long_strides(self):
+        """Estimates do not walk millions of phases that no tap reaches."""
+        begin = time.monotonic()
+        self.write_layer(dict(BASE, rank=1, input_size=1, output_size=1, filter_shape=[2],
+                              strides=[2 ** 20], padding="valid"))
+        for shape in ("1,1000,1", "1,?,1"):
+            self.compile_layer("--input-shape", shape)
+        self.assertLess(time.monotonic() - begin, 30)
+
     def test_every_target_compiles(self):
         self.write_layer(BASE)
         targets = ["sse41", "avx2+avx512", "neon", "armv7", "wasm", "riscv"]
