@@ -61,6 +61,9 @@ constexpr double kChunk = 20, kInput = 24, kRowOfRuns = 2;
 /// A vector of a run, or a part of one, added.
 constexpr double kAdded = 3.6;
 
+/// What it must save beside strategies whose estimates were not fitted with these.
+constexpr double kGain = 0.93;
+
 /// Time of a call.
 double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
   const Index images = plan.spec.images.value_or(1);
@@ -150,7 +153,8 @@ std::optional<LayerPlan> faster_scatter_plan(const LayerPlan& layer, const Layer
                                              const ToTaps& to_taps) {
   if (!reason_against(layer).empty()) return std::nullopt;
   LayerPlan plan = plan_of(to_taps);
-  if (expected_time(plan) >= expected_time(other)) return std::nullopt;
+  const bool boxes = other.narrow == nullptr && other.winograd == nullptr;
+  if (expected_time(plan) >= (boxes ? 1 : kGain) * expected_time(other)) return std::nullopt;
   return plan;
 }
 
