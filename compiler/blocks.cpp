@@ -103,13 +103,14 @@ std::optional<LayerPlan> combined_from(std::size_t first, const LayerPlan& layer
 LayerPlan with_expected_extents(LayerPlan plan) {
   constexpr Index kPositions[] = {1024, 64, 32};  // by rank
   const LayerSpec& spec = plan.spec;
-  for (int n = 0; n < spec.rank(); ++n) {
-    PlannedAxis& axis = plan.axes[static_cast<std::size_t>(3 - spec.rank() + n)];
+  const auto rank = static_cast<std::size_t>(spec.rank());
+  for (std::size_t n = 0; n < rank; ++n) {
+    PlannedAxis& axis = plan.axes[3 - rank + n];
     if (axis.input) continue;
     const std::optional<Index> most =
-        spec.most_extents.empty() ? std::nullopt : spec.most_extents[static_cast<std::size_t>(n)];
+        spec.most_extents.empty() ? std::nullopt : spec.most_extents[n];
     const Axis& of = axis.axis;
-    axis.input = std::min(kPositions[spec.rank() - 1], most.value_or(kMostElements));
+    axis.input = std::min(kPositions[rank - 1], most.value_or(kMostElements));
     axis.window = {.output = *axis.input * of.stride,
                    .offset = std::max<Index>(0, (of.filter - 1) * of.dilation + 1 - of.stride) / 2};
   }

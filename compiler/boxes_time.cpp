@@ -88,7 +88,7 @@ Stores stores_of(const LayerPlan& plan) {
   const bool rows_alone = plan.axes[0].combined * plan.axes[1].combined == 1;
   const int height = plan.parts.front().tile.heights.front();
   const bool combined = plan.channels() > plan.output_size();
-  const bool by_rows = combined && !(rows_alone && height <= generators::kMostPixelsOfBlocks);
+  const bool by_rows = combined && (!rows_alone || height > generators::kMostPixelsOfBlocks);
   if (by_rows) return {.tile = kTileByRows, .sums = kSumsByRows, .products = kCombinedByRows};
   return {.padded = kPaddedPixel, .products = combined ? kCombined : 1};
 }

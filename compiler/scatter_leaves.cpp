@@ -48,7 +48,7 @@ class Leaves {
   }
 
  private:
-  Leaf leaf(const std::string& name, Func y, const Param<int>& count) const {
+  Leaf leaf(const std::string& name, const Func& y, const Param<int>& count) const {
     y.output_buffer().dim(0).set_min(0).set_extent(2147483647).set_stride(1);
     Leaf made(module_, plan_.spec.name + name, y, {products_, sums_}, {count});
     made.reads_output(sums_);

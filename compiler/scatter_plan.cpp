@@ -80,7 +80,8 @@ double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
     const PlannedPart& part = plan.parts[n];
     Index left = inputs;
     for (const int height : scatter.heights[n]) {
-      tiles += static_cast<double>(part.blocks * (left / height)) * tile_time(part.tile, height);
+      const Index count = part.blocks * (left / height);
+      tiles += static_cast<double>(count) * tile_time(part.tile, height);
       left %= height;
     }
     blocks += part.blocks;
