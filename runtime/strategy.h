@@ -1,10 +1,10 @@
 // Strategies: ways to compute a layer, each with its own packed weights, and the choice among them.
 //
 // Which strategies a layer packs for depends on its options, dtype and ISA, and on the shape it was
-// told to expect, at most two; which of those computes a call depends on the call's extents. All
-// sum in the same order, so the choice moves time and never a value (but for the sign of a zero,
-// narrow_packing.h). A new strategy is a Plan and
-// one row in strategy.cpp.
+// told to expect, at most two; which of those computes a call depends on the call's extents. The
+// direct ones sum in the same order, so that the choice among them moves time and never a value
+// (but for the sign of a zero, narrow_packing.h). A new strategy is a Plan and one row in
+// strategy.cpp.
 #pragma once
 
 #include <cstddef>
