@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "boxes_time.h"
+#include "layer_state.h"
 #include "pieces.h"
 #include "upconv/error.h"
 
@@ -101,7 +102,6 @@ std::optional<LayerPlan> combined_from(std::size_t first, const LayerPlan& layer
 /// The plan with the library's expectations for extents that are arguments, and about as many
 /// outputs.
 LayerPlan with_expected_extents(LayerPlan plan) {
-  constexpr Index kPositions[] = {1024, 64, 32};  // by rank
   const LayerSpec& spec = plan.spec;
   const auto rank = static_cast<std::size_t>(spec.rank());
   for (std::size_t n = 0; n < rank; ++n) {
@@ -110,7 +110,7 @@ LayerPlan with_expected_extents(LayerPlan plan) {
     const std::optional<Index> most =
         spec.most_extents.empty() ? std::nullopt : spec.most_extents[n];
     const Axis& of = axis.axis;
-    axis.input = std::min(kPositions[rank - 1], most.value_or(kMostElements));
+    axis.input = std::min(kUsualExtent[rank], most.value_or(kMostElements));
     axis.window = {.output = *axis.input * of.stride,
                    .offset = std::max<Index>(0, (of.filter - 1) * of.dilation + 1 - of.stride) / 2};
   }

@@ -84,11 +84,10 @@ struct Stores {
   double tile = 0, sums = 0, padded = 0, products = 1;
 };
 Stores stores_of(const LayerPlan& plan) {
-  // As WholeLayer::writes_blocks.
-  const bool rows_alone = plan.axes[0].combined * plan.axes[1].combined == 1;
-  const int height = plan.parts.front().tile.heights.front();
   const bool combined = plan.channels() > plan.output_size();
-  const bool by_rows = combined && (!rows_alone || height > generators::kMostPixelsOfBlocks);
+  const bool one_row = plan.axes[0].combined * plan.axes[1].combined == 1;
+  const int height = plan.parts.front().tile.heights.front();
+  const bool by_rows = combined && !generators::writes_combined_blocks(one_row, height);
   if (by_rows) return {.tile = kTileByRows, .sums = kSumsByRows, .products = kCombinedByRows};
   return {.padded = kPaddedPixel, .products = combined ? kCombined : 1};
 }

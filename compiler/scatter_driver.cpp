@@ -109,7 +109,8 @@ class ScatterDriver {
       const PlannedPart& part = plan_.parts[n];
       const int rows = static_cast<int>(plan_.input_size()) * part.block_channels;
       const Expr weights = number_of(part.weights_at) + integer("block") * rows;
-      const Expr column = number_of(part.first_channel) + integer("block") * part.block_channels;
+      const Expr channel = integer("block") * part.block_channels;  // of the part
+      const Expr column = number_of(part.first_channel) + channel;
       std::vector<Stmt> tiles;
       Expr done = 0;
       for (const int height : scatter_.heights[n]) {
@@ -119,8 +120,7 @@ class ScatterDriver {
             {packed_weights(plan_),
              address("x", (wide(integer("first")) + row) * number(plan_.input_size())),
              leaves_.weights, address("run.products", row * number(scatter_.pitch) + wide(column))},
-            {weights, weights + rows,
-             number_of(part.bias_at) + column - number_of(part.first_channel), count}));
+            {weights, weights + rows, number_of(part.bias_at) + channel, count}));
         done = done + count * height;
       }
       parts.push_back(run_loop("block", part.blocks, Block::make(tiles)));

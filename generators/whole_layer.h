@@ -41,8 +41,13 @@
 
 namespace upconv::generators {
 
-/// Of a tile of combined phases that is written to y as a block (WholeLayer::writes_blocks).
-inline constexpr int kMostPixelsOfBlocks = 8;
+/// Tiles of combined phases are written to y as blocks (WholeLayer::writes_blocks).
+/// @param one_row of y is what a block holds: phases of d and h are not combined
+/// @param height of the tallest tile
+constexpr bool writes_combined_blocks(bool one_row, int height) {
+  constexpr int kMostPixels = 8;
+  return one_row && height <= kMostPixels;
+}
 
 /// The columns of a table of segments.
 enum SegmentColumn {
@@ -316,8 +321,8 @@ class WholeLayer {
   /// Some boxes have the channels of a block next to one another in y. (Where phases are combined,
   /// not for tall tiles: their pointers would not stay in registers while they are summed.)
   bool writes_blocks() const {
-    return !combines() || (in_.axes[0].combined * in_.axes[1].combined == 1 &&
-                           in_.heights[0] <= kMostPixelsOfBlocks);
+    return !combines() ||
+           writes_combined_blocks(in_.axes[0].combined * in_.axes[1].combined == 1, in_.heights[0]);
   }
 
  private:

@@ -69,13 +69,6 @@ std::size_t ConvolutionTranspose::State::packed_bytes() const {
   return packed->packed_bytes() + (other_ != nullptr ? other_->packed_bytes() : 0);
 }
 
-namespace {
-
-/// Of an axis, by rank, where the options expect nothing else.
-constexpr Index kUsualExtent[] = {1, 1024, 64, 32};
-
-}  // namespace
-
 LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa) {
   LayerFacts facts;
   const std::size_t rank = static_cast<std::size_t>(checked.options.rank);

@@ -46,6 +46,9 @@ struct ConvolutionTranspose::State {
   mutable std::shared_ptr<const internal::PackedLayer> other_;
 };
 
+/// Of an axis, by rank, where the options expect nothing else.
+inline constexpr Index kUsualExtent[] = {1, 1024, 64, 32};
+
 /// Facts of a layer with these options.
 internal::LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa);
 
