@@ -48,13 +48,7 @@ class Values(NarrowTest):
         return config, (int(random.integers(1, 4)), *extents, config["input_size"])
 
     def test_random_layers(self):
-        isas = runnable_isas()
-        for case in range(CASES):
-            random = np.random.default_rng([SEED, 87, case])
-            config, shape = self.random_layer(random)
-            isa, constant = isas[case % len(isas)], bool(case // len(isas) & 1)
-            with self.subTest(case=case, isa=isa, constant=constant, config=config, shape=shape):
-                self.check_narrow(random, config, shape, isa, constant)
+        self.for_random_layers(CASES, 87, self.check_narrow)
 
     def test_edges(self):
         """One input, windows that begin before the result and end after it, crops, several strips
@@ -79,12 +73,7 @@ class Values(NarrowTest):
             (dict(BASE, rank=3, filter_shape=[3, 3, 3], strides=[2, 2, 2], output_size=1,
                   activation="relu"), (2, 4, 7, 9, 8)),
         ]
-        isas = runnable_isas()
-        for case, (config, shape) in enumerate(layers):
-            for constant in (False, True):
-                with self.subTest(case=case, constant=constant):
-                    self.check_narrow(np.random.default_rng([SEED, 88, case]), config, shape,
-                                      isas[(case + constant) % len(isas)], constant)
+        self.for_each_layer(layers, 88, self.check_narrow)
 
     def test_images_may_be_an_argument(self):
         for isa in runnable_isas():

@@ -53,13 +53,7 @@ class Values(ScatterTest):
         return config, (int(random.integers(1, 4)), *extents, config["input_size"])
 
     def test_random_layers(self):
-        isas = runnable_isas()
-        for case in range(CASES):
-            random = np.random.default_rng([SEED, 91, case])
-            config, shape = self.random_layer(random)
-            isa, constant = isas[case % len(isas)], bool(case // len(isas) & 1)
-            with self.subTest(case=case, isa=isa, constant=constant, config=config, shape=shape):
-                self.check_scatter(random, config, shape, isa, constant)
+        self.for_random_layers(CASES, 91, self.check_scatter)
 
     def test_edges(self):
         """One input and fewer than a register tile, windows that begin before the result and end
@@ -85,12 +79,7 @@ class Values(ScatterTest):
             (dict(BASE, rank=3, filter_shape=[3, 3, 3], strides=[2, 2, 2], dtype="float64",
                   output_size=1, activation="relu"), (2, 4, 7, 9, 8)),
         ]
-        isas = runnable_isas()
-        for case, (config, shape) in enumerate(layers):
-            for constant in (False, True):
-                with self.subTest(case=case, constant=constant):
-                    self.check_scatter(np.random.default_rng([SEED, 92, case]), config, shape,
-                                       isas[(case + constant) % len(isas)], constant)
+        self.for_each_layer(layers, 92, self.check_scatter)
 
     def test_images_may_be_an_argument(self):
         for images in (1, 2, 7):

@@ -212,6 +212,26 @@ class CompilerTest(unittest.TestCase):
     def random_layer(random):
         return random_layer(random, 12, (1, 2, 8, 17, 33, 100))
 
+    def for_random_layers(self, cases, seed, check):
+        """check(random, config, shape, isa, constant weights) for layers of random_layer(), on one
+        instruction set of this machine after the other."""
+        isas = runnable_isas()
+        for case in range(cases):
+            random = np.random.default_rng([SEED, seed, case])
+            config, shape = self.random_layer(random)
+            isa, constant = isas[case % len(isas)], bool(case // len(isas) & 1)
+            with self.subTest(case=case, isa=isa, constant=constant, config=config, shape=shape):
+                check(random, config, shape, isa, constant)
+
+    def for_each_layer(self, layers, seed, check):
+        """The same for each (config, shape), with constant weights and without."""
+        isas = runnable_isas()
+        for case, (config, shape) in enumerate(layers):
+            for constant in (False, True):
+                with self.subTest(case=case, constant=constant):
+                    check(np.random.default_rng([SEED, seed, case]), config, shape,
+                          isas[(case + constant) % len(isas)], constant)
+
 
 def main():
     """What every script of tests ends with."""

@@ -108,13 +108,7 @@ class Values(WinogradTest):
         return config, (int(random.integers(1, 4)), *extents, config["input_size"])
 
     def test_random_layers(self):
-        isas = runnable_isas()
-        for case in range(CASES):
-            random = np.random.default_rng([SEED, 77, case])
-            config, shape = self.random_layer(random)
-            isa, constant = isas[case % len(isas)], bool(case // len(isas) & 1)
-            with self.subTest(case=case, isa=isa, constant=constant, config=config, shape=shape):
-                self.check_winograd(random, config, shape, isa, constant)
+        self.for_random_layers(CASES, 77, self.check_winograd)
 
     def test_edges(self):
         """One input, windows that begin before the result and end after it, a crop, and rounds."""
@@ -126,12 +120,7 @@ class Values(WinogradTest):
             (dict(BASE, filter_shape=[3, 3], strides=[1, 1], output_size=72, activation="gelu"),
              (3, 21, 34, 32)),
         ]
-        isas = runnable_isas()
-        for case, (config, shape) in enumerate(layers):
-            for constant in (False, True):
-                with self.subTest(case=case, constant=constant):
-                    self.check_winograd(np.random.default_rng([SEED, 78, case]), config, shape,
-                                        isas[(case + constant) % len(isas)], constant)
+        self.for_each_layer(layers, 78, self.check_winograd)
 
     def test_folded(self):
         """Few channels, so that phases are channels: of a row of y all in a group, or some; windows

@@ -2,13 +2,12 @@
 // definition says, and the same bits for every number of threads and every view of x.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <limits>
 #include <vector>
 
 #include "cases.h"
 #include "checks.h"
 #include "layers.h"
+#include "plan_checks.h"
 #include "plans.h"
 #include "rounding.h"
 
@@ -18,21 +17,7 @@ namespace {
 class Runs : public testing::TestWithParam<Isa> {};
 
 TEST_P(Runs, AreTheDefinitionOnRandomLayers) {
-  std::uint64_t accepted = 0;
-  for (std::uint64_t seed = 1; seed <= cases(400); ++seed) {
-    Random random(seed);
-    const Problem problem = random_problem(random);
-    const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
-    // Sums of integers are exact in every order.
-    const Values values = seed % 2 == 0 ? Values::kIntegers : Values::kNormal;
-    const Case c = make_case(problem, dtype, values, random);
-    const Plans plans(c, GetParam());
-    if (plans.runs == nullptr) continue;
-    ++accepted;
-    ASSERT_TRUE(matches_reference(c, values, plans.run(*plans.runs, c.input()).view()))
-        << "seed " << seed << " " << problem.text();
-  }
-  EXPECT_GT(accepted, cases(60));
+  check_random_layers(GetParam(), &Plans::runs, cases(400), cases(60));
 }
 
 /// Layers of many boxes, chunks and blocks, folded ones, and all that cut runs: borders, crops,
@@ -53,16 +38,7 @@ const std::vector<Problem>& problems() {
 }
 
 TEST_P(Runs, HaveTheSameBitsForEveryNumberOfThreads) {
-  for (const Problem& problem : problems()) {
-    for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
-      Random random(11);
-      const Case c = make_case(problem, dtype, Values::kNormal, random);
-      const Plans plans(c, GetParam());
-      ASSERT_NE(plans.runs, nullptr) << problem.text();
-      const Tensor once = plans.run_on_any_threads(*plans.runs, c.input(), problem.text());
-      EXPECT_TRUE(matches_reference(c, Values::kNormal, once.view())) << problem.text();
-    }
-  }
+  check_threads(problems(), GetParam(), &Plans::runs);
 }
 
 TEST_P(Runs, RootMeanSquareErrorIsAboutThatOfTheDirectOrder) {
@@ -131,21 +107,7 @@ TEST_P(Runs, ReadAnInputThatLiesBackwardsAlongW) {
 }
 
 TEST_P(Runs, KeepWhatIsNotFiniteToTheOutputsThatSeeIt) {
-  for (const Problem& problem : problems()) {
-    for (const bool weight : {false, true}) {
-      Random random(3);
-      Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
-      std::vector<double>& values = weight ? c.kernel : c.x;
-      values[values.size() / 3] = std::numeric_limits<double>::infinity();
-      const Plans plans(c, GetParam());
-      const Tensor x = c.input();
-      const std::vector<double> wide = values_of(plans.run(*plans.wide, x));
-      const std::vector<double> runs = values_of(plans.run(*plans.runs, x));
-      for (std::size_t i = 0; i < wide.size(); ++i) {
-        ASSERT_EQ(std::isfinite(runs[i]), std::isfinite(wide[i])) << i << " " << problem.text();
-      }
-    }
-  }
+  check_infinities(problems(), GetParam(), &Plans::runs);
 }
 
 TEST_P(Runs, AreWhatALayerOfFewInputChannelsComputesWithUnlessToldOtherwise) {

@@ -2,11 +2,9 @@
 // the same bits for every number of threads.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <limits>
-
 #include "checks.h"
 #include "layers.h"
+#include "plan_checks.h"
 #include "plans.h"
 #include "rounding.h"
 
@@ -16,21 +14,7 @@ namespace {
 class Scatter : public testing::TestWithParam<Isa> {};
 
 TEST_P(Scatter, IsTheDefinitionOnRandomLayers) {
-  int accepted = 0;
-  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
-    Random random(seed);
-    const Problem problem = random_problem(random);
-    const DType dtype = seed % 3 == 0 ? DType::kFloat64 : DType::kFloat32;
-    // Sums of integers are exact in every order.
-    const Values values = seed % 2 == 0 ? Values::kIntegers : Values::kNormal;
-    const Case c = make_case(problem, dtype, values, random);
-    const Plans plans(c, GetParam());
-    if (plans.scatter == nullptr) continue;
-    ++accepted;
-    ASSERT_TRUE(matches_reference(c, values, plans.run(*plans.scatter, c.input()).view()))
-        << "seed " << seed << " " << problem.text();
-  }
-  EXPECT_GT(accepted, 380);
+  check_random_layers(GetParam(), &Plans::scatter, 400, 380);
 }
 
 /// Layers of many chunks, bands and parts; outputs that meet no tap, one, and many.
@@ -55,16 +39,7 @@ const std::vector<Problem>& large_problems() {
 }
 
 TEST_P(Scatter, HasTheSameBitsForEveryNumberOfThreads) {
-  for (const Problem& problem : large_problems()) {
-    for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
-      Random random(11);
-      const Case c = make_case(problem, dtype, Values::kNormal, random);
-      const Plans plans(c, GetParam());
-      ASSERT_NE(plans.scatter, nullptr) << problem.text();
-      const Tensor once = plans.run_on_any_threads(*plans.scatter, c.input(), problem.text());
-      EXPECT_TRUE(matches_reference(c, Values::kNormal, once.view())) << problem.text();
-    }
-  }
+  check_threads(large_problems(), GetParam(), &Plans::scatter);
 }
 
 // Sums of sums: the error of fast arithmetic without that of a transform (docs/accuracy.md).
@@ -144,21 +119,7 @@ TEST_P(Scatter, ReadsStridedInputs) {
 }
 
 TEST_P(Scatter, KeepsWhatIsNotFiniteToTheOutputsThatSeeIt) {
-  for (const Problem& problem : large_problems()) {
-    for (const bool weight : {false, true}) {
-      Random random(3);
-      Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
-      std::vector<double>& values = weight ? c.kernel : c.x;
-      values[values.size() / 3] = std::numeric_limits<double>::infinity();
-      const Plans plans(c, GetParam());
-      const Tensor x = c.input();
-      const std::vector<double> wide = values_of(plans.run(*plans.wide, x));
-      const std::vector<double> scatter = values_of(plans.run(*plans.scatter, x));
-      for (std::size_t i = 0; i < wide.size(); ++i) {
-        ASSERT_EQ(std::isfinite(scatter[i]), std::isfinite(wide[i])) << i << " " << problem.text();
-      }
-    }
-  }
+  check_infinities(large_problems(), GetParam(), &Plans::scatter);
 }
 
 // Phases of 5 taps have no transform.
