@@ -1,37 +1,119 @@
 #include "chunk.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-/// The first pixel of a row of a box (batch n, d and h fixed, w at the box's first).
-/// @param tap the first that is summed, of each axis
-Place row_place(const Call& call, const Box& box, const Index (&taps)[3], const Index (&tap)[3],
-                Index n, const Index (&at)[3]) {
-  Place place = call.image(n);
-  for (int axis = 0; axis < 3; ++axis) {
-    const Phase& phase = box.phase[axis];
-    const Segment& segment = box.segment[axis];
-    const AxisPhases& phases = *call.axes[axis].phases;
-    const Index q = segment.begin + at[axis];
-    const Index j = q * phases.stride() + phase.residue - call.axes[axis].window.offset;
-    place.y += j * call.y_strides[axis];
-    place.residual += j * call.residual_strides[axis];
-    // A box without taps reads nothing; its q may be outside x.
-    if (taps[axis] == 0) continue;
-    const Index input = q - phase.origin - tap[axis] * phases.input_step();
-    place.x += input * call.x_strides[axis];
-  }
-  return place;
+Place operator+(const Place& a, const Place& b) {
+  return {a.x + b.x, a.y + b.y, a.residual + b.residual};
+}
+Place operator*(Index count, const Place& step) {
+  return {count * step.x, count * step.y, count * step.residual};
 }
 
-/// Offsets first, first + step ... that are known to fit. (In 32 bits the compiler vectorises it.)
-void fill_run(std::int32_t* offsets, Index count, Index first, Index step) {
-  auto value = static_cast<std::uint32_t>(first);
+/// A box's pixels, in sheets: rows along the last axis that has several, evenly apart along the one
+/// before it.
+class Sheets {
+ public:
+  /// @param tap the first that is summed, of each axis
+  Sheets(const Call& call, const Box& box, const Index (&taps)[3], const Index (&tap)[3])
+      : call_(call), n_(box.batch_begin) {
+    for (int axis = 0; axis < 3; ++axis) {
+      const Phase& phase = box.phase[axis];
+      const Segment& segment = box.segment[axis];
+      const AxisPhases& phases = *call.axes[axis].phases;
+      const Index q = segment.begin;
+      const Index j = q * phases.stride() + phase.residue - call.axes[axis].window.offset;
+      first_.y += j * call.y_strides[axis];
+      first_.residual += j * call.residual_strides[axis];
+      // A box without taps reads nothing; its q may be outside x.
+      if (taps[axis] > 0) {
+        const Index input = q - phase.origin - tap[axis] * phases.input_step();
+        first_.x += input * call.x_strides[axis];
+      }
+      extents_[axis] = segment.end - q;
+      // With one pixel there is no step, and the products may not fit.
+      if (extents_[axis] == 1) continue;
+      steps_[axis] = {taps[axis] > 0 ? call.x_strides[axis] : 0,
+                      phases.stride() * call.y_strides[axis],
+                      phases.stride() * call.residual_strides[axis]};
+    }
+    while (along_ > 1 && extents_[along_] == 1) --along_;
+  }
+
+  /// Goes to a pixel of the box: batch slowest, w fastest.
+  void go_to(Index pixel) {
+    place_ = first_;
+    if (pixel > 0) {
+      for (int axis = 2; axis >= 0; --axis) {
+        at_[axis] = pixel % extents_[axis];
+        pixel /= extents_[axis];
+        place_ = place_ + at_[axis] * steps_[axis];
+      }
+      n_ += pixel;
+    }
+    place_ = place_ + call_.image(n_);
+  }
+  /// Goes on by pixels of the row that this is in, or by whole rows of the sheet.
+  void advance(Index pixels) {
+    const Index row = extents_[along_];
+    Index rows = pixels / row;
+    if (rows == 0) {
+      at_[along_] += pixels;
+      place_ = place_ + pixels * steps_[along_];
+      if (at_[along_] < row) return;
+      place_ = place_ + -row * steps_[along_];
+      at_[along_] = 0;
+      rows = 1;
+    }
+    for (int axis = along_ - 1; axis >= 0; --axis, rows = 1) {
+      at_[axis] += rows;
+      place_ = place_ + rows * steps_[axis];
+      if (at_[axis] < extents_[axis]) return;
+      place_ = place_ + -at_[axis] * steps_[axis];
+      at_[axis] = 0;
+    }
+    ++n_;
+    place_ = call_.image(n_) + first_;
+  }
+
+  const Place& place() const { return place_; }
+  /// Pixels from here to the row's end; from there to the next row, with this one's rows left.
+  Index row_left() const { return extents_[along_] - at_[along_]; }
+  Index row() const { return extents_[along_]; }
+  Index rows_left() const { return extents_[along_ - 1] - at_[along_ - 1]; }
+  const Place& step() const { return steps_[along_]; }
+  const Place& row_step() const { return steps_[along_ - 1]; }
+
+ private:
+  const Call& call_;
+  int along_ = 2;
+  Index extents_[3], at_[3] = {}, n_;
+  Place first_, place_;  ///< of an image's first pixel; of the pixel that this is at
+  Place steps_[3];
+};
+
+/// Offsets written at a time, as every processor can.
+using Run [[gnu::vector_size(16)]] = std::uint32_t;
+constexpr int kRun = 4;
+static_assert(kTablePixels - kChunkPixels >= kRun);
+
+/// Offsets of rows one after the other, that are known to fit in 32 bits. Writes up to kRun - 1
+/// more.
+void fill_rows(std::int32_t* offsets, Index rows, Index row, Index first, Index row_step,
+               Index step) {
   const auto by = static_cast<std::uint32_t>(step);
-  for (Index p = 0; p < count; ++p, value += by) offsets[p] = static_cast<std::int32_t>(value);
+  const Run steps = {0, by, 2 * by, 3 * by};
+  const std::uint32_t on = kRun * by;
+  for (Index r = 0; r < rows; ++r, offsets += row, first += row_step) {
+    Run run = steps + static_cast<std::uint32_t>(first);
+    for (Index begin = 0; begin < row; begin += kRun, run += on) {
+      std::memcpy(offsets + begin, &run, sizeof run);
+    }
+  }
 }
 
 }  // namespace
@@ -79,54 +161,40 @@ Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most, cons
     lowest_tap += std::min<Index>(0, (chunk.taps[axis] - 1) * step);
   }
 
-  const Index extents[3] = {box.segment[0].end - box.segment[0].begin,
-                            box.segment[1].end - box.segment[1].begin,
-                            box.segment[2].end - box.segment[2].begin};
-  Index at[3] = {}, n = box.batch_begin;
-  if (first > 0) {
-    const Index row = first / extents[2], plane = row / extents[1];
-    at[2] = first % extents[2];
-    at[1] = row % extents[1];
-    at[0] = plane % extents[0];
-    n += plane / extents[0];
-  }
-  // With one pixel per row there is no step, and the products may not fit.
-  const Index step_x = chunk.taps[2] > 0 && extents[2] > 1 ? call.x_strides[2] : 0;
-  const Index stride_w = extents[2] > 1 ? call.axes[2].phases->stride() : 0;
-  const Index step_y = call.y_strides[2] * stride_w;
-  const Index step_r = call.residual != nullptr ? call.residual_strides[2] * stride_w : 0;
-
-  Place base;
+  Sheets sheets(call, box, chunk.taps, tap);
+  sheets.go_to(first);
+  const Place base = sheets.place(), step = sheets.step(), row_step = sheets.row_step();
   Index lowest_x = 0;
-  const bool residual = call.residual != nullptr;
   const Index count = std::min(most, box.pixels() - first);
   while (chunk.count < count) {
-    const Place place = row_place(call, box, chunk.taps, tap, n, at);
-    if (chunk.count == 0) base = place;
-    const Index x = place.x - base.x, y = place.y - base.y;
-    const Index r = residual ? place.residual - base.residual : 0;
-    const auto fits = [&](Index w) {
-      const Index x_w = x + w * step_x, y_w = y + w * step_y, r_w = r + w * step_r;
-      return std::max({x_w, -x_w, y_w, -y_w, r_w, -r_w}) <= kLargestOffset;
+    const Place at = sheets.place() + Index{-1} * base;
+    // Where the furthest of evenly spaced offsets fits, all do.
+    const auto fit = [&](Index rows, Index row) {
+      const auto reach = [&](Index Place::*view) {
+        return std::abs(at.*view) + (rows - 1) * std::abs(row_step.*view) +
+               (row - 1) * std::abs(step.*view);
+      };
+      return std::max({reach(&Place::x), reach(&Place::y), reach(&Place::residual)}) <=
+             kLargestOffset;
     };
-    // Offsets are evenly spaced along w: where both ends fit, all do.
-    const Index row = std::min(extents[2] - at[2], count - chunk.count);
-    Index run = fits(0) ? row : 0;
-    while (run > 1 && !fits(run - 1)) --run;
-    fill_run(scratch.pixel_x + chunk.count, run, x, step_x);
-    fill_run(scratch.pixel_y + chunk.count, run, y, step_y);
-    if (residual) fill_run(scratch.pixel_residual + chunk.count, run, r, step_r);
-    chunk.count += run;
-    if (run > 0) lowest_x = std::min({lowest_x, x, x + (run - 1) * step_x});
-    if (run < row) break;
-    at[2] = 0;
-    if (++at[1] == extents[1]) {
-      at[1] = 0;
-      if (++at[0] == extents[0]) {
-        at[0] = 0;
-        ++n;
-      }
-    }
+    const Index left = count - chunk.count;
+    Index rows = 1, row = std::min(sheets.row_left(), left);
+    if (row == sheets.row()) rows = std::min(sheets.rows_left(), left / row);
+    while (rows > 1 && !fit(rows, row)) --rows;
+    const Index whole = row;
+    while (row > 0 && !fit(rows, row)) --row;
+    const auto fill = [&](std::int32_t* table, Index Place::*view) {
+      fill_rows(table + chunk.count, rows, row, at.*view, row_step.*view, step.*view);
+    };
+    fill(scratch.pixel_x, &Place::x);
+    fill(scratch.pixel_y, &Place::y);
+    if (call.residual != nullptr) fill(scratch.pixel_residual, &Place::residual);
+    chunk.count += rows * row;
+    if (row == 0) break;
+    lowest_x = std::min(lowest_x, at.x + std::min<Index>(0, (rows - 1) * row_step.x) +
+                                      std::min<Index>(0, (row - 1) * step.x));
+    if (row < whole || chunk.count == count) break;
+    sheets.advance(rows * row);
   }
 
   const Index shift = lowest_x + lowest_tap;

@@ -37,9 +37,12 @@ bool meet_once(const CallAxis (&axes)[3]) {
 std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts) {
   Index columns = facts.output_size;
   for (const AxisPhases& axis : facts.axes) {
-    if (columns > kMostColumns / axis.filter()) return std::nullopt;
+    if (columns > kMostNearColumns / axis.filter()) return std::nullopt;
     columns *= axis.filter();
   }
+  const Index cache = target_sizes(facts.isa).points_cache_bytes;
+  const Index column_bytes = facts.input_size * static_cast<Index>(size_of(facts.dtype));
+  if (columns > kMostColumns && column_bytes > cache / columns) return std::nullopt;
   ScatterLayout layout;
   static_cast<LayerFacts&>(layout) = facts;
   layout.parts = choose_parts(columns, facts.dtype, facts.isa);

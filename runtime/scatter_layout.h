@@ -9,8 +9,9 @@
 
 namespace upconv::UPCONV_ABI::internal {
 
-/// Most products of an input.
-inline constexpr Index kMostColumns = 4096;
+/// Most products of an input, and most where all weights stay in cache, since few inputs at a time
+/// read them.
+inline constexpr Index kMostColumns = 4096, kMostNearColumns = 32768;
 /// Products of a chunk, for the second-level cache.
 inline constexpr Index kProductBytes = 1 << 17;
 

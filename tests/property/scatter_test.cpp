@@ -34,6 +34,7 @@ const std::vector<Problem>& large_problems() {
       make_problem({2}, {1, 19}, 40, 3, {7, 2}, {3, 2}, {1, 1}, "SAME"),    // once, by both
       make_problem({2}, {1, 4}, 24, 3, {2, 2}, {5, 2}, {1, 1}, "SAME"),     // gaps beside one input
       make_problem({1}, {11, 9}, 600, 96, {5, 5}, {2, 2}, {1, 1}, "SAME"),  // wide
+      make_problem({2}, {3, 3}, 2, 37, {13, 13}, {2, 2}, {1, 1}, "VALID"),  // many columns
   };
   return all;
 }
