@@ -4,9 +4,11 @@
 # upconv_add_kernels(<prefix> PROCESSOR <x86_64|aarch64> [ISAS <isa>...]), of all instruction sets of
 # the processor or of those, sets in the caller:
 #   <prefix>_OBJECTS  object files
-#   <prefix>_TABLE    a folder of {wide,narrow,winograd_input,winograd_output,epilogue,target}_rows.inc,
-#                     which hold UPCONV_TILE_KERNEL(...), UPCONV_WINOGRAD_INPUT(...),
-#                     UPCONV_WINOGRAD_OUTPUT(...), UPCONV_EPILOGUE_KERNEL(...) and UPCONV_TARGET(...)
+#   <prefix>_TABLE    a folder of
+#                     {wide,listed,narrow,winograd_input,winograd_output,epilogue,target}_rows.inc,
+#                     which hold UPCONV_TILE_KERNEL(...), of listed UPCONV_LISTED_KERNEL(...),
+#                     UPCONV_WINOGRAD_INPUT(...), UPCONV_WINOGRAD_OUTPUT(...),
+#                     UPCONV_EPILOGUE_KERNEL(...) and UPCONV_TARGET(...)
 
 set(UPCONV_KERNEL_TABLE
     "${PROJECT_SOURCE_DIR}/schedules/kernels.json"
@@ -87,7 +89,7 @@ function(upconv_add_kernels prefix)
   set(packed_wide true)
   set(packed_narrow false)
   set(objects "")
-  foreach(kind wide narrow winograd_input winograd_output epilogue target)
+  foreach(kind wide listed narrow winograd_input winograd_output epilogue target)
     set(${kind}_rows "")
   endforeach()
   set(unknown_isas "${arg_ISAS}")
@@ -114,11 +116,19 @@ function(upconv_add_kernels prefix)
     foreach(dtype float32 float64)
       string(JSON lanes GET "${json}" targets ${isa} lanes ${dtype})
 
-      foreach(strategy wide narrow)
+      foreach(strategy wide listed narrow)
+        # Of the wide strategy, too: the same tiles, whose rows of weights are in lists.
+        if(strategy STREQUAL "listed")
+          set(macro UPCONV_LISTED_KERNEL)
+          set(last_column most_inputs)
+        else()
+          set(macro UPCONV_TILE_KERNEL)
+          set(last_column cost)
+        endif()
         string(JSON tile_count LENGTH "${json}" ${strategy} ${isa})
         math(EXPR tile_last "${tile_count} - 1")
         foreach(tile_index RANGE ${tile_last})
-          foreach(member vectors unroll cost)
+          foreach(member vectors unroll ${last_column})
             string(JSON ${member} GET "${json}" ${strategy} ${isa} ${tile_index} ${member})
           endforeach()
           string(JSON height_count LENGTH "${json}" ${strategy} ${isa} ${tile_index} pixels)
@@ -133,14 +143,21 @@ function(upconv_add_kernels prefix)
                AND vectors GREATER 2 AND pixels GREATER_EQUAL vectors)
               set(prefetch true)
             endif()
+            if(strategy STREQUAL "listed")
+              set(name "wide_${dtype}_${isa}_${pixels}x${vectors}_listed")
+              set(generator listed_rows)
+              set(options "")
+            else()
+              set(generator conv_transpose)
+              set(options packed=${packed_${strategy}} prefetch=${prefetch})
+            endif()
             _upconv_add_kernel(
-              ${name} conv_transpose ${target} dtype=${dtype} lanes=${lanes}
-              vectors=${vectors} pixels=${pixels} unroll=${unroll} packed=${packed_${strategy}}
-              prefetch=${prefetch}
+              ${name} ${generator} ${target} dtype=${dtype} lanes=${lanes}
+              vectors=${vectors} pixels=${pixels} unroll=${unroll} ${options}
             )
             list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
-            string(APPEND ${strategy}_rows "UPCONV_TILE_KERNEL(${upconv_c_prefix}, ${name}, ${dtype}, ${isa}, "
-                                           "${lanes}, ${vectors}, ${pixels}, ${cost})\n"
+            string(APPEND ${strategy}_rows "${macro}(${upconv_c_prefix}, ${name}, ${dtype}, ${isa}, "
+                                           "${lanes}, ${vectors}, ${pixels}, ${${last_column}})\n"
             )
           endforeach()
         endforeach()
@@ -204,7 +221,7 @@ function(upconv_add_kernels prefix)
                         "${arg_PROCESSOR}.")
   endif()
   set(table "${CMAKE_CURRENT_BINARY_DIR}/kernels/${prefix}")
-  foreach(kind wide narrow winograd_input winograd_output epilogue target)
+  foreach(kind wide listed narrow winograd_input winograd_output epilogue target)
     file(CONFIGURE OUTPUT "${table}/${kind}_rows.inc" CONTENT "${${kind}_rows}" @ONLY)
   endforeach()
   set(${prefix}_OBJECTS "${objects}" PARENT_SCOPE)

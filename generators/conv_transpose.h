@@ -26,19 +26,23 @@ struct PhaseInputs {
   Halide::Func pixel_x;     ///< (p): offset in x of what the first tap of pixel p reads
   Halide::Func pixel_init;  ///< (p): offset in init of channel 0 of pixel p
   Halide::Func pixel_y;     ///< (p): offset in y of channel 0 of pixel p
+  /// Where the rows (tap, ci) are listed: (k): what is added to pixel_x and to the place in w, then
+  /// (i): weights, for row k. In their stead, input_size to tap_x have no meaning.
+  Halide::Func row_x, row_w;
+  Halide::Expr rows;        ///< of these
   Halide::Expr input_size;  ///< input channels
   Halide::Expr taps[3];     ///< taps per axis
   Halide::Expr tap_x[3];    ///< step in x from tap to tap
   Halide::Expr min, max;    ///< the clamp
-  Halide::Expr x_extent, init_extent,
-      y_extent;                ///< bounds for what Halide cannot infer from tables
+  Halide::Expr x_extent, init_extent, y_extent,
+      w_extent;                ///< bounds for what Halide cannot infer from tables
   Halide::Expr tiles, blocks;  ///< pixels / tile_pixels, blocks of channels
   int block_channels;          ///< channels per block
   Halide::Expr block_init;     ///< step in init from block to block
   Halide::Expr block_y;        ///< step in y from block to block
   int tile_pixels;             ///< pixels per tile; the lists are padded to whole tiles
   int lanes;                   ///< channels per vector
-  bool prefetch;               ///< bring the next panel of weights nearer; w is packed
+  bool prefetch = false;       ///< bring the next panel of weights nearer; w is packed
   Halide::Expr block_w;        ///< step in w from block to block
   Halide::Type type;           ///< of x, w, init and y
   bool fused;                  ///< the target has a fused multiply-add
@@ -47,21 +51,20 @@ struct PhaseInputs {
 /// The Funcs and Vars a schedule may name.
 struct Phase {
   Halide::Var c{"c"}, p{"p"}, b{"b"}, i{"i"};
-  Halide::RDom r;           ///< (ci, j_w, j_h, j_d): the reduction, input channels innermost
+  Halide::RDom r;           ///< (ci, j_w, j_h, j_d), the innermost first, or (k): the reduction
   Halide::RDom t;           ///< (c, p, tile, block): the outputs, tile by tile
   Halide::Func sum{"sum"};  ///< (c, p, b): the accumulators
   Halide::Func y;           ///< (i): output elements
   /// For a schedule to specialize: there is one tap, as in products of other strategies, and no
-  /// loop over taps is needed.
+  /// loop over taps is needed. Undefined where rows are listed.
   Halide::Expr one_tap;
   /// As well: that of PanelHints. Undefined where there are no hints.
   Halide::Expr few_tiles;
 
   explicit Phase(const PhaseInputs& in)
-      : r(0, in.input_size, 0, taps(in, 2), 0, taps(in, 1), 0, taps(in, 0), "r"),
+      : r(rows(in)),
         t(0, in.block_channels, 0, in.tile_pixels, 0, in.tiles, 0, in.blocks, "t"),
-        y(in.y),
-        one_tap(has_one_tap(in)) {
+        y(in.y) {
     using Halide::cast;
     using Halide::Expr;
     using Halide::select;
@@ -69,10 +72,17 @@ struct Phase {
     using Halide::unsafe_promise_clamped;
 
     // One fixed order of summation: bias, taps in row-major order, input channels.
-    Expr ci = r[0], j_w = r[1], j_h = r[2], j_d = r[3];
-    Expr tap_x = j_d * in.tap_x[0] + j_h * in.tap_x[1] + j_w * in.tap_x[2];
-    Expr x = in.x(unsafe_promise_clamped(in.pixel_x(p) + tap_x + ci, 0, in.x_extent - 1));
-    Expr w = in.w(c, ci, j_w, j_h, j_d, b);
+    Expr row_x, w;
+    if (is_listed(in)) {
+      row_x = in.row_x(r[0]);
+      w = in.w(unsafe_promise_clamped(in.row_w(r[0]) + b * in.block_w + c, 0, in.w_extent - 1));
+    } else {
+      Expr ci = r[0], j_w = r[1], j_h = r[2], j_d = r[3];
+      row_x = j_d * in.tap_x[0] + j_h * in.tap_x[1] + j_w * in.tap_x[2] + ci;
+      w = in.w(c, ci, j_w, j_h, j_d, b);
+      one_tap = has_one_tap(in);
+    }
+    Expr x = in.x(unsafe_promise_clamped(in.pixel_x(p) + row_x, 0, in.x_extent - 1));
     if (in.prefetch) {
       few_tiles = PanelHints::are_few(in.tiles, PanelHints::lines_of(in.block_channels, in.type));
       x = bringing_next_panel(in, x);
@@ -111,6 +121,13 @@ struct Phase {
         .lines = PanelHints::lines_of(in.block_channels, in.type),
         .few_tiles = few_tiles};
     return hints.beside(x, p % in.tile_pixels == 0 && c < in.lanes, in.w, panel);
+  }
+
+  static bool is_listed(const PhaseInputs& in) { return in.row_x.defined(); }
+
+  static Halide::RDom rows(const PhaseInputs& in) {
+    if (is_listed(in)) return {0, in.rows, "r"};
+    return {0, in.input_size, 0, taps(in, 2), 0, taps(in, 1), 0, taps(in, 0), "r"};
   }
 
   static Halide::Expr has_one_tap(const PhaseInputs& in) {

@@ -18,8 +18,7 @@ Place operator*(Index count, const Place& step) {
 /// before it.
 class Sheets {
  public:
-  /// @param tap the first that is summed, of each axis
-  Sheets(const Call& call, const Box& box, const Index (&taps)[3], const Index (&tap)[3])
+  Sheets(const Call& call, const Box& box, const Index (&taps)[3])
       : call_(call), n_(box.batch_begin) {
     for (int axis = 0; axis < 3; ++axis) {
       const Phase& phase = box.phase[axis];
@@ -31,7 +30,7 @@ class Sheets {
       first_.residual += j * call.residual_strides[axis];
       // A box without taps reads nothing; its q may be outside x.
       if (taps[axis] > 0) {
-        const Index input = q - phase.origin - tap[axis] * phases.input_step();
+        const Index input = q - phase.origin - segment.tap_begin * phases.input_step();
         first_.x += input * call.x_strides[axis];
       }
       extents_[axis] = segment.end - q;
@@ -135,37 +134,44 @@ void Box::taps(Index (&out)[3]) const {
 
 Scratch::Scratch(std::span<std::byte> memory) {
   std::byte* at = memory.data();
+  const auto take = [&](Index entries) {
+    auto* table = reinterpret_cast<std::int32_t*>(at);
+    at += static_cast<std::size_t>(entries) * sizeof(std::int32_t);
+    return table;
+  };
   for (std::int32_t** table : {&pixel_x, &pixel_y, &pixel_residual, &pixel_tile}) {
-    *table = reinterpret_cast<std::int32_t*>(at);
-    at += kTableBytes;
+    *table = take(kTablePixels);
   }
+  row_x = take(kListedRows);
+  row_w = take(kListedRows);
   tile = at;
 }
 
-Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most, const Scratch& scratch,
-                 bool last_first) {
+Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most,
+                 const Scratch& scratch) {
   const Index size = static_cast<Index>(size_of(call.dtype));
   Chunk chunk;
   box.taps(chunk.taps);
 
-  // Taps walk x downwards, but for those that come last first; offsets must not be negative, so the
-  // base is at the lowest tap.
-  Index lowest_tap = 0, tap[3];
+  // Taps walk x downwards; offsets must not be negative, so the base is at the lowest tap.
+  Index lowest_tap = 0;
   for (int axis = 0; axis < 3; ++axis) {
-    const bool upwards = last_first && axis == 2;
-    tap[axis] = upwards ? box.segment[axis].tap_end - 1 : box.segment[axis].tap_begin;
     if (chunk.taps[axis] < 2) continue;
-    const Index down = -call.axes[axis].phases->input_step() * call.x_strides[axis];
-    const Index step = upwards ? -down : down;
+    const Index step = -call.axes[axis].phases->input_step() * call.x_strides[axis];
     chunk.tap_x[axis] = static_cast<std::int32_t>(step);
     lowest_tap += std::min<Index>(0, (chunk.taps[axis] - 1) * step);
   }
 
-  Sheets sheets(call, box, chunk.taps, tap);
+  Sheets sheets(call, box, chunk.taps);
   sheets.go_to(first);
   const Place base = sheets.place(), step = sheets.step(), row_step = sheets.row_step();
   Index lowest_x = 0;
   const Index count = std::min(most, box.pixels() - first);
+  // One pixel is at its own place, whatever the steps are.
+  if (count == 1) {
+    scratch.pixel_x[0] = scratch.pixel_y[0] = scratch.pixel_residual[0] = 0;
+    chunk.count = 1;
+  }
   while (chunk.count < count) {
     const Place at = sheets.place() + Index{-1} * base;
     // Where the furthest of evenly spaced offsets fits, all do.

@@ -14,6 +14,8 @@ namespace upconv::UPCONV_ABI::internal {
 inline constexpr Index kChunkPixels = 240;
 /// Room that the tables keep for padding to a whole tile.
 inline constexpr Index kTablePixels = kChunkPixels + 24;
+/// Most rows of weights, of a tap and an input channel each, in a list.
+inline constexpr Index kListedRows = 2048;
 
 /// y of a slab: its phases write it one after the other, line by line a part each.
 inline constexpr Index kSlabOutputBytes = Index{512} * 1024;
@@ -43,12 +45,14 @@ struct Box {
 /// One thread's scratch memory.
 struct Scratch {
   explicit Scratch(std::span<std::byte> memory);
-  static constexpr std::size_t kTableBytes = sizeof(std::int32_t) * kTablePixels;
+  static constexpr std::size_t kTableBytes =
+      sizeof(std::int32_t) * (4 * kTablePixels + 2 * kListedRows);
 
   std::int32_t* pixel_x;         ///< offset in x of the first tap
   std::int32_t* pixel_y;         ///< offset in y of channel 0
   std::int32_t* pixel_residual;  ///< the same in the residual
   std::int32_t* pixel_tile;      ///< the same in `tile`
+  std::int32_t *row_x, *row_w;   ///< of listed rows (listed_rows.h)
   std::byte* tile;               ///< kTablePixels x block channels, for a padded last block
 };
 
@@ -64,8 +68,6 @@ struct Chunk {
 
 /// Fills the tables with up to `most` pixels from `first` on. Stops early where an offset would not
 /// fit the kernels' 32 bits, so tensors of any size work; at least one pixel is always taken.
-/// @param last_first taps along w come from the last to the first
-Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most, const Scratch& scratch,
-                 bool last_first = false);
+Chunk fill_chunk(const Call& call, const Box& box, Index first, Index most, const Scratch& scratch);
 
 }  // namespace upconv::UPCONV_ABI::internal

@@ -84,22 +84,17 @@ class Rows {
 
 }  // namespace
 
-double visited_share(const CallAxis (&axes)[3]) {
-  double share = 1;
-  for (const CallAxis& axis : axes) {
-    share *= static_cast<double>(axis.phases->with_taps().size()) /
-             static_cast<double>(axis.phases->stride());
-  }
-  return share <= kMostReached ? share : 1;
+bool gaps_pay(Index bytes, double reached) {
+  return bytes >= kLeastBytes && reached <= kMostReached;
 }
 
 bool gaps_pay(const Call& call, Index output_size) {
-  if (call.residual != nullptr || output_bytes(call, output_size) < kLeastBytes) return false;
+  if (call.residual != nullptr) return false;
   double share = 1;
   for (const CallAxis& axis : call.axes) {
     share *= static_cast<double>(reached_outputs(axis)) / static_cast<double>(axis.window.output);
   }
-  return share <= kMostReached;
+  return gaps_pay(output_bytes(call, output_size), share);
 }
 
 void fill_gaps(const Call& call, Index output_size, Isa isa, const std::byte* bias, int threads,

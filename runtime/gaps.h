@@ -18,8 +18,8 @@ inline constexpr double kMostReached = 0.5;
 /// Never with a residual, for then they differ.
 bool gaps_pay(const Call& call, Index output_size);
 
-/// Share of the outputs of a large y that phases visit: all, or, where gaps pay, those with taps.
-double visited_share(const CallAxis (&axes)[3]);
+/// The same of a y of so many bytes, of whose outputs taps reach that share.
+bool gaps_pay(Index bytes, double reached);
 
 /// Gives all outputs of rows that have gaps the value of one.
 /// @param bias of output_size channels

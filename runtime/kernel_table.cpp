@@ -21,6 +21,12 @@ extern "C" {
 #include "narrow_rows.inc"
 #include "wide_rows.inc"
 #undef UPCONV_TILE_KERNEL
+#define UPCONV_LISTED_KERNEL(PREFIX, NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, INPUTS)        \
+  int PREFIX##_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
+                      halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
+                      int32_t, int32_t, int32_t, int32_t, double, double, halide_buffer_t*);
+#include "listed_rows.inc"
+#undef UPCONV_LISTED_KERNEL
 #define UPCONV_WINOGRAD_INPUT(PREFIX, NAME, DTYPE, ISA, U, V)                                 \
   int PREFIX##_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, \
                       int32_t, int32_t, int32_t, halide_buffer_t*);
@@ -79,6 +85,12 @@ constexpr TileKernel kNarrow[] = {
 #include "narrow_rows.inc"
 };
 #undef UPCONV_TILE_KERNEL
+constexpr TileKernel kListed[] = {
+#define UPCONV_LISTED_KERNEL(PREFIX, NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, INPUTS) \
+  {#NAME, dtype::DTYPE, isa::ISA, LANES, VECTORS, PIXELS, 0, nullptr, PREFIX##_##NAME, INPUTS},
+#include "listed_rows.inc"
+#undef UPCONV_LISTED_KERNEL
+};
 
 constexpr WinogradInputKernel kWinogradInput[] = {
 #define UPCONV_WINOGRAD_INPUT(PREFIX, NAME, DTYPE, ISA, U, V) \
@@ -109,6 +121,8 @@ constexpr TargetSizes kTargets[] = {
 }  // namespace
 
 std::span<const TileKernel> wide_kernels() { return kWide; }
+
+std::span<const TileKernel> listed_kernels() { return kListed; }
 
 std::span<const TileKernel> narrow_kernels() { return kNarrow; }
 
@@ -158,6 +172,7 @@ std::vector<KernelInfo> kernel_infos() {
     }
   };
   add_rows("wide", internal::wide_kernels());
+  add_rows("wide", internal::listed_kernels());
   add_rows("narrow", internal::narrow_kernels());
   add_rows("winograd", internal::winograd_input_kernels());
   add_rows("winograd", internal::winograd_output_kernels());

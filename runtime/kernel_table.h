@@ -20,6 +20,13 @@ using TileFn = int (*)(halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* 
                        int32_t block_init, int32_t block_y, double min, double max,
                        halide_buffer_t* y);
 
+/// generators/listed_rows.cpp.
+using ListedFn = int (*)(halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* init,
+                         halide_buffer_t* pixel_x, halide_buffer_t* pixel_init,
+                         halide_buffer_t* pixel_y, halide_buffer_t* row_x, halide_buffer_t* row_w,
+                         int32_t blocks, int32_t block_w, int32_t block_init, int32_t block_y,
+                         double min, double max, halide_buffer_t* y);
+
 /// One register tile: `pixels` rows of `vectors * lanes` channels. (The narrow strategy exchanges
 /// the two: rows of channels, vectors of pixels.)
 struct TileKernel {
@@ -29,8 +36,10 @@ struct TileKernel {
   int lanes;
   int vectors;
   int pixels;
-  double cost;  ///< of one pixel of a block, in units of a vector at full rate
-  TileFn function;
+  double cost;      ///< of one pixel of a block, in units of a vector at full rate
+  TileFn function;  ///< null: rows are listed
+  ListedFn listed = nullptr;
+  int most_inputs = 0;  ///< listed: with more input channels a loop over them is as fast
 
   /// The cost where multiply-adds take so much longer, and what is beside them does not.
   double time(double vector_time) const { return cost + (vector_time - 1) * vectors; }
@@ -102,6 +111,8 @@ struct TargetSizes {
 
 /// Rows in the table's order: by ISA, dtype, vectors, then tallest tile first.
 std::span<const TileKernel> wide_kernels();
+/// The same sums as those of wide kernels of as many vectors, of rows in lists.
+std::span<const TileKernel> listed_kernels();
 std::span<const TileKernel> narrow_kernels();
 std::span<const WinogradInputKernel> winograd_input_kernels();
 std::span<const WinogradOutputKernel> winograd_output_kernels();

@@ -177,9 +177,10 @@ void place(NarrowLayout& layout, NarrowPiece& piece, std::span<const TileKernel>
     const Index columns = layout.lanes * kernel.vectors;
     auto width = std::find_if(layout.widths.begin(), layout.widths.end(),
                               [&](const auto& other) { return other.columns == columns; });
-    if (width == layout.widths.end()) width = layout.widths.insert(width, {columns, 0});
+    if (width == layout.widths.end()) width = layout.widths.insert(width, {columns, 0, 0});
     width->cost +=
         static_cast<double>(row_weights) * kernel.pixels * kernel.time(layout.vector_time);
+    width->taps += static_cast<double>(row_weights / layout.input_size);
     layout.column_step = std::lcm(layout.column_step, columns);
     layout.widest_tile = std::max(layout.widest_tile, columns);
     ++layout.tiles;

@@ -65,6 +65,7 @@ struct NarrowLayout : LayerFacts {
   struct Width {
     Index columns = 0;
     double cost = 0;
+    double taps = 0;  ///< of all these tiles
   };
   std::vector<Width> widths;
 

@@ -11,14 +11,10 @@ namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-/// A call, beside its strips.
-constexpr Price kCall = {"call", 1226.5};
-
 const char* charge_narrow(Bill& bill, const NarrowLayout& layout, const CallAxis (&axes)[3],
                           Index batches) {
   for (const NarrowSet& set : layout.sets) {
     if (set.pieces.empty()) continue;
-    bill.add(kCall, 1);
     charge_strips(bill, layout, axes, batches);
     return set.pieces.front().tiles.front().kernel->name;
   }

@@ -114,11 +114,14 @@ void NarrowRunner::run(const Strip& strip, bool follows, std::byte* scratch) con
   T* sums = planar + planar_elements(layout_);
   copy_x(strip, follows, planar);
   Ahead ahead = ahead_of(strip);
-  for (const NarrowSet& set : layout_.sets) {
-    compute(set, strip.columns, planar, sums, ahead);
-    write(set, strip, sums);
+  const Index slice = shape_.pitch[1] * shape_.pitch[2];
+  for (Index d = strip.begin[0]; d < strip.end[0]; ++d) {
+    for (const NarrowSet& set : layout_.sets) {
+      compute(set, strip.columns, planar + (d - strip.begin[0]) * slice, sums, ahead);
+      write(set, strip, d, sums);
+    }
+    if (epilogue_ != nullptr) finish(strip, d);
   }
-  if (epilogue_ != nullptr) finish(strip);
 }
 
 NarrowRunner::Ahead NarrowRunner::ahead_of(const Strip& strip) const {
@@ -126,7 +129,7 @@ NarrowRunner::Ahead NarrowRunner::ahead_of(const Strip& strip) const {
   const Index row = call_.axes[2].input * layout_.input_size;
   const Index begin = strip.end[1] - layout_.reach_least[1];
   const Index end = std::min(begin + shape_.q[1], call_.axes[1].input);
-  const Index d = strip.begin[0] - layout_.reach_least[0];
+  const Index d = strip.end[0] - 1 - layout_.reach_least[0];
   if (begin < 0 || begin >= end || d < 0 || d >= call_.axes[0].input || strips_[2] > 1 ||
       call_.x_strides[1] != row || call_.x_strides[2] != layout_.input_size) {
     return {};
@@ -163,18 +166,19 @@ void NarrowRunner::copy_x(const Strip& strip, bool follows, T* planar) const {
   };
   // A strip at the end of an axis may be lower.
   const Index rows = shape_.pitch[1] - shape_.q[1] + strip.end[1] - strip.begin[1];
+  const Index planes = shape_.pitch[0] - shape_.q[0] + strip.end[0] - strip.begin[0];
   Index kept = 0;
   if (follows) {
     kept = shape_.pitch[1] - shape_.q[1];
     const Index slice = shape_.pitch[1] * pitch_w, moved = shape_.q[1] * pitch_w;
     for (Index ci = 0; ci < channels; ++ci) {
-      for (Index d = 0; d < shape_.pitch[0]; ++d) {
+      for (Index d = 0; d < planes; ++d) {
         T* to = planar + ci * shape_.plane + d * slice;
         std::copy(to + moved, to + moved + kept * pitch_w, to);
       }
     }
   }
-  for (Index d = 0; d < shape_.pitch[0]; ++d) {
+  for (Index d = 0; d < planes; ++d) {
     for (Index h = kept; h < rows; ++h) {
       const Index row = (d * shape_.pitch[1] + h) * pitch_w;
       const bool exists = inside[0] <= d && d < inside_end[0] && inside[1] <= h &&
@@ -192,7 +196,7 @@ void NarrowRunner::copy_x(const Strip& strip, bool follows, T* planar) const {
     }
   }
   // The last tile reads past the last row.
-  const Index end = ((shape_.pitch[0] - 1) * shape_.pitch[1] + rows) * pitch_w;
+  const Index end = ((planes - 1) * shape_.pitch[1] + rows) * pitch_w;
   zero(end, end + layout_.widest_tile);
 }
 
@@ -247,13 +251,13 @@ void NarrowRunner::compute(const NarrowSet& set, Index columns, const T* planar,
 }
 
 template <typename Visit>
-void NarrowRunner::for_each_row(const Strip& strip, Index pair_begin, Index pair_end,
+void NarrowRunner::for_each_row(const Strip& strip, Index q_d, Index pair_begin, Index pair_end,
                                 Visit visit) const {
   const CallAxis &d = call_.axes[0], &h = call_.axes[1];
   const Index stride_d = d.phases->stride(), stride_h = h.phases->stride();
   for (Index q = strip.begin[1]; q < strip.end[1]; ++q) {
     for (Index pair = pair_begin; pair < pair_end; ++pair) {
-      const Index o_d = strip.begin[0] * stride_d + pair / stride_h - d.window.offset;
+      const Index o_d = q_d * stride_d + pair / stride_h - d.window.offset;
       const Index o_h = q * stride_h + pair % stride_h - h.window.offset;
       if (o_d < 0 || o_d >= d.window.output || o_h < 0 || o_h >= h.window.output) continue;
       const auto at = [&](const Index(&strides)[3]) {
@@ -270,9 +274,9 @@ void NarrowRunner::for_each_row(const Strip& strip, Index pair_begin, Index pair
 }
 
 template <Element T>
-void NarrowRunner::write(const NarrowSet& set, const Strip& strip, const T* sums) const {
+void NarrowRunner::write(const NarrowSet& set, const Strip& strip, Index q_d, const T* sums) const {
   const Index pair_rows = call_.axes[2].phases->stride() * layout_.output_size;
-  for_each_row(strip, set.first / pair_rows, ceil_div(set.first + set.count, pair_rows),
+  for_each_row(strip, q_d, set.first / pair_rows, ceil_div(set.first + set.count, pair_rows),
                [&](const OutputRow& row) { write_row(set, strip, row, sums); });
 }
 
@@ -317,7 +321,7 @@ void NarrowRunner::write_row(const NarrowSet& set, const Strip& strip, const Out
   copy_by_residue(whole_end, strip.end[2]);
 }
 
-void NarrowRunner::finish(const Strip& strip) const {
+void NarrowRunner::finish(const Strip& strip, Index q_d) const {
   const CallAxis &d = call_.axes[0], &h = call_.axes[1], &w = call_.axes[2];
   const Index stride = w.phases->stride(), channels = layout_.output_size;
   const Index begin = std::max<Index>(strip.begin[2] * stride - w.window.offset, 0);
@@ -327,7 +331,7 @@ void NarrowRunner::finish(const Strip& strip) const {
   const RowEpilogue epilogue(*epilogue_, call_.activation, end - begin, channels, step_y, step_r,
                              call_.residual != nullptr);
   const Index pairs = d.phases->stride() * h.phases->stride();
-  for_each_row(strip, 0, pairs, [&](const OutputRow& row) {
+  for_each_row(strip, q_d, 0, pairs, [&](const OutputRow& row) {
     epilogue.run(row.y + begin * step_y * size_,
                  row.residual != nullptr ? row.residual + begin * step_r * size_ : nullptr);
   });

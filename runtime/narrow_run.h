@@ -38,15 +38,16 @@ class NarrowRunner {
   template <Element T>
   void compute(const NarrowSet& set, Index columns, const T* planar, T* sums, Ahead& ahead) const;
   template <Element T>
-  void write(const NarrowSet& set, const Strip& strip, const T* sums) const;
+  void write(const NarrowSet& set, const Strip& strip, Index q_d, const T* sums) const;
   template <Element T>
   void write_row(const NarrowSet& set, const Strip& strip, const OutputRow& row,
                  const T* sums) const;
-  void finish(const Strip& strip) const;
+  void finish(const Strip& strip, Index q_d) const;
   /// Calls visit(row) for each row of y, along w, that residues pair = r_d * s_h + r_h with
-  /// pair_begin <= pair < pair_end have in a strip.
+  /// pair_begin <= pair < pair_end have at a position along d of a strip.
   template <typename Visit>
-  void for_each_row(const Strip& strip, Index pair_begin, Index pair_end, Visit visit) const;
+  void for_each_row(const Strip& strip, Index q_d, Index pair_begin, Index pair_end,
+                    Visit visit) const;
 
   const NarrowLayout& layout_;
   const Tensor& weights_;

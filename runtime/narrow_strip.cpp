@@ -14,21 +14,22 @@ constexpr Index kSumElements = Index{32} * 1024;
 /// x of a block of columns, for the first-level cache.
 constexpr Index kBlockBytes = Index{24} * 1024;
 constexpr Index kMostBlockColumns = 192;
-constexpr Index kMostNearBytes = Index{40} * 1024;  ///< of a block that stays there
 
-/// Numbers of strips along h that are weighed against each other.
+/// Numbers of strips along h that are weighed against each other; most positions along d.
 constexpr Index kStripCounts = 8;
+constexpr Index kMostDepth = 8;
 
 // Costs beside the tiles', in vector multiply-adds at full rate (a core does two a cycle), fitted
 // to 90 layers on AVX-512 and on AVX2.
-constexpr Price kProduct = {"product", 1.115};
-constexpr Price kFarProduct = {"far product", 0.223};  ///< more, with x in the second-level cache
-constexpr Price kCopy = {"copy", 1.617};               ///< an element of x into a plane
-constexpr Price kMove = {"move", 2.342};               ///< an element of a plane to the next strip
-constexpr Price kFill = {"fill", 1.673};               ///< an accumulator's bias
-constexpr Price kWrite = {"write", 1.115};             ///< an accumulator to y
-constexpr Price kRow = {"row", 613};                   ///< of y
-constexpr Price kTileCall = {"tile call", 312};        ///< a call of a kernel
+constexpr Price kProduct = {"product", 1.11};
+constexpr Price kCopy = {"copy", 0.865};          ///< an element of x into a plane
+constexpr Price kCopyRow = {"copied row", 22.2};  ///< of x, of a channel
+constexpr Price kTap = {"tile at a tap", 44.3};   ///< a loop over input channels begins and ends
+constexpr Price kMove = {"move", 1};              ///< an element of a plane to the next strip
+constexpr Price kFill = {"fill", 1.32};           ///< an accumulator's bias
+constexpr Price kWrite = {"write", 0.616};        ///< an accumulator to y
+constexpr Price kRow = {"row", 488};              ///< of y
+constexpr Price kTileCall = {"tile call", 404};   ///< a call of a kernel
 
 Index span(const NarrowLayout& layout, int axis) {
   return layout.reach_most[axis] - layout.reach_least[axis];
@@ -86,22 +87,26 @@ Index planar_elements(const NarrowLayout& layout) {
 
 namespace {
 
-/// So many strips of q_h x q_w positions.
-void charge_strip(Bill& bill, const NarrowLayout& layout, Index q_h, Index q_w, double strips) {
+/// So many strips of q_d x q_h x q_w positions.
+void charge_strip(Bill& bill, const NarrowLayout& layout, Index q_d, Index q_h, Index q_w,
+                  double strips) {
   const Index pitch_w = q_w + span(layout, 2);
   const Index columns = (q_h - 1) * pitch_w + q_w;
-  const bool far = column_block(layout) * column_bytes(layout) > kMostNearBytes;
-  double tiles = 0;
+  double tiles = 0, taps = 0;
   for (const NarrowLayout::Width& width : layout.widths) {
-    tiles += width.cost * static_cast<double>(ceil_div(columns, width.columns));
+    const auto count = static_cast<double>(ceil_div(columns, width.columns));
+    tiles += width.cost * count;
+    taps += width.taps * count;
   }
-  const double copied = static_cast<double>(layout.input_size * (1 + span(layout, 0)) * pitch_w);
-  const auto add = [&](const Price& price, double count) { bill.add(price, strips * count); };
+  const double copied = static_cast<double>(layout.input_size * (q_d + span(layout, 0)) * pitch_w);
+  bill.add(kCopy, strips * copied * static_cast<double>(q_h));
+  bill.add(kCopyRow, strips * copied / static_cast<double>(pitch_w) * static_cast<double>(q_h));
+  bill.add(kMove, strips * copied * static_cast<double>(span(layout, 1)));
+  const double times = strips * static_cast<double>(q_d);
+  const auto add = [&](const Price& price, double count) { bill.add(price, times * count); };
   add(kProduct, tiles);
-  if (far) add(kFarProduct, tiles / layout.vector_time);
+  add(kTap, taps);
   add(kTileCall, static_cast<double>(tile_calls(layout, columns)));
-  add(kCopy, copied * static_cast<double>(q_h));
-  add(kMove, copied * static_cast<double>(span(layout, 1)));
   add(kFill, static_cast<double>((columns + layout.widest_tile) * layout.rows()));
   add(kWrite, static_cast<double>(q_h * q_w * layout.rows()));
   add(kRow, static_cast<double>(q_h * layout.axes[0].stride() * layout.axes[1].stride()));
@@ -111,19 +116,21 @@ Index positions_of(const CallAxis& axis) {
   return std::max<Index>(axis.q_end() - axis.q_begin(), 1);
 }
 
-/// Stacks of strips, each of all positions along h: along w and d, and of images.
-double stacks(const CallAxis (&axes)[3], Index batches, Index strip_w) {
-  return static_cast<double>(ceil_div(positions_of(axes[2]), strip_w)) *
-         static_cast<double>(positions_of(axes[0])) *
-         static_cast<double>(std::max<Index>(batches, 1));
-}
-
-/// So many stacks of strips of q_h x q_w positions; the last along h may have fewer.
-void charge_stacks(Bill& bill, const NarrowLayout& layout, const CallAxis& h, Index q_h, Index q_w,
-                   double count) {
-  const Index all = positions_of(h), whole = ceil_div(all, q_h) - 1;
-  if (whole > 0) charge_strip(bill, layout, q_h, q_w, count * static_cast<double>(whole));
-  charge_strip(bill, layout, all - whole * q_h, q_w, count);
+/// All strips of q positions; the last ones along h and d may have fewer.
+void charge_all(Bill& bill, const NarrowLayout& layout, const CallAxis (&axes)[3], Index batches,
+                const Index (&q)[3]) {
+  const double beside = static_cast<double>(ceil_div(positions_of(axes[2]), q[2])) *
+                        static_cast<double>(std::max<Index>(batches, 1));
+  const auto along = [&](int axis, auto charge) {
+    const Index all = positions_of(axes[axis]), whole = ceil_div(all, q[axis]) - 1;
+    if (whole > 0) charge(q[axis], static_cast<double>(whole));
+    charge(all - whole * q[axis], 1.0);
+  };
+  along(0, [&](Index q_d, double count_d) {
+    along(1, [&](Index q_h, double count_h) {
+      charge_strip(bill, layout, q_d, q_h, q[2], beside * count_d * count_h);
+    });
+  });
 }
 
 }  // namespace
@@ -131,34 +138,35 @@ void charge_stacks(Bill& bill, const NarrowLayout& layout, const CallAxis& h, In
 StripShape choose_strips(const NarrowLayout& layout, const CallAxis (&axes)[3], Index batches,
                          Index least_strips) {
   const Index q[3] = {positions_of(axes[0]), positions_of(axes[1]), positions_of(axes[2])};
-  const Index positions = strip_positions(layout) / (1 + span(layout, 0));
   const Index columns = most_columns(layout);
 
   StripShape shape;
-  // Whole rows where they fit, else whole tiles.
-  shape.q[2] = std::min({q[2], positions / (1 + span(layout, 1)) - span(layout, 2), columns});
-  if (shape.q[2] < q[2] && shape.q[2] > layout.column_step) {
-    shape.q[2] -= shape.q[2] % layout.column_step;
-  }
-  shape.pitch[2] = shape.q[2] + span(layout, 2);
-  const Index most_h = std::clamp<Index>(std::min(positions / shape.pitch[2] - span(layout, 1),
-                                                  (columns - shape.q[2]) / shape.pitch[2] + 1),
-                                         1, q[1]);
-  // Fewer strips copy less; more may fill their last tiles better.
-  const double beside = stacks(axes, batches, shape.q[2]);
-  const double wanted = std::ceil(static_cast<double>(least_strips) / beside);
-  const Index fewest = std::min(q[1], std::max(ceil_div(q[1], most_h), static_cast<Index>(wanted)));
   double least = std::numeric_limits<double>::infinity();
-  for (Index strips = fewest; strips < fewest + kStripCounts && strips <= q[1]; ++strips) {
-    const Index rows = ceil_div(q[1], strips);
-    Bill bill;
-    charge_stacks(bill, layout, axes[1], rows, shape.q[2], beside);
-    if (bill.total >= least) continue;
-    least = bill.total;
-    shape.q[1] = rows;
+  // More positions along d share planes; then each has fewer rows.
+  for (Index depth = 1; depth <= std::min(q[0], kMostDepth); depth *= 2) {
+    const Index positions = strip_positions(layout) / (depth + span(layout, 0));
+    // Whole rows where they fit, else whole tiles.
+    Index width = std::min({q[2], positions / (1 + span(layout, 1)) - span(layout, 2), columns});
+    if (width < 1) break;
+    if (width < q[2] && width > layout.column_step) width -= width % layout.column_step;
+    const Index pitch = width + span(layout, 2);
+    const Index most_h = std::clamp<Index>(
+        std::min(positions / pitch - span(layout, 1), (columns - width) / pitch + 1), 1, q[1]);
+    // Fewer strips copy less; more may fill their last tiles better.
+    const Index beside =
+        ceil_div(q[2], width) * ceil_div(q[0], depth) * std::max<Index>(batches, 1);
+    const Index fewest =
+        std::min(q[1], std::max(ceil_div(q[1], most_h), ceil_div(least_strips, beside)));
+    for (Index strips = fewest; strips < fewest + kStripCounts && strips <= q[1]; ++strips) {
+      const Index tried[3] = {depth, ceil_div(q[1], strips), width};
+      Bill bill;
+      charge_all(bill, layout, axes, batches, tried);
+      if (bill.total >= least) continue;
+      least = bill.total;
+      std::copy(std::begin(tried), std::end(tried), shape.q);
+    }
   }
-  shape.pitch[1] = shape.q[1] + span(layout, 1);
-  shape.pitch[0] = 1 + span(layout, 0);
+  for (int axis = 0; axis < 3; ++axis) shape.pitch[axis] = shape.q[axis] + span(layout, axis);
   shape.plane =
       plane_elements(layout, shape.pitch[0] * shape.pitch[1] * shape.pitch[2] + layout.widest_tile);
   return shape;
@@ -167,7 +175,7 @@ StripShape choose_strips(const NarrowLayout& layout, const CallAxis (&axes)[3], 
 void charge_strips(Bill& bill, const NarrowLayout& layout, const CallAxis (&axes)[3],
                    Index batches) {
   const StripShape shape = choose_strips(layout, axes, batches, 1);
-  charge_stacks(bill, layout, axes[1], shape.q[1], shape.q[2], stacks(axes, batches, shape.q[2]));
+  charge_all(bill, layout, axes, batches, shape.q);
 }
 
 }  // namespace upconv::UPCONV_ABI::internal

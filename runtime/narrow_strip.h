@@ -1,10 +1,10 @@
 // How the narrow strategy cuts a call into strips, and what that costs.
 //
-// A strip is Q_h x Q_w positions q of one image. Its x, with zeros around the image, is copied as
-// [d][h][w] planes of each input channel; position (h, w) of the strip is column h * pitch_w + w of
-// every plane and of every accumulator row, so a tap is a distance between columns and the columns
-// of a whole strip are one run of vectors. (The columns at the end of a row of x belong to no
-// output; what is computed there is dropped.)
+// A strip is Q_d x Q_h x Q_w positions q of one image. Its x, with zeros around the image, is
+// copied as [d][h][w] planes of each input channel. The positions of one d are computed at a time:
+// (h, w) is column h * pitch_w + w of every plane and of every accumulator row, so a tap is a
+// distance between columns and these columns are one run of vectors. (The columns at the end of a
+// row of x belong to no output; what is computed there is dropped.)
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 namespace upconv::UPCONV_ABI::internal {
 
 struct StripShape {
-  Index q[3] = {1, 1, 1};      ///< positions per axis; one along d
+  Index q[3] = {1, 1, 1};      ///< positions per axis
   Index pitch[3] = {1, 1, 1};  ///< extents of a plane
   Index plane = 0;             ///< elements from plane to plane
 };

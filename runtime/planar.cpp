@@ -1,6 +1,7 @@
 #include "planar.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace upconv::UPCONV_ABI::internal {
@@ -66,6 +67,15 @@ void transpose_all(const T* from, Index from_step, Index rows, Index columns, T*
   }
 }
 
+/// Columns of so many channels, one after the other. (With the number known, the compiler shuffles
+/// vectors.)
+template <Index kChannels, Element T>
+void interleave(const T* planar, Index planar_step, Index width, T* y) {
+  for (Index w = 0; w < width; ++w) {
+    for (Index c = 0; c < kChannels; ++c) y[w * kChannels + c] = planar[c * planar_step + w];
+  }
+}
+
 }  // namespace
 
 template <Element T>
@@ -79,6 +89,11 @@ void from_planar(const T* planar, Index planar_step, Index width, Index channels
                  Index y_step) {
   // Columns of a few channels are cheaper to write one by one than in squares.
   if (channels < Vector<T>::kLanes) {
+    if (y_step == channels && channels <= 3) {
+      constexpr auto kInterleave = std::array{interleave<1, T>, interleave<2, T>, interleave<3, T>};
+      kInterleave[static_cast<std::size_t>(channels - 1)](planar, planar_step, width, y);
+      return;
+    }
     for (Index w = 0; w < width; ++w) {
       for (Index c = 0; c < channels; ++c) y[w * y_step + c] = planar[c * planar_step + w];
     }

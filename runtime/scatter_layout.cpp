@@ -11,16 +11,20 @@ namespace {
 // Costs beside the tiles', in vector multiply-adds at full rate: fitted with those of
 // wide_plan.cpp.
 constexpr Price kProduct = {"product", 1};
-constexpr Price kCall = {"call", 1060};
-constexpr Price kInput = {"input", 9.3};           ///< its place in the lists, its tile
-constexpr Price kInputRow = {"input row", 1230};   ///< of y begun and finished
-constexpr Price kRunOfRow = {"run of a row", 14};  ///< of taps, for each row of inputs
-constexpr Price kRun = {"run", 1.1};               ///< of taps, for each input
-constexpr Price kSum = {"sum", 1.6};               ///< that is added
-constexpr Price kCopy = {"copy", 1.8};       ///< a sum that is written, where outputs meet one tap
-constexpr Price kOutput = {"output", 0.29};  ///< the bias, the activation
+constexpr Price kCall = {"call", 287};
+constexpr Price kImage = {"image", 1095};
+constexpr Price kInput = {"input", 8.2};             ///< its place in the lists, its tile
+constexpr Price kInputRow = {"input row", 231};      ///< of y begun and finished
+constexpr Price kRunOfRow = {"run of a row", 46.3};  ///< of taps, for each row of inputs
+constexpr Price kRun = {"run", 3.3};                 ///< of taps, for each input
+constexpr Price kSum = {"sum", 2.0};                 ///< that is added
+constexpr Price kCopy = {"copy", 0.73};  ///< a sum that is written, where outputs meet one tap
 /// 64 bytes of weights that do not fit the cache, each time.
-constexpr Price kFarWeights = {"far weights", 2.5};
+constexpr Price kFarWeights = {"far weights", 0.74};
+/// More where they are in memory.
+constexpr Price kMemoryWeights = {"memory weights", 30.6};
+/// As much stays in some cache.
+constexpr Index kCachedBytes = Index{16} << 20;
 
 }  // namespace
 
@@ -60,28 +64,29 @@ void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&ax
   const AxisPhases& w = layout.axes[2];
   const Index image_rows = axes[0].input * axes[1].input, image = image_rows * axes[2].input;
   const double rows = real(batches * image_rows), inputs = real(batches * image);
-  double outputs = real(batches * layout.output_size);
-  for (const CallAxis& axis : axes) outputs *= real(axis.window.output);
   double tiles = 0;  // of an image, which has tiles of its own
   for (const Part& part : layout.parts) {
     tiles += real(part.blocks) * part.block_time(image, layout.vector_time);
   }
 
-  const double runs = real(layout.taps() / w.filter()) *
-                      real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());
-  const double sums = real(layout.taps() * layout.output_size);
+  // Pairs of an input and a tap that meet in the window.
+  const double outer_pairs = real(batches) * real(axes[0].pairs()) * real(axes[1].pairs());
+  const double sums = outer_pairs * real(axes[2].pairs() * layout.output_size);
+  const double runs = real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());
   const bool once = meet_once(axes);
   bill.add(kCall, 1);
+  bill.add(kImage, real(batches));
   bill.add(kProduct, real(batches * layout.input_size) * tiles);
   bill.add(kInput, inputs);
-  bill.add(kRun, inputs * runs);
-  bill.add(once ? kCopy : kSum, inputs * sums);
+  bill.add(kRun, outer_pairs * real(axes[2].input) * runs);
+  bill.add(once ? kCopy : kSum, sums);
   bill.add(kInputRow, rows);
-  bill.add(kRunOfRow, rows * runs);
-  if (!once) bill.add(kOutput, outputs);
+  bill.add(kRunOfRow, outer_pairs * runs);
   const Index bytes = layout.input_size * layout.pitch * static_cast<Index>(size_of(layout.dtype));
   if (bytes > target_sizes(layout.isa).points_cache_bytes) {
-    bill.add(kFarWeights, real(batches * ceil_div(image, layout.chunk_pixels)) * real(bytes / 64));
+    const double lines = real(batches * ceil_div(image, layout.chunk_pixels)) * real(bytes / 64);
+    bill.add(kFarWeights, lines);
+    if (bytes > kCachedBytes) bill.add(kMemoryWeights, lines);
   }
 }
 

@@ -28,7 +28,7 @@ struct ScatterRunner::Memory {
 
   static Index bytes(const ScatterLayout& layout) {
     const Index product_bytes = layout.pitch * static_cast<Index>(size_of(layout.dtype));
-    return static_cast<Index>(4 * Scratch::kTableBytes) + layout.chunk_pixels * product_bytes;
+    return static_cast<Index>(Scratch::kTableBytes) + layout.chunk_pixels * product_bytes;
   }
 
   Scratch tables;
@@ -233,7 +233,7 @@ void ScatterRunner::multiply(const Chunk& chunk, const Memory& memory) const {
     if (whole > 0) run_tile_kernel(tall, arguments, pixel_x, kNoOffsets, pixel_products, whole);
     if (rest == 0) continue;
     // The lowest tile's spare pixels repeat the last one.
-    const TileKernel& low = part.tile_for(rest);
+    const TileKernel& low = tile_for(part.tiles, rest);
     std::array<std::int32_t, kTablePixels> x, products;
     for (Index p = 0; p < low.pixels; ++p) {
       const Index from = whole + std::min<Index>(p, rest - 1);

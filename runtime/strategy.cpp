@@ -18,10 +18,8 @@ namespace upconv::UPCONV_ABI::internal {
 struct Strategy {
   const char* name;
   Arithmetic arithmetic;
-  /// It is packed alone where it is expected to need less than this share of the everyday
-  /// strategy's time: 0 where it does not compute every call of a layer that it has a cost for,
-  /// whatever the weights are.
-  double alone_share;
+  /// It computes every call of a layer that it has a cost for, whatever the weights are.
+  bool complete;
   /// Nothing where the strategy cannot compute the layer.
   std::optional<KernelCost> (*cost)(const LayerFacts& facts, const CallAxis (&axes)[3],
                                     Index batches);
@@ -33,18 +31,20 @@ struct Strategy {
 namespace {
 
 /// The first computes every layer; each other one is packed too where it is expected to be faster,
-/// or alone. With a half of the cost, no extents are expected to want the everyday strategy, whose
-/// weights of few channels are mostly padding; runs are the everyday one in another order.
+/// or alone, where it is complete and by far faster.
 constexpr Strategy kStrategies[] = {
-    {"wide", Arithmetic::kDirect, 1, wide_cost, wide_pack},
-    {"narrow", Arithmetic::kDirect, 0, narrow_cost, narrow_pack},
-    {"runs", Arithmetic::kFast, 1, runs_cost, runs_pack},
-    {"winograd", Arithmetic::kFast, 0, winograd_cost, winograd_pack},
-    {"scatter", Arithmetic::kFast, 0.5, scatter_cost, scatter_pack},
+    {"wide", Arithmetic::kDirect, true, wide_cost, wide_pack},
+    {"narrow", Arithmetic::kDirect, false, narrow_cost, narrow_pack},
+    {"winograd", Arithmetic::kFast, false, winograd_cost, winograd_pack},
+    {"scatter", Arithmetic::kFast, true, scatter_cost, scatter_pack},
 };
 
+/// Of the everyday strategy's cost: with less, another is packed alone. Then no extents are
+/// expected to want the everyday one, whose weights of few channels are mostly padding.
+constexpr double kAloneShare = 0.5;
+
 /// The one strategy of a layer whose device is a GPU.
-constexpr Strategy kGpuStrategy = {"gpu", Arithmetic::kDirect, 1, gpu_cost, gpu_pack};
+constexpr Strategy kGpuStrategy = {"gpu", Arithmetic::kDirect, true, gpu_cost, gpu_pack};
 
 const Strategy& everyday_strategy(const LayerFacts& facts) {
   return facts.device == Device::kCpu ? kStrategies[0] : kGpuStrategy;
@@ -63,7 +63,7 @@ double everyday_cost(const LayerFacts& facts, const ExpectedCall& expected) {
                                            std::string(to_string(facts.dtype)));
 }
 
-/// Strategies to pack for, first one that computes every call.
+/// Strategies to pack for, a complete one first.
 StrategyList strategies_for(const LayerFacts& facts) {
   StrategyList chosen = {&everyday_strategy(facts)};
   const ExpectedCall expected(facts);
@@ -78,7 +78,7 @@ StrategyList strategies_for(const LayerFacts& facts) {
     chosen.push_back(&strategy);
     least = cost->cost;
   }
-  if (least < chosen.back()->alone_share * everyday) return {chosen.back()};
+  if (chosen.back()->complete && least < kAloneShare * everyday) return {chosen.back()};
   return chosen;
 }
 

@@ -27,6 +27,8 @@ struct TileArguments {
   std::int32_t tap_x[3] = {};
   Index tap_w[3] = {};
   Index w_step = 0;
+  /// For kernels of listed rows: j . tap_x + ci and j . tap_w + ci*w_step of all (j, ci).
+  const std::int32_t *row_x = nullptr, *row_w = nullptr;
   Index blocks = 0;
   Index block_w = 0;
   /// Steps of blocks whose channels follow one another.

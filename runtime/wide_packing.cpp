@@ -13,10 +13,11 @@ namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-/// Runs of rows of the table that share their number of vectors, for one dtype and ISA.
-std::vector<std::span<const TileKernel>> tile_families(DType dtype, Isa isa) {
+/// Runs of rows of a table that share their number of vectors, for one dtype and ISA.
+std::vector<std::span<const TileKernel>> tile_families(std::span<const TileKernel> table,
+                                                       DType dtype, Isa isa) {
   std::vector<std::span<const TileKernel>> families;
-  const std::span<const TileKernel> rows = rows_for(wide_kernels(), dtype, isa);
+  const std::span<const TileKernel> rows = rows_for(table, dtype, isa);
   for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
     while (end < rows.size() && rows[end].vectors == rows[begin].vectors) ++end;
     families.push_back(rows.subspan(begin, end - begin));
@@ -37,8 +38,7 @@ void for_each_tap(const WideLayout& layout, Visit visit) {
           for (Index jh = 0; jh < h.taps; ++jh) {
             const Index th = h.first_tap + jh * axes[1].tap_step();
             for (Index jw = 0; jw < w.taps; ++jw) {
-              const Index j = layout.runs ? w.taps - 1 - jw : jw;
-              const Index tw = w.first_tap + j * axes[2].tap_step();
+              const Index tw = w.first_tap + jw * axes[2].tap_step();
               visit((td * axes[1].filter() + th) * axes[2].filter() + tw);
             }
           }
@@ -120,7 +120,8 @@ void pack_bias(const std::vector<Part>& parts, const Tensor* bias, Tensor& packe
 }  // namespace
 
 std::vector<Part> choose_parts(Index output_size, DType dtype, Isa isa) {
-  const auto families = tile_families(dtype, isa);
+  const auto families = tile_families(wide_kernels(), dtype, isa);
+  const auto listed = tile_families(listed_kernels(), dtype, isa);
   if (families.empty()) return {};
   const Index lanes = families[0][0].lanes;
   const Index vectors = ceil_div(output_size, lanes);
@@ -150,6 +151,9 @@ std::vector<Part> choose_parts(Index output_size, DType dtype, Isa isa) {
   for (std::size_t family = 0; family < families.size(); ++family) {
     if (best[family] == 0) continue;
     Part part{.tiles = families[family], .first_channel = channel, .blocks = best[family]};
+    for (const std::span<const TileKernel> rows : listed) {
+      if (rows[0].vectors == part.tiles[0].vectors) part.listed = rows;
+    }
     part.channels = std::min(part.blocks * part.block_channels(), output_size - channel);
     channel += part.channels;
     parts.push_back(part);
@@ -177,9 +181,8 @@ WideLayout wide_layout(const LayerFacts& facts) {
 }
 
 WideWeights pack_wide(const LayerFacts& facts, const Tensor& kernel, const Tensor* bias,
-                      Index factor, bool runs) {
+                      Index factor) {
   WideWeights packed{.layout = wide_layout(facts), .weights = {}, .bias = {}};
-  packed.layout.runs = runs;
   Index count = 0;
   for (const Part& part : packed.layout.parts) {
     count += part.blocks * packed.layout.rows() * part.block_channels();

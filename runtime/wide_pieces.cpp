@@ -126,7 +126,7 @@ void WideRunner::sum_pieces(const Slab& slab, const Box& whole, const Group& gro
   const auto for_each_chunk = [&](const Box& box, auto visit) {
     const Index pixels = box.pixels();
     for (Index at = 0; at < pixels;) {
-      const Chunk chunk = fill_chunk(call_, box, at, pixels - at, scratch, layout_.runs);
+      const Chunk chunk = fill_chunk(call_, box, at, pixels - at, scratch);
       if (padded) {
         fill_tile_offsets(whole, box, at, chunk.count, block, scratch.pixel_tile);
         visit(chunk, scratch.tile, scratch.pixel_tile);
@@ -143,7 +143,8 @@ void WideRunner::sum_pieces(const Slab& slab, const Box& whole, const Group& gro
   };
 
   for_each_chunk(whole, [&](const Chunk& chunk, std::byte* sums, std::int32_t* offsets) {
-    run_tiles(part, arguments_of(whole, chunk, sums), chunk.count, scratch, kNoOffsets, offsets);
+    run_tiles(part.tiles, arguments_of(whole, chunk, sums), chunk.count, scratch, kNoOffsets,
+              offsets);
   });
   for_each_tap_reach(call_, slab, whole.phase, [&](const Segment(&reach)[3]) {
     Box box = whole;
@@ -157,7 +158,7 @@ void WideRunner::sum_pieces(const Slab& slab, const Box& whole, const Group& gro
         arguments.x = x + ci * size_;
         arguments.w = w + ci * block * size_;
         arguments.input_size = std::min(sizes_.piece_rows, layout_.input_size - ci);
-        run_tiles(part, arguments, chunk.count, scratch, offsets, offsets);
+        run_tiles(part.tiles, arguments, chunk.count, scratch, offsets, offsets);
       }
     });
   });

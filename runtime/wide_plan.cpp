@@ -1,4 +1,4 @@
-// The wide strategy as a Plan: limits, scratch, threads and cost.
+// The wide strategy as a Plan: limits, scratch and threads.
 #include "wide_plan.h"
 
 #include <algorithm>
@@ -10,104 +10,26 @@
 
 #include "gaps.h"
 #include "upconv/error.h"
+#include "wide_cost.h"
 #include "wide_run.h"
 
 namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-// Costs beside the multiply-adds, in vector multiply-adds at full rate: fitted, together with those
-// of scatter_layout.cpp, to the times of 636 layers on AVX2 of a Zen 3 core (./dev bench
-// --choices).
-
-constexpr Price kProduct = {"product", 1};
-/// More of one, where x of a chunk does not stay near.
-constexpr Price kFarProduct = {"far product", 0.09};
-/// A pixel: tables, and a copy where the last block is padded.
-constexpr Price kPixel = {"pixel", 4.6}, kPaddedPixel = {"padded pixel", 152};
-/// A box, for each part: lists, a call of a kernel, tiles that are not full at its end.
-constexpr Price kBox = {"box", 1870};
-/// A tile at a tap, where phases have several: a loop over input channels begins and ends.
-constexpr Price kTap = {"tile at a tap", 6.9};
-/// 64 bytes of y and of weights that inputs reach, which do not stay in the second-level cache.
-constexpr Price kFarOutput = {"far output", 10}, kFarWeights = {"far weights", 9.8};
 /// A fold must save so much, since the ends of rows cost more with it.
 constexpr double kFoldGain = 0.95;
 /// With more input channels, sums in pieces (wide_pieces.h) may be worth more than a fold.
 constexpr Index kMostFoldedInputs = 1024;
-/// With more input channels, loops over them are long enough.
-constexpr Index kMostRunInputs = 32;
-
-/// Boxes of a call, about.
-double boxes_of(const CallAxis (&axes)[3], bool runs) {
-  double boxes = 1;
-  for (int axis = 0; axis < 3; ++axis) {
-    const CallAxis& a = axes[axis];
-    const Index stride = a.phases->stride(), phases = std::min(stride, a.window.output);
-    const Index taps = ceil_div(a.phases->filter(), stride);
-    // One where all taps reach an input, and one for each output before and after it. With fewer
-    // inputs than taps there are that many the less, but for those along w that slide.
-    const bool slides = axis == 2 && !runs;
-    const Index edges = slides ? std::min(taps, a.input) - 1 : taps - 1;
-    const Index outputs = ceil_div(a.window.output, stride);
-    boxes *= static_cast<double>(phases * std::min(outputs, 2 * edges + 1));
-  }
-  return boxes;
-}
-
-const char* charge_wide(Bill& bill, const LayerFacts& facts, bool runs,
-                        const std::vector<Part>& parts, const CallAxis (&axes)[3], Index batches) {
-  double pixels = static_cast<double>(batches);
-  double pairs = static_cast<double>(batches);  // of an input and a tap
-  double loops =
-      static_cast<double>(batches);  // over input channels; of runs, over taps along w too
-  double taps = 1;                   // that reach an input
-  bool several_taps = false;
-  for (int axis = 0; axis < 3; ++axis) {
-    const CallAxis& a = axes[axis];
-    const bool one_loop = runs && axis == 2;
-    pixels *= static_cast<double>(a.window.output);
-    pairs *= static_cast<double>(a.pairs());
-    loops *= static_cast<double>(one_loop ? std::min(a.window.output, a.pairs()) : a.pairs());
-    taps *= static_cast<double>(std::min(a.phases->filter(), a.pairs()));
-    several_taps = several_taps || (!one_loop && a.phases->filter() > a.phases->stride());
-  }
-  const double rows = pairs * static_cast<double>(facts.input_size);  // of weights, for all pixels
-  double blocks = 0, tiles = 0;                                       // of a pixel
-  for (const Part& part : parts) {
-    const double count = static_cast<double>(part.blocks);
-    blocks += count * part.tiles[0].time(facts.vector_time);
-    tiles += count / part.tiles[0].pixels;
-  }
-  const Part& last = parts.back();
-  const bool padded = last.blocks * last.block_channels() > last.channels;
-  const TargetSizes& sizes = target_sizes(facts.isa);
-  const double size = static_cast<double>(size_of(facts.dtype));
-  const auto cache = static_cast<double>(sizes.points_cache_bytes);
-  const double row_bytes = static_cast<double>(facts.input_size) * size;
-  const double y_bytes = pixels * static_cast<double>(facts.output_size) * size;
-  const double weight_bytes = taps * static_cast<double>(facts.output_size) * row_bytes;
-  const bool far_input = kChunkPixels * row_bytes > static_cast<double>(sizes.slab_bytes);
-  bill.add(kProduct, rows * blocks);
-  if (far_input) bill.add(kFarProduct, rows * blocks);
-  // Gaps cost nothing beside what all strategies need to write them.
-  bill.add(padded ? kPaddedPixel : kPixel, pixels * visited_share(axes));
-  if (several_taps) bill.add(kTap, loops * tiles);
-  bill.add(kBox, boxes_of(axes, runs) * static_cast<double>(parts.size()));
-  bill.add(kFarOutput, std::max(0.0, y_bytes - 2 * cache) / 64);
-  if (weight_bytes > cache) bill.add(kFarWeights, weight_bytes / 64);
-  return parts.front().tiles.front().name;
-}
 
 class WidePlan final : public Plan {
  public:
   WidePlan(Fold fold, WideWeights packed) : fold_(std::move(fold)), packed_(std::move(packed)) {}
 
-  const char* strategy() const override { return packed_.layout.runs ? "runs" : "wide"; }
+  const char* strategy() const override { return "wide"; }
   const char* charge(Bill& bill, const CallAxis (&axes)[3], Index batches) const override {
     const CallAxis folded[3] = {axes[0], axes[1], fold_.axis(axes[2])};
-    return charge_wide(bill, packed_.layout, packed_.layout.runs, packed_.layout.parts, folded,
-                       batches);
+    return charge_wide(bill, packed_.layout, packed_.layout.parts, folded, batches);
   }
   std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
     const WideLayout& layout = packed_.layout;
@@ -137,7 +59,7 @@ std::size_t WidePlan::scratch_bytes_per_thread() const {
   }
   const std::size_t tile =
       static_cast<std::size_t>(kTablePixels * channels) * size_of(packed_.layout.dtype);
-  return (4 * Scratch::kTableBytes + tile + 63) / 64 * 64;
+  return (Scratch::kTableBytes + tile + 63) / 64 * 64;
 }
 
 void WidePlan::check(const Call& call) const {
@@ -198,70 +120,39 @@ void WidePlan::run(const Call& call, int threads, Executor* executor,
 
 }  // namespace
 
-Fold choose_fold(const LayerFacts& facts, bool runs) {
+Fold choose_fold(const LayerFacts& facts) {
   Fold folded = fold(facts);
   if (folded.factor == 1 || facts.input_size > kMostFoldedInputs) return {.facts = facts};
   const ExpectedCall expected(facts);
   const CallAxis axes[3] = {expected.axes[0], expected.axes[1], folded.axis(expected.axes[2])};
   const auto cost = [&](const LayerFacts& of, const CallAxis(&extents)[3]) {
     Bill bill;
-    charge_wide(bill, of, runs, choose_parts(of.output_size, of.dtype, of.isa), extents, 1);
+    charge_wide(bill, of, choose_parts(of.output_size, of.dtype, of.isa), extents, 1);
     return bill.total;
   };
   if (cost(folded.facts, axes) > kFoldGain * cost(facts, expected.axes)) return {.facts = facts};
   return folded;
 }
 
-namespace {
-
-std::optional<KernelCost> cost_of(const LayerFacts& facts, bool runs, const CallAxis (&axes)[3],
-                                  Index batches) {
+std::optional<KernelCost> wide_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
+                                    Index batches) {
   if (choose_parts(facts.output_size, facts.dtype, facts.isa).empty()) return std::nullopt;
-  const Fold fold = choose_fold(facts, runs);
+  const Fold fold = choose_fold(facts);
   const CallAxis folded[3] = {axes[0], axes[1], fold.axis(axes[2])};
   Bill bill;
   const char* kernel =
-      charge_wide(bill, fold.facts, runs,
-                  choose_parts(fold.facts.output_size, facts.dtype, facts.isa), folded, batches);
+      charge_wide(bill, fold.facts, choose_parts(fold.facts.output_size, facts.dtype, facts.isa),
+                  folded, batches);
   return KernelCost{kernel, bill.total};
-}
-
-std::shared_ptr<const Plan> pack(const LayerFacts& facts, bool runs, const Tensor& kernel,
-                                 const Tensor* bias) {
-  Fold fold = choose_fold(facts, runs);
-  const std::optional<Tensor> folded_bias = fold_bias(fold.factor, bias);
-  WideWeights packed =
-      pack_wide(fold.facts, kernel, folded_bias ? &*folded_bias : nullptr, fold.factor, runs);
-  return std::make_shared<WidePlan>(std::move(fold), std::move(packed));
-}
-
-/// The layer has few input channels, and some phase several taps along w, of inputs that follow one
-/// another.
-bool has_runs(const LayerFacts& facts) {
-  const AxisPhases& w = facts.axes[2];
-  return facts.input_size <= kMostRunInputs && w.input_step() == 1 &&
-         w.with_taps().front().taps > 1;
-}
-
-}  // namespace
-
-std::optional<KernelCost> wide_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
-                                    Index batches) {
-  return cost_of(facts, false, axes, batches);
-}
-std::optional<KernelCost> runs_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
-                                    Index batches) {
-  if (!has_runs(facts)) return std::nullopt;
-  return cost_of(facts, true, axes, batches);
 }
 
 std::shared_ptr<const Plan> wide_pack(const LayerFacts& facts, const Tensor& kernel,
                                       const Tensor* bias) {
-  return pack(facts, false, kernel, bias);
-}
-std::shared_ptr<const Plan> runs_pack(const LayerFacts& facts, const Tensor& kernel,
-                                      const Tensor* bias) {
-  return has_runs(facts) ? pack(facts, true, kernel, bias) : nullptr;
+  Fold fold = choose_fold(facts);
+  const std::optional<Tensor> folded_bias = fold_bias(fold.factor, bias);
+  WideWeights packed =
+      pack_wide(fold.facts, kernel, folded_bias ? &*folded_bias : nullptr, fold.factor);
+  return std::make_shared<WidePlan>(std::move(fold), std::move(packed));
 }
 
 }  // namespace upconv::UPCONV_ABI::internal

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernel_buffer.h"
+#include "listed_rows.h"
 #include "wide_pieces.h"
 
 namespace upconv::UPCONV_ABI::internal {
@@ -25,7 +26,7 @@ WideRunner::WideRunner(const FoldedCall& folded, const WideWeights& packed)
   const Part& last = layout_.parts.back();
   Index furthest = 0;
   // Slides are outputs of which each is one tap further on in the weights.
-  slide_ = epilogue_ == nullptr && folded.whole() && !layout_.runs &&
+  slide_ = epilogue_ == nullptr && folded.whole() &&
            last.channels == last.blocks * last.block_channels() &&
            !__builtin_mul_overflow(slide_step(), call_.axes[2].window.output, &furthest) &&
            std::abs(furthest) <= kLargestOffset;
@@ -67,7 +68,7 @@ void WideRunner::run_box(const Box& box, const Group& group, Channels channels, 
                          Index last, const Scratch& scratch) const {
   // A chunk may stop early (fill_chunk), so its length is only known when filled.
   while (first < last) {
-    const Chunk chunk = fill_chunk(call_, box, first, last - first, scratch, layout_.runs);
+    const Chunk chunk = fill_chunk(call_, box, first, last - first, scratch);
     run_unit(box, group, channels, chunk, scratch);
     first += chunk.count;
   }
@@ -84,8 +85,14 @@ void WideRunner::run_unit(const Box& box, const Group& group, Channels channels,
   const Index whole = one_run ? ceil_div(channels.begin - origin, block) : 0;
   const Index whole_end = one_run ? std::max(whole, (channels.end - origin) / block) : 0;
 
+  const bool listed =
+      lists_rows(*group.part, layout_.input_size, chunk.taps[0] * chunk.taps[1] * chunk.taps[2]);
+  if (listed) list_rows(arguments_for(box, group, chunk), scratch);
+  const std::span<const TileKernel> family = listed ? group.part->listed : group.part->tiles;
   const auto run = [&](const Group& blocks, void* y, std::int32_t* pixel_y) {
     TileArguments arguments = arguments_for(box, blocks, chunk);
+    arguments.row_x = scratch.row_x;
+    arguments.row_w = scratch.row_w;
     arguments.y = y;
     arguments.min = min_;
     arguments.max = max_;
@@ -96,7 +103,7 @@ void WideRunner::run_unit(const Box& box, const Group& group, Channels channels,
       arguments.block_y = static_cast<std::int32_t>(slide_step());
       arguments.block_init = 0;
     }
-    run_tiles(*group.part, arguments, chunk.count, scratch, kNoOffsets, pixel_y);
+    run_tiles(family, arguments, chunk.count, scratch, kNoOffsets, pixel_y);
   };
   // With an epilogue block by block: what the tiles wrote is still in the first-level cache.
   const bool one_by_one = epilogue_ != nullptr || box.slides > 1;
@@ -142,9 +149,8 @@ TileArguments WideRunner::arguments_for(const Box& box, const Group& group,
   const AxisPhases *axis_h = call_.axes[1].phases, *axis_w = call_.axes[2].phases;
   const Index phase_tap = d.taps_before * axis_h->filter() * axis_w->filter() +
                           d.taps * (h.taps_before * axis_w->filter() + h.taps * w.taps_before);
-  const Segment& along_w = box.segment[2];
   const Index first_tap = (box.segment[0].tap_begin * h.taps + box.segment[1].tap_begin) * w.taps +
-                          (layout_.runs ? w.taps - along_w.tap_end : along_w.tap_begin);
+                          box.segment[2].tap_begin;
   const Index first_row = chunk.taps[0] > 0 ? (phase_tap + first_tap) * input_size : 0;
   const Index weights_at =
       static_cast<Index>(part.offset) + (group.begin * layout_.rows() + first_row) * block;
@@ -163,28 +169,23 @@ TileArguments WideRunner::arguments_for(const Box& box, const Group& group,
   arguments.tap_w[0] = h.taps * arguments.tap_w[1];
   arguments.blocks = group.end - group.begin;
   arguments.block_w = layout_.rows() * block;
-  // Where pixels follow one another, the inputs of all taps are a run.
-  if (layout_.runs && (chunk.taps[2] < 2 || chunk.tap_x[2] == input_size)) {
-    arguments.input_size *= chunk.taps[2];
-    arguments.taps[2] = std::min<Index>(1, chunk.taps[2]);
-  }
   return arguments;
 }
 
-void WideRunner::run_tiles(const Part& part, const TileArguments& arguments, Index pixels,
-                           const Scratch& scratch, const std::int32_t* pixel_init,
+void WideRunner::run_tiles(std::span<const TileKernel> family, const TileArguments& arguments,
+                           Index pixels, const Scratch& scratch, const std::int32_t* pixel_init,
                            std::int32_t* pixel_y) const {
   const auto tiles = [&](const TileKernel& kernel, Index first, Index count) {
     run_tile_kernel(kernel, arguments, scratch.pixel_x + first, pixel_init + first, pixel_y + first,
                     count);
   };
-  const TileKernel& tall = part.tiles[0];
+  const TileKernel& tall = family[0];
   const Index whole = pixels / tall.pixels * tall.pixels;
   if (whole > 0) tiles(tall, 0, whole);
   const Index rest = pixels - whole;
   if (rest == 0) return;
   // The lowest tile's spare pixels repeat the last one.
-  const TileKernel& low = part.tile_for(rest);
+  const TileKernel& low = tile_for(family, rest);
   for (Index p = pixels; p < whole + low.pixels; ++p) {
     scratch.pixel_x[p] = scratch.pixel_x[pixels - 1];
     pixel_y[p] = pixel_y[pixels - 1];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "call.h"
 #include "chunk.h"
@@ -62,7 +63,7 @@ class WideRunner {
   Index slide_step() const { return call_.y_strides[2] * call_.axes[2].phases->stride(); }
   /// All taps of a chunk's box for a group of blocks, from the bias on, without a clamp.
   TileArguments arguments_for(const Box& box, const Group& group, const Chunk& chunk) const;
-  void run_tiles(const Part& part, const TileArguments& arguments, Index pixels,
+  void run_tiles(std::span<const TileKernel> family, const TileArguments& arguments, Index pixels,
                  const Scratch& scratch, const std::int32_t* pixel_init,
                  std::int32_t* pixel_y) const;
   /// @param in a pixel's first of the channels, at the offsets pixel_in

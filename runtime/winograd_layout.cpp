@@ -20,18 +20,17 @@ constexpr Index kMostRoundBytes = Index{32} << 20;
 // Times in vector multiply-adds at full rate, beside the products' own: fitted on up to 8 plans
 // each for 58 layers on AVX2 and AVX-512. (Measured again with them, the choices took 1.2 % more
 // time than the best plans on AVX-512 and 2.7 % on AVX2, at most 20 %.)
-constexpr Price kProduct = {"product", 1};
-constexpr Price kInput = {"input", 8.6};    ///< a vector of points, into and out of a transform
-constexpr Price kGather = {"gather", 27};   ///< one whose tile is gathered first
-constexpr Price kOutput = {"output", 8.0};  ///< a vector of products
-constexpr Price kCall = {"call", 20000};
-constexpr Price kPass = {"pass", 24.5};  ///< a tile in a transform
-constexpr Price kSums = {"sums", 4.8};   ///< a tile's at a point for a block of channels
-constexpr Price kDeal = {"deal", 12};    ///< a run of folded channels, dealt out to y
-constexpr Price kPaddedOutput = {"padded output", 158};  ///< whose channels do not fill blocks
+constexpr Price kProduct = {"product", 0.97};
+constexpr Price kInput = {"input", 8.6};     ///< a vector of points, into and out of a transform
+constexpr Price kGather = {"gather", 6.5};   ///< one whose tile is gathered first
+constexpr Price kOutput = {"output", 3.15};  ///< a vector of products
+constexpr Price kCall = {"call", 5940};
+constexpr Price kSums = {"sums", 46.8};  ///< a tile's at a point for a block of channels
+constexpr Price kDeal = {"deal", 45.4};  ///< a run of folded channels, dealt out to y
+constexpr Price kPaddedOutput = {"padded output", 157};  ///< whose channels do not fill blocks
 /// A byte of weights, beside the products in each round; and one that no cache near holds: it comes
 /// while the products are computed.
-constexpr Price kByte = {"byte", 0.117}, kFarByte = {"far byte", 0.45};
+constexpr Price kByte = {"byte", 0.142}, kFarByte = {"far byte", 0.139};
 constexpr double kNearBytes = 5e5;
 
 /// Transforms with a kernel for phases of so many taps.
@@ -285,7 +284,6 @@ void charge_winograd(Bill& bill, const WinogradLayout& layout, const CallAxis (&
         bill.add(kGather, tiles * points * vectors_in * gathered);
         bill.add(kSums, tiles * phases * points * blocks);
         bill.add(kOutput, tiles * phases * points * vectors_out * output_passes);
-        bill.add(kPass, tiles * (input_passes + phases * output_passes * blocks));
         bill.add(kDeal, tiles * runs *
                             static_cast<double>(d.transform.outputs * h.transform.outputs *
                                                 w.transform.outputs));

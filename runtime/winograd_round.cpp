@@ -106,7 +106,7 @@ void WinogradRunner::multiply(const Class& of, const Products& products, Index t
   // The lowest tile's spare pixels repeat the last one.
   const TileKernel& tall = part.tiles[0];
   const Index whole = tiles / tall.pixels * tall.pixels, rest = tiles - whole;
-  const TileKernel& low = part.tile_for(std::max<Index>(rest, 1));
+  const TileKernel& low = tile_for(part.tiles, std::max<Index>(rest, 1));
   for (Index p = 0; p < whole + low.pixels; ++p) {
     const Index tile = std::min(p, tiles - 1);
     memory.pixel_x[p] = static_cast<std::int32_t>(tile * layout_.pitch);

@@ -75,7 +75,10 @@ inline void schedule_tile(generators::Phase& f, const Tile& tile) {
       .unroll(v)
       .unroll(f.p);
 
-  schedule_sums(f.sum, f.c, f.p, f.r[0], {f.r[1], f.r[2], f.r[3], f.b}, tile.pixels, tile);
+  std::vector<Halide::VarOrRVar> outer;
+  for (int loop = 1; loop < f.r.dimensions(); ++loop) outer.emplace_back(f.r[loop]);
+  outer.emplace_back(f.b);
+  schedule_sums(f.sum, f.c, f.p, f.r[0], outer, tile.pixels, tile);
 }
 
 /// Code of its own for one tap, after schedule_tile. Three loops of one iteration cost 25 cycles of

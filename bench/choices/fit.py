@@ -23,8 +23,6 @@ CLOSE = 1.10
 SHARP = 12.0
 #: What the relative error of predicted times weighs beside the choices.
 ERROR_WEIGHT = 0.05
-#: Strategies that pay the prices of another.
-PRICED_AS = {"runs": "wide"}
 #: The unit: this price stays 1.
 UNIT = ("wide", "product")
 STEPS = (0.1, 0.4, 0.7, 0.85, 0.93, 0.97, 1.03, 1.07, 1.18, 1.4, 2.5, 10.0)
@@ -60,9 +58,8 @@ class Layers:
             for strategy, us in line["us"].items():
                 row = np.zeros(len(terms))
                 for name, count in line["bills"][strategy].items():
-                    term = (PRICED_AS.get(strategy, strategy), name)
-                    if term in of_term:
-                        row[of_term[term]] += count
+                    if (strategy, name) in of_term:
+                        row[of_term[strategy, name]] += count
                 self.counts.append(row)
                 self.us.append(us)
                 self.layer.append(number)
@@ -133,8 +130,7 @@ def said(what, regrets, number):
 def main():
     options = parse()
     lines = read(options.files, options.isa)
-    terms = sorted({(PRICED_AS.get(s, s), name)
-                    for line in lines for s, bill in line["bills"].items()
+    terms = sorted({(s, name) for line in lines for s, bill in line["bills"].items()
                     for name, count in bill.items() if count > 0 and f"{s}.{name}" not in options.drop})
     layers = Layers(lines, terms)
     prices = fit(layers, terms)

@@ -21,11 +21,15 @@ def tile_moves(table, strategy, isa):
 
         for unroll in neighbours(UNROLLS, row["unroll"]):
             yield f"{name}: unroll {row['unroll']} -> {unroll}", changed("unroll", unroll)
-        if strategy == "wide":  # a narrow row has one height, and its neighbours have rows
+        if strategy != "narrow":  # a narrow row has one height, and its neighbours have rows
             for height in neighbours(HEIGHTS, pixels[0]):
                 if height * vectors + min(height, vectors) + 1 <= REGISTERS[isa] and height > 1:
                     heights = [height] + [h for h in pixels if h < height]
                     yield f"{name}: tallest tile {pixels[0]} -> {height}", changed("pixels", heights)
+        if strategy == "listed":
+            for most in (row["most_inputs"] // 2, row["most_inputs"] * 2):
+                yield f"{name}: most_inputs {row['most_inputs']} -> {most}", changed("most_inputs", most)
+            continue
         for factor in (0.9, 1.1):
             cost = float(f"{row['cost'] * factor:.3g}")
             yield f"{name}: cost {row['cost']} -> {cost}", changed("cost", cost)
@@ -54,10 +58,10 @@ def moves(table, isa, strategies, kinds):
         yield from size_moves(table, isa)
     if "tiles" in kinds:
         # What all others but narrow multiply with are the wide strategy's tiles.
-        users = {"wide": {"wide", "runs", "scatter", "winograd"}, "narrow": {"narrow"}}
-        for strategy in ("wide", "narrow"):
-            if users[strategy] & set(strategies):
-                yield from tile_moves(table, strategy, isa)
+        users = {"wide": {"wide", "scatter", "winograd"}, "listed": {"wide"}, "narrow": {"narrow"}}
+        for kind, strategies_of in users.items():
+            if strategies_of & set(strategies):
+                yield from tile_moves(table, kind, isa)
 
 
 def rewrite(text, before, after):
@@ -67,7 +71,7 @@ def rewrite(text, before, after):
             if size != before["targets"][isa]["sizes"][name]:
                 pattern = rf'("{isa}": \{{\s*"processor".*?"{name}": )\d+'
                 text = re.sub(pattern, rf"\g<1>{size}", text, count=1, flags=re.DOTALL)
-    for strategy in ("wide", "narrow"):
+    for strategy in ("wide", "listed", "narrow"):
         for isa, rows in after[strategy].items():
             for row, old in zip(rows, before[strategy][isa]):
                 if row != old:
@@ -79,5 +83,6 @@ def rewrite(text, before, after):
 
 def row_text(row):
     pixels = ", ".join(map(str, row["pixels"]))
+    last = "most_inputs" if "most_inputs" in row else "cost"
     return (f'{{"vectors": {row["vectors"]}, "pixels": [{pixels}], "unroll": {row["unroll"]}, '
-            f'"cost": {row["cost"]}}}')
+            f'"{last}": {row[last]}}}')

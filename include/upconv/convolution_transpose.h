@@ -103,7 +103,7 @@ struct WeightNames {
 /// What a call would run.
 struct KernelChoice {
   std::string kernel;     ///< the row of the kernel table, as in kernel_infos()
-  std::string strategy;   ///< "wide", "narrow", "runs", "winograd" or "scatter"; or "gpu"
+  std::string strategy;   ///< "wide", "narrow", "winograd" or "scatter"; or "gpu"
   Arithmetic arithmetic;  ///< of that strategy
   Isa isa;
   /// Why: the times estimated for the strategies that were weighed, or why there was one only.

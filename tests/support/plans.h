@@ -35,7 +35,6 @@ struct Plans {
     std::optional<Tensor> bias;
     if (c.use_bias) bias = tensor_of(c.dtype, checked.bias_shape, c.bias);
     wide = internal::wide_pack(facts, kernel, bias ? &*bias : nullptr);
-    runs = internal::runs_pack(facts, kernel, bias ? &*bias : nullptr);
     narrow = internal::narrow_pack(facts, kernel, bias ? &*bias : nullptr);
     winograd = internal::winograd_pack(facts, kernel, bias ? &*bias : nullptr);
     if (auto layout = internal::folded_winograd_layout(facts)) {
@@ -77,7 +76,7 @@ struct Plans {
   internal::CheckedOptions checked;
   internal::LayerFacts facts;
   /// Null where it does not apply.
-  std::shared_ptr<const internal::Plan> wide, runs, narrow, winograd, scatter;
+  std::shared_ptr<const internal::Plan> wide, narrow, winograd, scatter;
   std::shared_ptr<const internal::Plan> folded;  ///< winograd, its phases as channels
 };
 

@@ -26,17 +26,19 @@ KNOWN = {
     # and an input.
     "wide_float32_sse41_4x3": 2,
     "wide_float64_sse41_4x3": 4,
+    "wide_float32_sse41_4x3_listed": 2,
+    "wide_float64_sse41_4x3_listed": 2,
 }
 
 
 def tile_rows(table):
     """{kernel's name: (multiply-adds of its hot loop, steps of the tile in it)}."""
     rows = {}
-    for strategy in ("wide", "narrow"):
-        for isa, tiles in table[strategy].items():
+    for kind, name_of in (("wide", "wide_{}"), ("listed", "wide_{}_listed"), ("narrow", "narrow_{}")):
+        for isa, tiles in table[kind].items():
             for dtype, tile in itertools.product(table["targets"][isa]["lanes"], tiles):
                 for pixels in tile["pixels"]:
-                    name = f"{strategy}_{dtype}_{isa}_{pixels}x{tile['vectors']}"
+                    name = name_of.format(f"{dtype}_{isa}_{pixels}x{tile['vectors']}")
                     rows[name] = (pixels * tile["vectors"] * tile["unroll"], tile["unroll"])
     return rows
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bind.h"
+#include "chunk.h"
 #include "config.h"
 #include "kernel_table.h"
 #include "layer_state.h"
@@ -68,7 +69,7 @@ TEST(KernelChoice, OfTheBenchmarkLayersIsTheOneThatIsWrittenDown) {
         ASSERT_TRUE(written[name].contains(key)) << name << " " << key;
         const internal::Choice choice = choice_on(processor, layer->options(), *config.input);
         const std::string strategy = choice.strategy, kernel = choice.kernel.kernel;
-        const bool borrows = strategy == "scatter" || strategy == "runs";  // kernels of wide
+        const bool borrows = strategy == "scatter";  // kernels of wide
         EXPECT_EQ((borrows ? strategy + " with " : "") + kernel,
                   written[name][key].get<std::string>())
             << name << " " << key;
@@ -94,6 +95,7 @@ TEST(KernelChoice, OfFewOutputChannelsDependsOnTheInputShape) {
                                       .output_size = 3,
                                       .filter_shape = 4,
                                       .strides = 2,
+                                      .padding = "SAME",
                                       .arithmetic = Arithmetic::kDirect};
   const ConvolutionTranspose direct(options);
   EXPECT_EQ(direct.kernel_choice({1, 64, 64, 64}).strategy, "narrow");
@@ -112,8 +114,8 @@ TEST(KernelChoice, OfFewOutputChannelsMultipliesFirstWhereNoTransformApplies) {
 TEST(KernelChoice, ForOneShapeIsHintedByTheExpectedInputShape) {
   const ConvolutionTransposeOptions options{.input_size = 64,
                                             .output_size = 3,
-                                            .filter_shape = 4,
-                                            .strides = 2,
+                                            .filter_shape = 3,
+                                            .padding = "SAME",
                                             .arithmetic = Arithmetic::kDirect};
   ConvolutionTransposeOptions hinted = options;
   hinted.expected_input_shape = Dims{1, 1, 1, 64};
@@ -167,6 +169,27 @@ TEST(KernelTable, NamesAreUniqueAndSayWhatTheKernelIs) {
     EXPECT_EQ(row.name, "wide_" + std::string(to_string(row.dtype)) + "_" +
                             std::string(to_string(row.isa)) + "_" + std::to_string(row.pixels) +
                             "x" + std::to_string(row.vectors));
+  }
+}
+
+TEST(KernelTable, HasTilesOfListedRowsForEveryBlockOfTheWideStrategy) {
+  for (const internal::TileKernel& wide : internal::wide_kernels()) {
+    const internal::TileKernel* last = nullptr;
+    for (const internal::TileKernel& row : internal::listed_kernels()) {
+      if (row.isa != wide.isa || row.dtype != wide.dtype || row.vectors != wide.vectors) continue;
+      EXPECT_EQ(row.name, "wide_" + std::string(to_string(row.dtype)) + "_" +
+                              std::string(to_string(row.isa)) + "_" + std::to_string(row.pixels) +
+                              "x" + std::to_string(row.vectors) + "_listed");
+      EXPECT_EQ(row.lanes, wide.lanes) << row.name;
+      EXPECT_GT(row.most_inputs, 0) << row.name;
+      EXPECT_EQ(internal::kChunkPixels % row.pixels, 0) << row.name;
+      if (last != nullptr) {
+        EXPECT_LT(row.pixels, last->pixels) << row.name;
+      }
+      last = &row;
+    }
+    ASSERT_NE(last, nullptr) << wide.name;
+    EXPECT_EQ(last->pixels, 1) << last->name;
   }
 }
 
