@@ -22,14 +22,14 @@ constexpr Index kMostDepth = 8;
 // Costs beside the tiles', in vector multiply-adds at full rate (a core does two a cycle), fitted
 // to 90 layers on AVX-512 and on AVX2.
 constexpr Price kProduct = {"product", 1.11};
-constexpr Price kCopy = {"copy", 0.865};          ///< an element of x into a plane
-constexpr Price kCopyRow = {"copied row", 22.2};  ///< of x, of a channel
-constexpr Price kTap = {"tile at a tap", 44.3};   ///< a loop over input channels begins and ends
-constexpr Price kMove = {"move", 1};              ///< an element of a plane to the next strip
-constexpr Price kFill = {"fill", 1.32};           ///< an accumulator's bias
-constexpr Price kWrite = {"write", 0.616};        ///< an accumulator to y
-constexpr Price kRow = {"row", 488};              ///< of y
-constexpr Price kTileCall = {"tile call", 404};   ///< a call of a kernel
+constexpr Price kCopy = {"copy", 1};              ///< an element of x into a plane
+constexpr Price kCopyRow = {"copied row", 12.8};  ///< of x, of a channel
+constexpr Price kTap = {"tile at a tap", 40};     ///< a loop over input channels begins and ends
+constexpr Price kMove = {"move", 1.09};           ///< an element of a plane to the next strip
+constexpr Price kFill = {"fill", 1.28};           ///< an accumulator's bias
+constexpr Price kWrite = {"write", 0.69};         ///< an accumulator to y
+constexpr Price kRow = {"row", 515};              ///< of y
+constexpr Price kTileCall = {"tile call", 536};   ///< a call of a kernel
 
 Index span(const NarrowLayout& layout, int axis) {
   return layout.reach_most[axis] - layout.reach_least[axis];

@@ -11,18 +11,17 @@ namespace {
 // Costs beside the tiles', in vector multiply-adds at full rate: fitted with those of
 // wide_plan.cpp.
 constexpr Price kProduct = {"product", 1};
-constexpr Price kCall = {"call", 287};
-constexpr Price kImage = {"image", 1095};
-constexpr Price kInput = {"input", 8.2};             ///< its place in the lists, its tile
-constexpr Price kInputRow = {"input row", 231};      ///< of y begun and finished
-constexpr Price kRunOfRow = {"run of a row", 46.3};  ///< of taps, for each row of inputs
-constexpr Price kRun = {"run", 3.3};                 ///< of taps, for each input
-constexpr Price kSum = {"sum", 2.0};                 ///< that is added
+constexpr Price kImage = {"image", 1330};
+constexpr Price kInput = {"input", 5.6};             ///< its place in the lists, its tile
+constexpr Price kInputRow = {"input row", 325};      ///< of y begun and finished
+constexpr Price kRunOfRow = {"run of a row", 40.7};  ///< of taps, for each row of inputs
+constexpr Price kRun = {"run", 3.9};                 ///< of taps, for each input
+constexpr Price kSum = {"sum", 2.07};                ///< that is added
 constexpr Price kCopy = {"copy", 0.73};  ///< a sum that is written, where outputs meet one tap
 /// 64 bytes of weights that do not fit the cache, each time.
-constexpr Price kFarWeights = {"far weights", 0.74};
+constexpr Price kFarWeights = {"far weights", 0.73};
 /// More where they are in memory.
-constexpr Price kMemoryWeights = {"memory weights", 30.6};
+constexpr Price kMemoryWeights = {"memory weights", 25.7};
 /// As much stays in some cache.
 constexpr Index kCachedBytes = Index{16} << 20;
 
@@ -74,7 +73,6 @@ void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&ax
   const double sums = outer_pairs * real(axes[2].pairs() * layout.output_size);
   const double runs = real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());
   const bool once = meet_once(axes);
-  bill.add(kCall, 1);
   bill.add(kImage, real(batches));
   bill.add(kProduct, real(batches * layout.input_size) * tiles);
   bill.add(kInput, inputs);

@@ -18,18 +18,22 @@ namespace {
 
 constexpr Price kProduct = {"product", 1};
 /// A pixel: tables, and a copy where the last block is padded.
-constexpr Price kPixel = {"pixel", 6.1}, kPaddedPixel = {"padded pixel", 13.9},
-                kPaddedVector = {"padded vector", 29.6};
+constexpr Price kPixel = {"pixel", 5.5}, kPaddedPixel = {"padded pixel", 25.7},
+                kPaddedVector = {"padded vector", 22.5};
 /// A tile: its sums begin, are clamped and written.
-constexpr Price kTile = {"tile", 25};
+constexpr Price kTile = {"tile", 30};
 /// A box, for each part: lists, a call of a kernel, tiles that are not full at its end.
-constexpr Price kBox = {"box", 1260};
+constexpr Price kBox = {"box", 1320};
 /// A tile at a tap, where phases have several: a loop over input channels begins and ends.
-constexpr Price kTap = {"tile at a tap", 16.9};
+constexpr Price kTap = {"tile at a tap", 23};
 /// A tile, where rows are listed instead.
-constexpr Price kListedTile = {"listed tile", 62.7};
-/// 64 bytes of y and of weights that inputs reach, which do not stay in the second-level cache.
-constexpr Price kFarOutput = {"far output", 3.4}, kFarWeights = {"far weights", 3.8};
+constexpr Price kListedTile = {"listed tile", 60.5};
+/// 64 bytes of weights that inputs reach, which do not stay in the second-level cache.
+constexpr Price kFarWeights = {"far weights", 3.8};
+/// 64 bytes of y that taps reach, where gaps are filled before: in a farther cache, and in memory.
+constexpr Price kFilledOutput = {"filled output", 13.6}, kFilledMemory = {"filled memory", 37.7};
+/// As much stays in some cache.
+constexpr double kCachedBytes = 16 << 20;
 
 double real(Index value) { return static_cast<double>(value); }
 
@@ -123,7 +127,10 @@ const char* charge_wide(Bill& bill, const LayerFacts& facts, const std::vector<P
   if (tap_tiles > 0) bill.add(kTap, tap_tiles);
   if (listed_tiles > 0) bill.add(kListedTile, listed_tiles);
   bill.add(kBox, (filled ? reached_boxes : boxes) * real(static_cast<Index>(parts.size())));
-  bill.add(kFarOutput, std::max(0.0, y_bytes - 2 * cache) / 64);
+  if (filled && y_bytes > cache) {
+    bill.add(y_bytes > kCachedBytes ? kFilledMemory : kFilledOutput,
+             y_bytes * reached_pixels / pixels / 64);
+  }
   if (weight_bytes > cache) bill.add(kFarWeights, weight_bytes / 64);
   const Part& first = parts.front();
   return (lists(first) ? first.listed : first.tiles).front().name;
