@@ -33,6 +33,7 @@ internal::LayerFacts library_facts(const LayerPlan& plan) {
   internal::LayerFacts facts =
       layer_facts(plan.spec.checked, isa_like(plan.target, plan.spec.dtype()));
   facts.vector_time = 1;  // that of the machine that compiles must not show in the code
+  facts.expected_images = plan.spec.images.value_or(1);
   for (std::size_t axis = 0; axis < 3; ++axis) {
     facts.expected_inputs[axis] = *plan.axes[axis].input;
     facts.expected_windows[axis] = plan.axes[axis].window;
@@ -56,7 +57,6 @@ double expected_time(const internal::WinogradLayout& layout, const internal::Cal
   constexpr double kTransformShare = 0.8;
   static const std::map<std::string_view, double> shares = {
       {"call", 0},
-      {"pass", 0},
       {"padded output", 0},
       {"input", kTransformShare},
       {"gather", kTransformShare},

@@ -78,7 +78,12 @@ LayerFacts layer_facts(const internal::CheckedOptions& checked, Isa isa) {
   }
   internal::CallShape expected;
   if (checked.options.expected_input_shape) {
-    expected = internal::check_input_shape(checked, *checked.options.expected_input_shape);
+    const Dims& shape = *checked.options.expected_input_shape;
+    expected = internal::check_input_shape(checked, shape);
+    for (std::size_t axis = 0; axis + rank + 1 < shape.size(); ++axis) {
+      facts.expected_images *= shape[axis];
+    }
+    facts.expected_images = std::max<Index>(facts.expected_images, 1);
   } else {
     // The usual extents, and where a window is cut from the whole result, all of it: a crop may be
     // more than these have.

@@ -56,7 +56,8 @@ bool may_take(const Strategy& strategy, const LayerFacts& facts) {
 
 /// The cost of the everyday strategy. @throws as require_kernels
 double everyday_cost(const LayerFacts& facts, const ExpectedCall& expected) {
-  const std::optional<KernelCost> cost = everyday_strategy(facts).cost(facts, expected.axes, 1);
+  const std::optional<KernelCost> cost =
+      everyday_strategy(facts).cost(facts, expected.axes, expected.images);
   if (cost) return cost->cost;
   throw Error(ErrorKind::kUnsupported, facts.label + ": this build has no kernel for " +
                                            std::string(to_string(facts.isa)) + " and " +
@@ -72,7 +73,7 @@ StrategyList strategies_for(const LayerFacts& facts) {
   if (facts.device != Device::kCpu) return chosen;
   for (const Strategy& strategy : std::span(kStrategies).subspan(1)) {
     if (!may_take(strategy, facts)) continue;
-    const std::optional<KernelCost> cost = strategy.cost(facts, expected.axes, 1);
+    const std::optional<KernelCost> cost = strategy.cost(facts, expected.axes, expected.images);
     if (!cost || cost->cost >= least) continue;
     chosen.resize(1);
     chosen.push_back(&strategy);
@@ -110,7 +111,7 @@ Choice least_of(std::vector<Choice> candidates, const LayerFacts& facts) {
 
 }  // namespace
 
-ExpectedCall::ExpectedCall(const LayerFacts& facts) {
+ExpectedCall::ExpectedCall(const LayerFacts& facts) : images(facts.expected_images) {
   for (int a = 0; a < 3; ++a) {
     axes[a] = {&facts.axes[a], facts.expected_inputs[a], facts.expected_windows[a]};
   }

@@ -44,7 +44,8 @@ struct LayerFacts {
   Isa isa = Isa::kSse41;
   double vector_time = 1;                       ///< as vector_time(isa)
   std::pmr::memory_resource* memory = nullptr;  ///< for packed weights; null: the C library's
-  /// What to choose strategies for: extents, and the windows that they have.
+  /// What to choose strategies for: images, extents, and the windows that they have.
+  Index expected_images = 1;
   Index expected_inputs[3] = {1, 1, 1};
   Window expected_windows[3] = {{1, 0}, {1, 0}, {1, 0}};
   std::string label;  ///< `ConvolutionTranspose "decoder"`, for messages
@@ -61,6 +62,7 @@ struct LayerFacts {
 /// The axes of a call with a layer's expected extents. Refers to the facts.
 struct ExpectedCall {
   explicit ExpectedCall(const LayerFacts& facts);
+  Index images;
   CallAxis axes[3];
 };
 

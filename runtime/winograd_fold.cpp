@@ -67,7 +67,7 @@ std::optional<WinogradLayout> winograd_or_folded_layout(const LayerFacts& facts)
   if (!folded) return own;
   const ExpectedCall expected(facts);
   const auto time = [&](const WinogradLayout& layout) {
-    return winograd_time(layout, expected.axes, 1);
+    return winograd_time(layout, expected.axes, expected.images);
   };
   return own && time(*own) <= time(*folded) ? own : folded;
 }

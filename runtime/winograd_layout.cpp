@@ -352,7 +352,7 @@ std::optional<WinogradLayout> winograd_layout(const LayerFacts& facts) {
         if (growth_of(d) * growth_of(h) * growth_of(w) > most) continue;
         std::optional<WinogradLayout> layout = winograd_layout_of(facts, {d, h, w});
         if (!layout) continue;
-        const double time = winograd_time(*layout, expected.axes, 1);
+        const double time = winograd_time(*layout, expected.axes, expected.images);
         // The first of those that take the same time, however that is rounded.
         if (time >= least * (1 - 1e-9)) continue;
         least = time;

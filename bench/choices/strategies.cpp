@@ -65,8 +65,10 @@ class Layer {
         counts[item.price.name] = counts.value(item.price.name, 0.0) + item.count;
       }
     }
+    const auto bytes = [](const Tensor& t) { return t.size() * static_cast<Index>(sizeof(float)); };
     return {{"costs", costs},
             {"bills", bills},
+            {"bytes", {{"x", bytes(x_)}, {"y", bytes(y_)}}},
             {"chosen", choose_strategy(facts_, axes_, batches).strategy}};
   }
 

@@ -24,7 +24,8 @@ def journal(layers, seed):
         us = {strategy: 1e-3 * random.normal(1, 0.02)
               * sum(count * PRICES[strategy, name] for name, count in bill.items())
               for strategy, bill in bills.items()}
-        lines.append({"name": f"layer_{number}", "isa": "avx2", "us": us, "bills": bills})
+        lines.append({"name": f"layer_{number}", "isa": "avx2", "us": us, "bills": bills,
+                      "bytes": {"x": 64, "y": 64}})
     return "\n".join(json.dumps(line) for line in lines) + "\n"
 
 
