@@ -15,10 +15,37 @@ Index inside(Index first, Index step, Index count, Index low, Index high) {
   return end - begin;
 }
 
+/// Of a phase with taps: tap j reaches outputs [first + j * step, first + j * step + inputs).
+struct Reach {
+  Index first, step, taps, inputs;
+
+  Index last() const { return first + (taps - 1) * step; }  ///< first output of the last tap
+  Index beyond() const { return first + inputs; }           ///< of the first tap
+  /// Gaps are between the outputs of one tap and of the next.
+  bool apart() const { return step > inputs; }
+
+  /// Outputs below q that some tap reaches.
+  Index below(Index q) const {
+    if (!apart()) return std::clamp<Index>(q - first, 0, last() + inputs - first);
+    const Index tap = std::clamp<Index>(floor_div(q - first, step), 0, taps);
+    const Index within = tap < taps ? q - first - tap * step : 0;
+    return tap * inputs + std::clamp<Index>(within, 0, inputs);
+  }
+  /// Gaps with an output in [begin, end): before, behind and between the outputs of taps.
+  Index gaps(Index begin, Index end) const {
+    Index count = (begin < first ? 1 : 0) + (end > last() + inputs ? 1 : 0);
+    if (apart()) {
+      const Index from = std::max<Index>(0, floor_div(begin - first, step));
+      const Index to = std::min(taps - 1, ceil_div(end - beyond(), step));
+      count += std::max<Index>(0, to - from);
+    }
+    return count;
+  }
+};
+
 }  // namespace
 
 BoxesAlong::BoxesAlong(const CallAxis& axis, bool slide) {
-  const Index step = axis.phases->input_step(), inputs = axis.input;
   const Index q_begin = axis.q_begin(), q_end = axis.q_end();
   axis.for_each_phase([&](const Phase& phase) {
     const Segment outputs = outputs_of(axis, phase, q_begin, q_end);
@@ -29,33 +56,33 @@ BoxesAlong::BoxesAlong(const CallAxis& axis, bool slide) {
       gap_outputs += real(end - begin);
       return;
     }
-    // Tap j reaches outputs [origin + j * step, origin + j * step + inputs).
-    const Index first = phase.origin, beyond = first + inputs;
-    const Index last = (phase.taps - 1) * step;
-    const Index cuts =
-        inside(first, step, phase.taps, begin, end) + inside(beyond, step, phase.taps, begin, end);
-    // Where one tap begins as another ends there is one cut; these segments are one that slides.
+    const Reach reach{phase.origin, axis.phases->input_step(), phase.taps, axis.input};
+    // There is a cut where a tap begins and one where it ends; they may be the same.
     const Index both =
-        inputs % step == 0 ? inside(beyond, step, phase.taps - inputs / step, begin, end) : 0;
-    const Index slid = slide && step == 1 ? std::max<Index>(both - 1, 0) : 0;
-    const Index reach_begin = std::max(begin, first), reach_end = std::min(end, beyond + last);
-    const Index between = step > inputs ? phase.taps - 1 : 0;  // gaps between taps
-    const Index lone = (begin < first ? 1 : 0) + (end > beyond + last ? 1 : 0) + between;
-    const Index segments = std::max<Index>(cuts + 1 - both - slid, 1);
-    const Index alone = std::min(lone, segments);
-    gaps += real(alone);
-    reached += real(segments - alone);
-    Index outputs_reached = std::max<Index>(reach_end - reach_begin, 0);
-    if (between > 0) outputs_reached = std::min(outputs_reached, inputs * phase.taps);
-    gap_outputs += real(end - begin - outputs_reached);
-    const Index whole = std::max<Index>(std::min(end, beyond) - std::max(begin, first + last), 0);
+        reach.inputs % reach.step == 0
+            ? inside(reach.beyond(), reach.step, reach.taps - reach.inputs / reach.step, begin, end)
+            : 0;
+    const Index cuts = inside(reach.first, reach.step, reach.taps, begin, end) +
+                       inside(reach.beyond(), reach.step, reach.taps, begin, end) - both;
+    // With more taps than inputs, outputs that see all inputs slide.
+    const Index see_all =
+        std::min(end, reach.last() + 1) - std::max(begin, reach.beyond() - reach.step);
+    const bool slides = slide && reach.step == 1 && reach.taps > reach.inputs;
+    const Index slid = slides ? std::max<Index>(see_all - 1, 0) : 0;
+    const Index of_gaps = reach.gaps(begin, end);
+    gaps += real(of_gaps);
+    reached += real(cuts + 1 - slid - of_gaps);
+    const Index of_taps = reach.below(end) - reach.below(begin);
+    gap_outputs += real(end - begin - of_taps);
+    const Index whole =
+        std::max<Index>(std::min(end, reach.beyond()) - std::max(begin, reach.last()), 0);
     inner.outputs += real(whole);
     inner.pairs += real(whole * phase.taps);
     inner.extent = std::max(inner.extent, whole);
-    edge.outputs += real(outputs_reached - whole);
+    edge.outputs += real(of_taps - whole);
+    edge.extent = std::max<Index>(1, std::min(reach.step, reach.inputs));
   });
-  edge.pairs = std::max(0.0, real(axis.pairs()) - inner.pairs);
-  edge.extent = std::max<Index>(1, std::min(step, inputs));
+  edge.pairs = real(axis.pairs()) - inner.pairs;
 }
 
 }  // namespace upconv::UPCONV_ABI::internal

@@ -145,6 +145,10 @@ void for_each_segment(const CallAxis& axis, const Phase& phase, Index q_begin, I
   const Index step = axis.phases->input_step();
   const Segment outputs = outputs_of(axis, phase, q_begin, q_end);
   const Index end = outputs.end;
+  if (phase.taps == 0) {
+    if (outputs.begin < end) visit(outputs);
+    return;
+  }
   for (Index q = outputs.begin; q < end;) {
     // Tap j reaches the input when 0 <= q - origin - j*step < input: j in [low, high).
     const Index high = floor_div(q - phase.origin, step) + 1;
