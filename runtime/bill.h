@@ -1,7 +1,7 @@
 // What a call of a strategy takes, as a bill: how many of each thing there are, times the price of
 // one. The prices are in the strategies' files, beside what they are of; `./dev bench --choices`
 // writes down the items of each bill with the measured times, and bench/choices/fit.py finds the
-// prices from them.
+// prices from them: those of today from 1,236 layers on AVX2 of a Zen 3 core.
 #pragma once
 
 #include <vector>
@@ -9,6 +9,9 @@
 #include "upconv/version.h"
 
 namespace upconv::UPCONV_ABI::internal {
+
+/// As many bytes stay in some cache; more come from memory.
+inline constexpr double kCachedBytes = 16 << 20;
 
 /// What one of something takes, in vector multiply-adds at full rate.
 struct Price {

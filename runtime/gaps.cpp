@@ -84,8 +84,8 @@ class Rows {
 
 }  // namespace
 
-bool gaps_pay(Index bytes, double reached) {
-  return bytes >= kLeastBytes && reached <= kMostReached;
+bool gaps_pay(double bytes, double reached) {
+  return bytes >= static_cast<double>(kLeastBytes) && reached <= kMostReached;
 }
 
 bool gaps_pay(const Call& call, Index output_size) {
@@ -94,7 +94,7 @@ bool gaps_pay(const Call& call, Index output_size) {
   for (const CallAxis& axis : call.axes) {
     share *= static_cast<double>(reached_outputs(axis)) / static_cast<double>(axis.window.output);
   }
-  return gaps_pay(output_bytes(call, output_size), share);
+  return gaps_pay(static_cast<double>(output_bytes(call, output_size)), share);
 }
 
 void fill_gaps(const Call& call, Index output_size, Isa isa, const std::byte* bias, int threads,

@@ -19,7 +19,7 @@ inline constexpr double kMostReached = 0.5;
 bool gaps_pay(const Call& call, Index output_size);
 
 /// The same of a y of so many bytes, of whose outputs taps reach that share.
-bool gaps_pay(Index bytes, double reached);
+bool gaps_pay(double bytes, double reached);
 
 /// Gives all outputs of rows that have gaps the value of one.
 /// @param bias of output_size channels

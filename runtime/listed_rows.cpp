@@ -15,9 +15,8 @@ void list_rows(const TileArguments& a, const Scratch& scratch) {
   }
   // Those of other taps along d and h are the same, further on.
   const auto add = [&](std::int32_t* list, Index run, Index step) {
-    std::transform(list, list + count, list + run * count, [&](std::int32_t row) {
-      return row + static_cast<std::int32_t>(step);
-    });
+    std::transform(list, list + count, list + run * count,
+                   [&](std::int32_t row) { return row + static_cast<std::int32_t>(step); });
   };
   for (Index run = 1; run < a.taps[0] * a.taps[1]; ++run) {
     const Index d = run / a.taps[1], h = run % a.taps[1];

@@ -19,8 +19,6 @@ constexpr Index kMostBlockColumns = 192;
 constexpr Index kStripCounts = 8;
 constexpr Index kMostDepth = 8;
 
-// Costs beside the tiles', in vector multiply-adds at full rate (a core does two a cycle), fitted
-// to 90 layers on AVX-512 and on AVX2.
 constexpr Price kProduct = {"product", 1.11};
 constexpr Price kCopy = {"copy", 1};              ///< an element of x into a plane
 constexpr Price kCopyRow = {"copied row", 12.8};  ///< of x, of a channel

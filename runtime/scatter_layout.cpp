@@ -8,8 +8,6 @@ namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-// Costs beside the tiles', in vector multiply-adds at full rate: fitted with those of
-// wide_plan.cpp.
 constexpr Price kProduct = {"product", 1};
 constexpr Price kImage = {"image", 1330};
 constexpr Price kInput = {"input", 5.6};             ///< its place in the lists, its tile
@@ -22,9 +20,6 @@ constexpr Price kCopy = {"copy", 0.73};  ///< a sum that is written, where outpu
 constexpr Price kFarWeights = {"far weights", 0.73};
 /// More where they are in memory.
 constexpr Price kMemoryWeights = {"memory weights", 25.7};
-/// As much stays in some cache.
-constexpr Index kCachedBytes = Index{16} << 20;
-
 }  // namespace
 
 bool meet_once(const CallAxis (&axes)[3]) {
@@ -70,7 +65,7 @@ void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&ax
 
   // Pairs of an input and a tap that meet in the window.
   const double outer_pairs = real(batches) * real(axes[0].pairs()) * real(axes[1].pairs());
-  const double sums = outer_pairs * real(axes[2].pairs() * layout.output_size);
+  const double sums = outer_pairs * real(axes[2].pairs()) * real(layout.output_size);
   const double runs = real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());
   const bool once = meet_once(axes);
   bill.add(kImage, real(batches));
@@ -84,7 +79,7 @@ void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&ax
   if (bytes > target_sizes(layout.isa).points_cache_bytes) {
     const double lines = real(batches * ceil_div(image, layout.chunk_pixels)) * real(bytes / 64);
     bill.add(kFarWeights, lines);
-    if (bytes > kCachedBytes) bill.add(kMemoryWeights, lines);
+    if (real(bytes) > kCachedBytes) bill.add(kMemoryWeights, lines);
   }
 }
 

@@ -12,10 +12,6 @@ namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
-// Costs beside the multiply-adds, in vector multiply-adds at full rate: fitted, together with those
-// of scatter_layout.cpp, to the times of 636 layers on AVX2 of a Zen 3 core (./dev bench
-// --choices).
-
 constexpr Price kProduct = {"product", 1};
 /// A pixel: tables, and a copy where the last block is padded.
 constexpr Price kPixel = {"pixel", 5.5}, kPaddedPixel = {"padded pixel", 25.7},
@@ -32,10 +28,11 @@ constexpr Price kListedTile = {"listed tile", 60.5};
 constexpr Price kFarWeights = {"far weights", 3.8};
 /// 64 bytes of y that taps reach, where gaps are filled before: in a farther cache, and in memory.
 constexpr Price kFilledOutput = {"filled output", 13.6}, kFilledMemory = {"filled memory", 37.7};
-/// As much stays in some cache.
-constexpr double kCachedBytes = 16 << 20;
 
 double real(Index value) { return static_cast<double>(value); }
+
+/// As many pixels fill tiles as well as more do.
+constexpr double kManyPixels = 1 << 20;
 
 /// Time of the tiles of a part's blocks for so many pixels, per pixel and row of weights.
 double time_per_pixel(const Part& part, Index pixels, double vector_time) {
@@ -58,7 +55,7 @@ const char* charge_wide(Bill& bill, const LayerFacts& facts, const std::vector<P
   double boxes = 1, reached_boxes = 1;
   double taps = 1;       // that reach an input
   Index phase_taps = 1;  // of the phase that has most
-  Index positions = batches;
+  double positions = images;
   for (int axis = 0; axis < 3; ++axis) {
     const CallAxis& a = axes[axis];
     const BoxesAlong& mine = along[axis];
@@ -69,27 +66,28 @@ const char* charge_wide(Bill& bill, const LayerFacts& facts, const std::vector<P
     reached_boxes *= mine.reached;
     taps *= real(std::min(a.phases->filter(), a.pairs()));
     phase_taps *= a.phases->with_taps().front().taps;
-    positions *= a.q_end() - a.q_begin();
+    positions *= real(a.q_end() - a.q_begin());
   }
   const auto lists = [&](const Part& part) {
     return lists_rows(part, facts.input_size, phase_taps);
   };
   const double y_bytes = pixels * real(facts.output_size) * size;
   // Gaps cost nothing beside what all strategies need to write them.
-  const bool filled = gaps_pay(static_cast<Index>(y_bytes), reached_pixels / pixels);
+  const bool filled = gaps_pay(y_bytes, reached_pixels / pixels);
 
-  // In boxes: the tiles of short ones are not full.
+  // In boxes, of each axis inner or edge ones: the tiles of short boxes are not full.
   double products = 0, tiles = 0, tap_tiles = 0, listed_tiles = 0;
   for (int kind = 0; kind < 8; ++kind) {
     double kind_pairs = images, kind_outputs = images;
-    Index box = batches;
+    double outputs = images;  // of a box
     for (int axis = 0; axis < 3; ++axis) {
       const BoxesAlong::Kind& mine = (kind >> axis) % 2 != 0 ? along[axis].edge : along[axis].inner;
       kind_pairs *= mine.pairs;
       kind_outputs *= mine.outputs;
-      box *= mine.extent;
+      outputs *= real(mine.extent);
     }
     if (kind_outputs <= 0) continue;
+    const auto box = static_cast<Index>(std::min(outputs, kManyPixels));
     for (const Part& part : parts) {
       products += kind_pairs * time_per_pixel(part, box, facts.vector_time);
       const double part_tiles = tiles_per_pixel(part, part.tiles, box);
@@ -102,10 +100,10 @@ const char* charge_wide(Bill& bill, const LayerFacts& facts, const std::vector<P
     }
   }
   const double work = pairs * real(facts.input_size * facts.output_size);
-  if (facts.input_size >= kLeastPieceInputs && positions <= kChunkPixels &&
+  if (facts.input_size >= kLeastPieceInputs && positions <= real(kChunkPixels) &&
       work >= kLeastPieceWork) {
     // In pieces all outputs of a phase that reach a tap are one list.
-    const Index list = std::max<Index>(1, static_cast<Index>(pairs / std::max(1.0, taps)));
+    const auto list = static_cast<Index>(std::max(1.0, pairs / std::max(1.0, taps)));
     double pieces = 0;
     for (const Part& part : parts) pieces += time_per_pixel(part, list, facts.vector_time);
     products = std::min(products, pairs * pieces);

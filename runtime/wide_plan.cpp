@@ -127,8 +127,7 @@ Fold choose_fold(const LayerFacts& facts) {
   const CallAxis axes[3] = {expected.axes[0], expected.axes[1], folded.axis(expected.axes[2])};
   const auto cost = [&](const LayerFacts& of, const CallAxis(&extents)[3]) {
     Bill bill;
-    charge_wide(bill, of, choose_parts(of.output_size, of.dtype, of.isa), extents,
-                expected.images);
+    charge_wide(bill, of, choose_parts(of.output_size, of.dtype, of.isa), extents, expected.images);
     return bill.total;
   };
   if (cost(folded.facts, axes) > kFoldGain * cost(facts, expected.axes)) return {.facts = facts};

@@ -17,9 +17,6 @@ constexpr std::size_t kKeptPerAxis = 3;
 /// More bytes of points than this for the lowest tiles: such a layer is left to other strategies.
 constexpr Index kMostRoundBytes = Index{32} << 20;
 
-// Times in vector multiply-adds at full rate, beside the products' own: fitted on up to 8 plans
-// each for 58 layers on AVX2 and AVX-512. (Measured again with them, the choices took 1.2 % more
-// time than the best plans on AVX-512 and 2.7 % on AVX2, at most 20 %.)
 constexpr Price kProduct = {"product", 0.97};
 constexpr Price kInput = {"input", 8.6};     ///< a vector of points, into and out of a transform
 constexpr Price kGather = {"gather", 6.5};   ///< one whose tile is gathered first

@@ -34,7 +34,7 @@ std::size_t listed_parts(const Plans& plans) {
 /// The case with channels of zeros behind those of x: as many as no list is made for. They change
 /// no sum.
 Case with_many_inputs(const Case& c) {
-  const Index own = c.problem.input_size, all = 100, outputs = c.problem.output_size;
+  const Index own = c.problem.input_size, all = 40, outputs = c.problem.output_size;
   Case more = c;
   more.problem.input_size = all;
   more.x.assign(c.x.size() / static_cast<std::size_t>(own) * all, 0);
@@ -64,12 +64,12 @@ void expect_the_sums_of_loops(const Problem& problem, DType dtype, Isa isa, Rand
 /// cuts taps: borders, crops, phases of unequal taps, dilations, fewer inputs than taps.
 const std::vector<Problem>& problems() {
   static const std::vector<Problem> all = {
-      make_problem({2}, {37, 41}, 3, 75, {5, 5}, {1, 1}, {1, 1}, "SAME"),
+      make_problem({2}, {17, 21}, 3, 75, {5, 5}, {1, 1}, {1, 1}, "SAME"),
       make_problem({1}, {30, 29}, 6, 40, {5, 5}, {4, 2}, {1, 1}, "SAME"),
-      make_problem({1}, {9, 70}, 16, 21, {16, 16}, {8, 8}, {1, 1}, "SAME"),  // folded
+      make_problem({1}, {9, 40}, 16, 21, {16, 16}, {8, 8}, {1, 1}, "SAME"),  // folded
       make_problem({2}, {11, 13}, 1, 16, {4, 3}, {1, 1}, {1, 1}, "VALID"),
       make_problem({2}, {19, 13}, 2, 7, {4, 3}, {1, 1}, {1, 1}, "VALID"),  // one vector or two
-      make_problem({1}, {400}, 2, 33, {31}, {4}, {1}, "SAME"),
+      make_problem({1}, {300}, 2, 33, {31}, {4}, {1}, "SAME"),
       make_problem({3}, {9, 5}, 5, 17, {3, 7}, {2, 3}, {3, 3}, "SAME"),
       make_problem({2}, {9, 8}, 3, 24, {3, 3}, {1, 2}, {2, 3}, "VALID"),
       make_problem({2}, {4, 5, 6}, 7, 24, {3, 3, 3}, {2, 1, 2}, {1, 1, 1}, "SAME"),
@@ -109,9 +109,9 @@ TEST_P(ListedRows, SumAsLoopsDoOnRandomLayers) {
 
 // A list has room for so many rows; with more, the loops are used.
 TEST_P(ListedRows, AreAtMostAsManyAsAListHolds) {
-  const Index taps = internal::kListedRows / 4;
+  const Index inputs = 32, taps = internal::kListedRows / inputs;
   for (const Index more : {0, 1}) {
-    const Problem problem = make_problem({1}, {600}, 4, 24, {taps + more}, {1}, {1}, "SAME");
+    const Problem problem = make_problem({1}, {80}, inputs, 96, {taps + more}, {1}, {1}, "SAME");
     Random random(5);
     const Case c = make_case(problem, DType::kFloat32, Values::kNormal, random);
     EXPECT_EQ(listed_parts(Plans(c, GetParam())) > 0, more == 0);
