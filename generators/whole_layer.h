@@ -32,9 +32,7 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,9 +87,6 @@ struct LayerTiles {
   Halide::Func finished = {};               ///< the same with the activation; by rows, or undefined
   Halide::Func pixel_x = {}, pixel_y = {};  ///< (p, tile): offsets of channel 0
   Halide::RDom outputs = {};                ///< (c, r_h, r_d, p, tile)
-  /// The box reaches all taps of its phase, which are as many as in any other; undefined where taps
-  /// and input channels are one or many.
-  Halide::Expr all_taps = {};
 };
 
 struct LayerInputs {
@@ -216,23 +211,6 @@ class WholeLayer {
     return true;
   }
 
-  /// Where a loop over few input channels would begin and end at every tap.
-  Expr reaches_all_taps() const {
-    constexpr std::int64_t kMostRows = 48;
-    const std::optional<std::int64_t> inputs = Halide::Internal::as_const_int(in_.inputs);
-    if (!inputs) return {};
-    Expr reached = 0;
-    int all = 0;
-    std::int64_t rows = *inputs;
-    for (int axis = 0; axis < 3; ++axis) {
-      const int most = in_.axes[axis].taps_of_phase;
-      rows *= most;
-      reached = reached * (most + 1) + segment(axis, kTaps);
-      all = all * (most + 1) + most;
-    }
-    return rows > *inputs && rows <= kMostRows ? reached == all : Expr();
-  }
-
   /// `x`, with a hint for what lies behind the weights that the call reads, which are one run: the
   /// next piece or tap, or the next phase of w.
   Expr bringing_next_panel(const Expr& x, const Halide::RDom& r) const {
@@ -273,12 +251,10 @@ class WholeLayer {
     RDom r(0, in_.inputs, 0, in_.axes[2].taps_of_phase, 0, in_.axes[1].taps_of_phase, 0,
            in_.axes[0].taps_of_phase, "r_" + name);
     const RVar j[3] = {r[3], r[2], r[1]};
-    of.all_taps = reaches_all_taps();
     const Expr ci = in_.first_input + r[0];
     Expr from = of.pixel_x(p, t) + ci, tap[3], stride = in_.input_size;
     for (int axis = 2; axis >= 0; --axis) {
-      const Expr reached = j[axis] < segment(axis, kTaps);
-      r.where(of.all_taps.defined() ? of.all_taps || reached : reached);
+      r.where(j[axis] < segment(axis, kTaps));
       from = from - j[axis] * (stride * in_.axes[axis].step);
       stride = stride * in_.axes[axis].input;
       tap[axis] =

@@ -51,11 +51,6 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
 
     const auto r = of.sum.rvars(0);
     schedule_sums(of.sum, f.c, f.p, r[0], {r[1], r[2], r[3], f.t}, of.height, tile);
-    if (of.all_taps.defined()) {
-      // No loop is left around few input channels and taps.
-      Halide::Stage all = of.sum.update().specialize(of.all_taps);
-      for (const RVar& loop : {RVar("ci_o"), r[1], r[2], r[3]}) all.unroll(loop);
-    }
 
     for (Halide::Func offsets : {of.pixel_x, of.pixel_y}) {
       offsets.compute_at(f.y, u[4])
