@@ -78,6 +78,7 @@ class Huge : public testing::TestWithParam<Isa> {
                                  .filter_shape = 1,
                                  .rank = 1,
                                  .init_kernel_fn = initializers::ones(),
+                                 .arithmetic = Arithmetic::kDirect,
                                  .isa = GetParam()});
   }
 
