@@ -165,7 +165,8 @@ bool add_set(NarrowLayout& layout, Index first, Index count) {
 
 /// Places a piece's weights, chooses its tiles and adds their cost.
 void place(NarrowLayout& layout, NarrowPiece& piece, std::span<const TileKernel> kernels) {
-  const Index row_weights = piece.taps[0] * piece.taps[1] * piece.taps[2] * layout.input_size;
+  const Index taps = piece.taps[0] * piece.taps[1] * piece.taps[2];
+  const Index row_weights = taps * layout.input_size;
   piece.offset = layout.weights;
   for (std::size_t row = 0; row < piece.rows.size(); ++row) {
     piece.weights.push_back(static_cast<std::int32_t>(static_cast<Index>(row) * row_weights));
@@ -180,7 +181,7 @@ void place(NarrowLayout& layout, NarrowPiece& piece, std::span<const TileKernel>
     if (width == layout.widths.end()) width = layout.widths.insert(width, {columns, 0, 0});
     width->cost +=
         static_cast<double>(row_weights) * kernel.pixels * kernel.time(layout.vector_time);
-    width->taps += static_cast<double>(row_weights / layout.input_size);
+    width->taps += static_cast<double>(taps);
     layout.column_step = std::lcm(layout.column_step, columns);
     layout.widest_tile = std::max(layout.widest_tile, columns);
     ++layout.tiles;
