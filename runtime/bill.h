@@ -6,9 +6,12 @@
 
 #include <vector>
 
-#include "upconv/version.h"
+#include "upconv/tensor.h"
 
 namespace upconv::UPCONV_ABI::internal {
+
+/// A count as bills have it.
+inline double real(Index value) { return static_cast<double>(value); }
 
 /// As many bytes stay in some cache; more come from memory.
 inline constexpr double kCachedBytes = 16 << 20;

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "bill.h"
+
 namespace upconv::UPCONV_ABI::internal {
 
 namespace {
-
-double real(Index value) { return static_cast<double>(value); }
 
 /// Of first, first + step ..., `count` of them, those between low and high, both not included.
 Index inside(Index first, Index step, Index count, Index low, Index high) {
@@ -53,7 +53,6 @@ BoxesAlong::BoxesAlong(const CallAxis& axis, bool slide) {
     if (begin >= end) return;
     if (phase.taps == 0) {
       gaps += 1;
-      gap_outputs += real(end - begin);
       return;
     }
     const Reach reach{phase.origin, axis.phases->input_step(), phase.taps, axis.input};
@@ -73,7 +72,6 @@ BoxesAlong::BoxesAlong(const CallAxis& axis, bool slide) {
     gaps += real(of_gaps);
     reached += real(cuts + 1 - slid - of_gaps);
     const Index of_taps = reach.below(end) - reach.below(begin);
-    gap_outputs += real(end - begin - of_taps);
     const Index whole =
         std::max<Index>(std::min(end, reach.beyond()) - std::max(begin, reach.last()), 0);
     inner.outputs += real(whole);

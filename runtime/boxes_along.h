@@ -16,7 +16,6 @@ struct BoxesAlong {
   Kind inner, edge;
   double reached = 0;  ///< segments that some tap reaches; as one those that slide
   double gaps = 0;     ///< the others
-  double gap_outputs = 0;
 
   /// @param slide segments may slide (walk.h, for_each_slide)
   BoxesAlong(const CallAxis& axis, bool slide);

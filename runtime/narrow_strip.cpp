@@ -1,7 +1,6 @@
 #include "narrow_strip.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 namespace upconv::UPCONV_ABI::internal {

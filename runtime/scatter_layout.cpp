@@ -20,6 +20,7 @@ constexpr Price kCopy = {"copy", 0.73};  ///< a sum that is written, where outpu
 constexpr Price kFarWeights = {"far weights", 0.73};
 /// More where they are in memory.
 constexpr Price kMemoryWeights = {"memory weights", 25.7};
+
 }  // namespace
 
 bool meet_once(const CallAxis (&axes)[3]) {
@@ -54,7 +55,6 @@ std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts) {
 
 void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&axes)[3],
                     Index batches) {
-  const auto real = [](Index value) { return static_cast<double>(value); };
   const AxisPhases& w = layout.axes[2];
   const Index image_rows = axes[0].input * axes[1].input, image = image_rows * axes[2].input;
   const double rows = real(batches * image_rows), inputs = real(batches * image);

@@ -29,8 +29,6 @@ constexpr Price kFarWeights = {"far weights", 3.8};
 /// 64 bytes of y that taps reach, where gaps are filled before: in a farther cache, and in memory.
 constexpr Price kFilledOutput = {"filled output", 13.6}, kFilledMemory = {"filled memory", 37.7};
 
-double real(Index value) { return static_cast<double>(value); }
-
 /// As many pixels fill tiles as well as more do.
 constexpr double kManyPixels = 1 << 20;
 
