@@ -59,7 +59,8 @@ BoxesAlong::BoxesAlong(const CallAxis& axis, bool slide) {
     // There is a cut where a tap begins and one where it ends; they may be the same.
     const Index both =
         reach.inputs % reach.step == 0
-            ? inside(reach.beyond(), reach.step, reach.taps - reach.inputs / reach.step, begin, end)
+            ? inside(reach.beyond(), reach.step,
+                     std::max<Index>(0, reach.taps - reach.inputs / reach.step), begin, end)
             : 0;
     const Index cuts = inside(reach.first, reach.step, reach.taps, begin, end) +
                        inside(reach.beyond(), reach.step, reach.taps, begin, end) - both;
