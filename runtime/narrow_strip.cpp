@@ -150,10 +150,12 @@ StripShape choose_strips(const NarrowLayout& layout, const CallAxis (&axes)[3], 
     const Index most_h = std::clamp<Index>(
         std::min(positions / pitch - span(layout, 1), (columns - width) / pitch + 1), 1, q[1]);
     // Fewer strips copy less; more may fill their last tiles better.
-    const Index beside =
-        ceil_div(q[2], width) * ceil_div(q[0], depth) * std::max<Index>(batches, 1);
-    const Index fewest =
-        std::min(q[1], std::max(ceil_div(q[1], most_h), ceil_div(least_strips, beside)));
+    // Those beside one another along the other axes count as well; their product may overflow.
+    Index least_h = least_strips;
+    for (const Index beside : {ceil_div(q[2], width), ceil_div(q[0], depth), batches}) {
+      least_h = ceil_div(least_h, std::max<Index>(beside, 1));
+    }
+    const Index fewest = std::min(q[1], std::max(ceil_div(q[1], most_h), least_h));
     for (Index strips = fewest; strips < fewest + kStripCounts && strips <= q[1]; ++strips) {
       const Index tried[3] = {depth, ceil_div(q[1], strips), width};
       Bill bill;
