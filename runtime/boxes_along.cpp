@@ -47,14 +47,14 @@ struct Reach {
 
 BoxesAlong::BoxesAlong(const CallAxis& axis, bool slide) {
   const Index q_begin = axis.q_begin(), q_end = axis.q_end();
-  axis.for_each_phase([&](const Phase& phase) {
+  // Phases without taps are one gap each: those in the window that are not listed. A stride may be
+  // 2^31, so they are not walked.
+  gaps = real(std::min(axis.phases->stride(), axis.window.output));
+  for (const Phase& phase : axis.phases->with_taps()) {
     const Segment outputs = outputs_of(axis, phase, q_begin, q_end);
     const Index begin = outputs.begin, end = outputs.end;
-    if (begin >= end) return;
-    if (phase.taps == 0) {
-      gaps += 1;
-      return;
-    }
+    if (begin >= end) continue;
+    gaps -= 1;
     const Reach reach{phase.origin, axis.phases->input_step(), phase.taps, axis.input};
     // There is a cut where a tap begins and one where it ends; they may be the same.
     const Index both =
@@ -80,7 +80,7 @@ BoxesAlong::BoxesAlong(const CallAxis& axis, bool slide) {
     inner.extent = std::max(inner.extent, whole);
     edge.outputs += real(of_taps - whole);
     edge.extent = std::max<Index>(1, std::min(reach.step, reach.inputs));
-  });
+  }
   edge.pairs = real(axis.pairs()) - inner.pairs;
 }
 

@@ -79,5 +79,14 @@ TEST(BoxesAlong, AreThoseThatAWalkFinds) {
   }
 }
 
+TEST(BoxesAlong, OfAHugeStrideAreNotWalked) {
+  const Index stride = Index{1} << 40;  // A walk over the phases would take hours.
+  const AxisPhases phases(3, stride, 5);
+  const CallAxis axis{&phases, 10, {.output = 10 * stride, .offset = 0}};
+  const BoxesAlong found(axis, false);
+  EXPECT_EQ(found.reached, 3);
+  EXPECT_EQ(found.gaps, static_cast<double>(stride - 3));
+}
+
 }  // namespace
 }  // namespace upconv::internal
