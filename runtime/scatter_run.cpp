@@ -20,6 +20,14 @@ constexpr Index kBandOverlaps = 8;
 /// Rows that follow one another are begun and finished as one of at most so many outputs.
 constexpr Index kMostRowOutputs = 4096;
 
+/// x of axes `slow` on, in row-major order, is at 0, step, 2 * step, ... which fit the tables.
+bool evenly_spaced(const Call& call, int slow) {
+  for (int axis = 2; axis > slow; --axis) {
+    if (call.x_strides[axis - 1] != call.axes[axis].input * call.x_strides[axis]) return false;
+  }
+  return call.x_strides[2] >= 0 && call.x_strides[2] <= kLargestOffset / kChunkPixels;
+}
+
 }  // namespace
 
 /// One thread's scratch.
@@ -50,7 +58,8 @@ ScatterRunner::ScatterRunner(const ScatterLayout& layout, const Tensor& weights,
       size_(static_cast<Index>(size_of(layout.dtype))),
       inputs_(call),
       once_(meet_once(call.axes)),
-      slow_(call.slow_axis()) {
+      slow_(call.slow_axis()),
+      even_(evenly_spaced(call, slow_)) {
   for (int axis = 0; axis < 3; ++axis) {
     inputs_.axes[axis] = {&one_tap_, call.axes[axis].input, {call.axes[axis].input, 0}};
     inputs_.y_strides[axis] = 0;
@@ -84,6 +93,11 @@ void ScatterRunner::run(Index unit, std::span<std::byte> scratch) const {
   const Memory memory(scratch);
   for (Index p = 0; p < kTablePixels; ++p) {
     memory.tables.pixel_tile[p] = static_cast<std::int32_t>(p * layout_.pitch);
+  }
+  if (even_) {
+    for (Index p = 0; p < layout_.chunk_pixels; ++p) {
+      memory.tables.pixel_x[p] = static_cast<std::int32_t>(p * call_.x_strides[2]);
+    }
   }
   const CallAxis& axis = call_.axes[slow_];
   const Index stride = axis.phases->stride(), offset = axis.window.offset, reach = last_tap(slow_);
@@ -196,7 +210,7 @@ void ScatterRunner::add_inputs(const Band& band, Index begin, Index end,
   }
   const Index count = box.pixels();
   for (Index first = 0; first < count;) {
-    const Chunk chunk = fill_chunk(inputs_, box, first, layout_.chunk_pixels, memory.tables);
+    const Chunk chunk = chunk_of(band, box, first, memory);
     multiply(chunk, memory);
     for (Index p = 0; p < chunk.count;) {
       const Index n = first + p, row = n / extent[2];
@@ -209,6 +223,16 @@ void ScatterRunner::add_inputs(const Band& band, Index begin, Index end,
     }
     first += chunk.count;
   }
+}
+
+Chunk ScatterRunner::chunk_of(const Band& band, const Box& box, Index first,
+                              const Memory& memory) const {
+  if (!even_) return fill_chunk(inputs_, box, first, layout_.chunk_pixels, memory.tables);
+  const Index x = band.at.x + box.segment[slow_].begin * call_.x_strides[slow_];
+  Chunk chunk;
+  chunk.count = std::min(box.pixels() - first, layout_.chunk_pixels);
+  chunk.x = call_.x + (x + first * call_.x_strides[2]) * size_;
+  return chunk;
 }
 
 void ScatterRunner::multiply(const Chunk& chunk, const Memory& memory) const {

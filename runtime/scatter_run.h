@@ -54,6 +54,8 @@ class ScatterRunner {
   void finish_outputs(const Band& band, Index begin, Index end) const;
   /// The products of all inputs [begin, end) along the slow axis, added.
   void add_inputs(const Band& band, Index begin, Index end, const Memory& memory) const;
+  /// Inputs [first, first + count) of a box, of at most layout_.chunk_pixels.
+  Chunk chunk_of(const Band& band, const Box& box, Index first, const Memory& memory) const;
   void multiply(const Chunk& chunk, const Memory& memory) const;
   /// The products of inputs (d, h, w) to (d, h, w + count).
   void add_row(const Band& band, const Index (&input)[3], Index count,
@@ -71,6 +73,7 @@ class ScatterRunner {
   Call inputs_;  ///< the layer of one tap whose outputs are the products; y is not set
   bool once_;    ///< the products, which start with the bias, are y
   int slow_;     ///< the axis of bands
+  bool even_;    ///< inputs of an image are evenly spaced: all chunks have the same table
   Index bands_ = 1, band_outputs_ = 0;
   double min_ = -std::numeric_limits<double>::infinity();
   double max_ = std::numeric_limits<double>::infinity();

@@ -117,6 +117,25 @@ TEST_P(Scatter, ReadsStridedInputs) {
   const Tensor expected = plans.run(*plans.scatter, x);
   const BackwardsRows backwards(x);
   EXPECT_TRUE(same_bits(plans.run(*plans.scatter, backwards.view()).view(), expected.view()));
+
+  // One pixel for all; with gaps between pixels, all alike; and wider ones between rows.
+  const std::span<const float> values = x.values<float>();
+  for (const Dims& strides :
+       {Dims{0, 0, 0, 1}, Dims{9 * 11 * 32, 11 * 32, 32, 1}, Dims{9 * 11 * 40, 11 * 40, 32, 1}}) {
+    std::vector<float> memory(2 * 9 * 11 * 40);
+    Tensor dense = Tensor::zeros(DType::kFloat32, {2, 9, 11, 24});
+    for (Index at = 0; at < dense.size(); ++at) {
+      const Index c = at % 24, w = at / 24 % 11, h = at / 24 / 11 % 9, n = at / 24 / 11 / 9;
+      const Index to = n * strides[0] + h * strides[1] + w * strides[2] + c;
+      memory[static_cast<std::size_t>(to)] =
+          values[static_cast<std::size_t>(strides[2] > 0 ? at : c)];
+      dense.values<float>()[static_cast<std::size_t>(at)] = memory[static_cast<std::size_t>(to)];
+    }
+    const ConstTensorView strided(memory.data(), x.shape(), strides);
+    EXPECT_TRUE(same_bits(plans.run(*plans.scatter, strided).view(),
+                          plans.run(*plans.scatter, dense).view()))
+        << "strides along h " << strides[1] << ", w " << strides[2];
+  }
 }
 
 TEST_P(Scatter, KeepsWhatIsNotFiniteToTheOutputsThatSeeIt) {
