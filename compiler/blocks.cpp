@@ -141,6 +141,15 @@ void combine_taps(LayerPlan& plan) {
   }
 }
 
+bool has_blocks_inside(const LayerPlan& plan, const PlannedPart& part) {
+  constexpr Index kNearBytes = Index{80} * 1024;
+  if (plan.in_pieces()) return false;
+  Index rows = plan.input_size();
+  for (const PlannedAxis& axis : plan.axes) rows *= axis.phases.with_taps().front().taps;
+  const Index channels = Index{part.blocks} * part.block_channels;
+  return rows * channels * static_cast<Index>(plan.element_bytes()) <= kNearBytes;
+}
+
 LayerPlan plan_boxes(const LayerPlan& layer, const std::vector<TileRow>& rows,
                      const std::string& strategy) {
   std::optional<LayerPlan> best;

@@ -18,6 +18,11 @@ void combine_phases(LayerPlan& plan, std::size_t first);
 /// All taps become channels of one (scatter_plan.h).
 void combine_taps(LayerPlan& plan);
 
+/// A tile computes all blocks of a part one after the other: where the weights of a phase stay in
+/// the first-level cache, so that the places of its pixels are found once. Else a block computes
+/// all tiles.
+bool has_blocks_inside(const LayerPlan& plan, const PlannedPart& part);
+
 /// The plan in boxes or in pieces that is expected to take the least time.
 /// @param layer of which only extents and target are known
 /// @param strategy `wide` or `combined`; empty: the better one

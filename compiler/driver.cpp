@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "blocks.h"
 #include "chunk.h"
 #include "heap.h"
 #include "statements.h"
@@ -184,7 +185,8 @@ class Driver {
   }
 
   /// All blocks of a part, one after the other, so that the weights of a block stay in cache: of
-  /// each all phases, for the same reason, and of a phase all boxes; or in pieces, all taps.
+  /// each all phases, for the same reason, and of a phase all boxes; or in pieces, all taps. (Or
+  /// tiles walk the blocks.)
   Stmt walk_part(std::size_t part, const std::vector<Expr>& slab) const {
     std::vector<Expr> integers = slab;
     integers.push_back(integer("block"));
@@ -215,7 +217,8 @@ class Driver {
         body = loop(loops.back().first, loops.back().second, body);
       }
     }
-    return loop("block", plan_.parts[part].blocks, body);
+    const PlannedPart& of = plan_.parts[part];
+    return loop("block", has_blocks_inside(plan_, of) ? 1 : of.blocks, body);
   }
 
   /// Of the slowest axis, positions whose outputs stay in the second-level cache while blocks and

@@ -86,7 +86,7 @@ struct LayerTiles {
   Halide::Func sum = {};                    ///< (c, p, tile)
   Halide::Func finished = {};               ///< the same with the activation; by rows, or undefined
   Halide::Func pixel_x = {}, pixel_y = {};  ///< (p, tile): offsets of channel 0
-  Halide::RDom outputs = {};                ///< (c, r_h, r_d, p, tile)
+  Halide::RDom outputs = {};                ///< (c, r_h, r_d, p, block, tile)
 };
 
 struct LayerInputs {
@@ -106,7 +106,8 @@ struct LayerInputs {
   int first_channel = 0;          ///< of the first block
   int block_channels = 1;         ///< of a block in w
   int channels = 1;               ///< of them, those that are not padding
-  Halide::Expr block = 0;         ///< which of them
+  Halide::Expr block = 0;         ///< the first that is computed
+  int blocks = 1;                 ///< so many, for a tile one after the other
   int lanes = 1;                  ///< channels per vector
   std::vector<int> heights = {};  ///< of tiles, tallest first, 1 last
   /// (i): all packed weights, of which w's begin at packed_at: tiles ask for the weights of the
@@ -122,7 +123,7 @@ struct LayerInputs {
 /// of a box that the tallest tiles leave over are one lower tile.
 class WholeLayer {
  public:
-  Halide::Var c{"c"}, p{"p"}, t{"t"}, i{"i"};
+  Halide::Var c{"c"}, p{"p"}, b{"b"}, t{"t"}, i{"i"};
   Halide::Func y{"y"};
   std::vector<LayerTiles> tiles;  ///< the tallest, then those for the rest of a box
 
@@ -214,7 +215,7 @@ class WholeLayer {
   /// `x`, with a hint for what lies behind the weights that the call reads, which are one run: the
   /// next piece or tap, or the next phase of w.
   Expr bringing_next_panel(const Expr& x, const Halide::RDom& r) const {
-    Expr first = in_.block, taps = 1, row = 0;
+    Expr first = b, taps = 1, row = 0;
     for (int axis = 0; axis < 3; ++axis) {
       const Expr of_axis = segment(axis, kTaps);
       first = first * in_.axes[axis].filter + segment(axis, kFirstTap);
@@ -260,18 +261,18 @@ class WholeLayer {
       tap[axis] =
           unsafe_promise_clamped(segment(axis, kFirstTap) + j[axis], 0, in_.axes[axis].filter - 1);
     }
-    const Expr at = in_.block * in_.block_channels + c;
+    const Expr at = b * in_.block_channels + c;
     if (in_.adds) {
-      of.sum(c, p, t) = Internal::make_zero(in_.type);
+      of.sum(c, p, b, t) = Internal::make_zero(in_.type);
     } else {
-      of.sum(c, p, t) = in_.sums.defined()
-                            ? in_.sums(inside(of.pixel_y(p, t) + in_.first_channel + at))
-                            : in_.start(at);
+      of.sum(c, p, b, t) = in_.sums.defined()
+                               ? in_.sums(inside(of.pixel_y(p, t) + in_.first_channel + at))
+                               : in_.start(at);
     }
     Expr x = in_.x(inside(from));
     if (in_.packed.defined() && !rest) x = bringing_next_panel(x, r);
-    const Expr next = of.sum(c, p, t) + x * in_.w(c, ci, tap[2], tap[1], tap[0], in_.block);
-    of.sum(c, p, t) = in_.fused ? next : strict_float(next);
+    const Expr next = of.sum(c, p, b, t) + x * in_.w(c, ci, tap[2], tap[1], tap[0], b);
+    of.sum(c, p, b, t) = in_.fused ? next : strict_float(next);
 
     // All tiles that fit, or one for a rest of this height. With combined phases a block holds rows
     // of y: those of the phases of h and d.
@@ -284,11 +285,12 @@ class WholeLayer {
       const Expr is_cut = segment(2, kLow) > 0 || segment(2, kHigh) < in_.axes[2].combined;
       tiles_of_box = select(by_rows ? is_cut : !is_cut, tiles_of_box, 0);
     }
-    RDom u(0, row_channels, 0, rows_h, 0, rows_d, 0, height, 0, tiles_of_box, "u_" + name);
-    const Expr lane = in_.first_channel + in_.block * in_.block_channels + u[0];  // of a row of y
-    Expr to = of.pixel_y(u[3], u[4]) + lane;
+    RDom u(0, row_channels, 0, rows_h, 0, rows_d, 0, height, in_.block, in_.blocks, 0, tiles_of_box,
+           "u_" + name);
+    const Expr lane = in_.first_channel + u[4] * in_.block_channels + u[0];  // of a row of y
+    Expr to = of.pixel_y(u[3], u[5]) + lane;
     if (!by_rows) {
-      Expr value = of.sum(u[0], u[3], u[4]);
+      Expr value = of.sum(u[0], u[3], u[4], u[5]);
       if (in_.adds) {
         value = in_.sums(inside(to)) + value;
         // The last pixel is repeated where a rest does not fill its tile, and counts once.
@@ -297,7 +299,7 @@ class WholeLayer {
       y(inside(to)) = finish(value);
     } else {
       of.finished = Func("finished_" + name);
-      of.finished(c, p, t) = finish(of.sum(c, p, t));
+      of.finished(c, p, b, t) = finish(of.sum(c, p, b, t));
       const auto require = [&](int axis, const Expr& index, int unit) {
         if (in_.axes[axis].combined == 1) return;
         u.where(index >= segment(axis, kLow) * unit);
@@ -308,7 +310,7 @@ class WholeLayer {
       require(2, lane, in_.output_size);
       const Expr width = in_.axes[2].output * in_.output_size;
       to = to + (u[2] * in_.axes[1].output + u[1]) * width;
-      y(inside(to)) = of.finished((u[2] * rows_h + u[1]) * row_channels + u[0], u[3], u[4]);
+      y(inside(to)) = of.finished((u[2] * rows_h + u[1]) * row_channels + u[0], u[3], u[4], u[5]);
     }
     of.outputs = u;
     tiles.push_back(of);

@@ -26,7 +26,7 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
     f.y.update(stage)
         .allow_race_conditions()
         .split(u[0], tv, tl, tile.lanes, whole ? TailStrategy::Auto : TailStrategy::Predicate)
-        .reorder({tl, tv, u[1], u[2], u[3], u[4]})
+        .reorder({tl, tv, u[1], u[2], u[3], u[4], u[5]})
         .vectorize(tl);
     const auto keep_tile = [&](Halide::Func block) {
       block.compute_at(f.y, u[4])
@@ -36,7 +36,7 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
           .vectorize(l)
           .unroll(v)
           .unroll(f.p);
-      block.bound_extent(f.t, 1);
+      block.bound_extent(f.b, 1).bound_extent(f.t, 1);
     };
     of.sum.store_in(Halide::MemoryType::Register);
     keep_tile(of.sum);
@@ -50,10 +50,10 @@ inline void schedule_whole_layer(generators::WholeLayer& f, const Tile& tile, in
     ++stage;
 
     const auto r = of.sum.rvars(0);
-    schedule_sums(of.sum, f.c, f.p, r[0], {r[1], r[2], r[3], f.t}, of.height, tile);
+    schedule_sums(of.sum, f.c, f.p, r[0], {r[1], r[2], r[3], f.b, f.t}, of.height, tile);
 
     for (Halide::Func offsets : {of.pixel_x, of.pixel_y}) {
-      offsets.compute_at(f.y, u[4])
+      offsets.compute_at(f.y, u[5])
           .store_in(Halide::MemoryType::Stack)
           .bound_extent(f.p, of.height)
           .vectorize(f.p);

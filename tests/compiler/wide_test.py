@@ -49,6 +49,24 @@ class Wide(CompilerTest):
         self.check_layers(layers, 9, lambda found: self.assertEqual(found["strategy"], "combined"),
                           ["--strategy", "combined"])
 
+    def test_blocks_inside_and_around_tiles(self):
+        """Weights of a phase that a tile passes block by block, and too many for that: whole blocks
+        and a padded one, tiles and rests, one image and several."""
+        layers = [
+            ({"filter_shape": [3], "strides": [1], "padding": "valid", "input_size": 20,
+              "output_size": 300, "activation": "gelu"}, (43,)),
+            ({"filter_shape": [3], "strides": [1], "padding": "valid", "input_size": 20,
+              "output_size": 401}, (43,)),
+            ({"filter_shape": [3, 3], "strides": [1, 1], "padding": "same", "input_size": 1,
+              "output_size": 259, "use_bias": False}, (9, 11)),
+            ({"filter_shape": [4, 2], "strides": [2, 2], "padding": "same", "input_size": 9,
+              "output_size": 70, "dtype": "float64", "activation": "relu"}, (13, 6)),
+            ({"filter_shape": [4, 2], "strides": [2, 2], "padding": "valid", "input_size": 150,
+              "output_size": 200}, (13, 6)),
+        ]
+        self.check_layers(layers, 23, lambda found: self.assertEqual(
+            (found["strategy"], found["piece_inputs"]), ("wide", 0)), ["--strategy", "wide"])
+
     def test_sums_in_pieces(self):
         """One tap and some input channels at a time: pieces of equal and unequal lengths, slabs
         that cut an axis, outputs that no tap reaches, all activations after the last piece."""
