@@ -142,6 +142,7 @@ void combine_taps(LayerPlan& plan) {
 }
 
 bool has_blocks_inside(const LayerPlan& plan, const PlannedPart& part) {
+  // A part of any second-level cache: it delivers what low tiles read of them, 16 bytes a cycle.
   constexpr Index kNearBytes = Index{80} * 1024;
   if (plan.in_pieces()) return false;
   Index rows = plan.input_size();

@@ -18,9 +18,9 @@ void combine_phases(LayerPlan& plan, std::size_t first);
 /// All taps become channels of one (scatter_plan.h).
 void combine_taps(LayerPlan& plan);
 
-/// A tile computes all blocks of a part one after the other: where the weights of a phase stay in
-/// the first-level cache, so that the places of its pixels are found once. Else a block computes
-/// all tiles.
+/// A tile computes all blocks of a part one after the other, so that the places of its pixels are
+/// found once: where the weights of a phase, which every tile then reads, are near. Else a block
+/// computes all tiles.
 bool has_blocks_inside(const LayerPlan& plan, const PlannedPart& part);
 
 /// The plan in boxes or in pieces that is expected to take the least time.
