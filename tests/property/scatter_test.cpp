@@ -118,23 +118,24 @@ TEST_P(Scatter, ReadsStridedInputs) {
   const BackwardsRows backwards(x);
   EXPECT_TRUE(same_bits(plans.run(*plans.scatter, backwards.view()).view(), expected.view()));
 
-  // One pixel for all; with gaps between pixels, all alike; and wider ones between rows.
-  const std::span<const float> values = x.values<float>();
-  for (const Dims& strides :
-       {Dims{0, 0, 0, 1}, Dims{9 * 11 * 32, 11 * 32, 32, 1}, Dims{9 * 11 * 40, 11 * 40, 32, 1}}) {
-    std::vector<float> memory(2 * 9 * 11 * 40);
-    Tensor dense = Tensor::zeros(DType::kFloat32, {2, 9, 11, 24});
-    for (Index at = 0; at < dense.size(); ++at) {
-      const Index c = at % 24, w = at / 24 % 11, h = at / 24 / 11 % 9, n = at / 24 / 11 / 9;
-      const Index to = n * strides[0] + h * strides[1] + w * strides[2] + c;
-      memory[static_cast<std::size_t>(to)] =
-          values[static_cast<std::size_t>(strides[2] > 0 ? at : c)];
-      dense.values<float>()[static_cast<std::size_t>(at)] = memory[static_cast<std::size_t>(to)];
+  // One pixel for all; gaps between pixels, all alike; and wider ones between rows.
+  const Index height = 9, width = 11, channels = 24, pitch = 40;
+  std::vector<float> memory;
+  for (Index at = 0; at < 2 * height * width * pitch; ++at) {
+    memory.push_back(x.values<float>()[static_cast<std::size_t>(at % x.size())]);
+  }
+  for (const Index step : {Index{0}, Index{32}}) {
+    for (const Index row : {width * step, step == 0 ? 0 : width * pitch}) {
+      const ConstTensorView strided(memory.data(), x.shape(), {height * row, row, step, 1});
+      std::vector<float> dense;
+      for (Index pixel = 0; pixel < 2 * height * width; ++pixel) {
+        const auto first = memory.begin() + pixel / width * row + pixel % width * step;
+        dense.insert(dense.end(), first, first + channels);
+      }
+      const Tensor from_dense = plans.run(*plans.scatter, ConstTensorView(dense, x.shape()));
+      EXPECT_TRUE(same_bits(plans.run(*plans.scatter, strided).view(), from_dense.view()))
+          << "strides along h " << row << ", w " << step;
     }
-    const ConstTensorView strided(memory.data(), x.shape(), strides);
-    EXPECT_TRUE(same_bits(plans.run(*plans.scatter, strided).view(),
-                          plans.run(*plans.scatter, dense).view()))
-        << "strides along h " << strides[1] << ", w " << strides[2];
   }
 }
 
