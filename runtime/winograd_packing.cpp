@@ -225,9 +225,9 @@ std::optional<Tensor> pack(const WinogradLayout& layout, const Tensor& kernel) {
     const Index block = part.block_channels();
     for (Index first = 0; first < part.blocks * block; first += block) {
       const Index channels = std::min(block, part.channels - first);
-      const T* const kernel = values.data() + part.first_channel + first;
+      const T* const weights = values.data() + part.first_channel + first;
       for_each_phase(layout, matrices, [&](const PhaseTransform(&of)[3]) {
-        to = packer.pack(of, kernel, channels, block, to);
+        to = packer.pack(of, weights, channels, block, to);
       });
     }
   }
