@@ -141,14 +141,15 @@ void combine_taps(LayerPlan& plan) {
   }
 }
 
-bool has_blocks_inside(const LayerPlan& plan, const PlannedPart& part) {
+int blocks_of_tile(const LayerPlan& plan, const PlannedPart& part) {
   // A part of any second-level cache: it delivers what low tiles read of them, 16 bytes a cycle.
   constexpr Index kNearBytes = Index{80} * 1024;
-  if (plan.in_pieces()) return false;
+  if (plan.in_pieces()) return 1;
   Index rows = plan.input_size();
   for (const PlannedAxis& axis : plan.axes) rows *= axis.phases.with_taps().front().taps;
   const Index channels = Index{part.blocks} * part.block_channels;
-  return rows * channels * static_cast<Index>(plan.element_bytes()) <= kNearBytes;
+  const Index bytes = rows * channels * static_cast<Index>(plan.element_bytes());
+  return bytes <= kNearBytes ? part.blocks : 1;
 }
 
 LayerPlan plan_boxes(const LayerPlan& layer, const std::vector<TileRow>& rows,

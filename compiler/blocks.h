@@ -18,10 +18,9 @@ void combine_phases(LayerPlan& plan, std::size_t first);
 /// All taps become channels of one (scatter_plan.h).
 void combine_taps(LayerPlan& plan);
 
-/// A tile computes all blocks of a part one after the other, so that the places of its pixels are
-/// found once: where the weights of a phase, which every tile then reads, are near. Else a block
-/// computes all tiles.
-bool has_blocks_inside(const LayerPlan& plan, const PlannedPart& part);
+/// Blocks of a part that a tile computes one after the other: all, so that the places of its pixels
+/// are found once, where the weights of a phase, which every tile then reads, are near; else one.
+int blocks_of_tile(const LayerPlan& plan, const PlannedPart& part);
 
 /// The plan in boxes or in pieces that is expected to take the least time.
 /// @param layer of which only extents and target are known

@@ -218,7 +218,7 @@ class Driver {
       }
     }
     const PlannedPart& of = plan_.parts[part];
-    return loop("block", has_blocks_inside(plan_, of) ? 1 : of.blocks, body);
+    return loop("block", of.blocks / blocks_of_tile(plan_, of), body);
   }
 
   /// Of the slowest axis, positions whose outputs stay in the second-level cache while blocks and

@@ -150,7 +150,7 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   in.block_channels = channels;
   in.channels = part.channels;
   in.block = block;
-  if (has_blocks_inside(plan, part)) in.blocks = part.blocks;
+  in.blocks = blocks_of_tile(plan, part);
   in.lanes = plan.target.lanes;
   in.heights = part.tile.heights;
   if (wants_next_panel(plan, part) && reads_one_run(plan)) {

@@ -83,7 +83,7 @@ struct SlabRange {
 /// The tiles of one height: their sums, and where they begin in x and y.
 struct LayerTiles {
   int height = 1;
-  Halide::Func sum = {};                    ///< (c, p, tile)
+  Halide::Func sum = {};                    ///< (c, p, block, tile)
   Halide::Func finished = {};               ///< the same with the activation; by rows, or undefined
   Halide::Func pixel_x = {}, pixel_y = {};  ///< (p, tile): offsets of channel 0
   Halide::RDom outputs = {};                ///< (c, r_h, r_d, p, block, tile)

@@ -122,9 +122,10 @@ class Packer {
     // Transforms that do something, the slowest axis first.
     std::array<const PhaseTransform*, 3> transforms;
     std::size_t count = 0;
-    Index most = block, points = 1;
+    Index most = block, points = 1, taps = 1;
     for (const PhaseTransform& axis : of) {
       points *= axis.matrix->points();
+      taps *= axis.phase->taps;
       most *= std::max(axis.matrix->points(), axis.phase->taps);
       if (!axis.is_identity()) transforms[count++] = &axis;
     }
@@ -138,14 +139,11 @@ class Packer {
       gather(of, kernel + ci * layout_.output_size, width, channels, block);
       const auto row_of = [&](Index point) { return packed + (point * inputs + ci) * block; };
       if (count == 0) std::copy(room_[0].data(), room_[0].data() + width, row_of(0));
-      Index outer = 1;
+      Index outer = 1, inner = taps * width;
       for (std::size_t n = 0; n < count; ++n) {
         const PhaseTransform& axis = *transforms[n];
         const double* const from = room_[n % 2].data();
-        Index inner = width;
-        for (std::size_t later = n + 1; later < count; ++later) {
-          inner *= transforms[later]->phase->taps;
-        }
+        inner /= axis.phase->taps;
         if (n + 1 == count) {
           multiply_axis_on(layout_.isa, axis, from, outer, inner, row_of);
         } else {

@@ -2,6 +2,8 @@
 // the same bits for every number of threads.
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "checks.h"
 #include "layers.h"
 #include "plan_checks.h"
@@ -124,18 +126,17 @@ TEST_P(Scatter, ReadsStridedInputs) {
   for (Index at = 0; at < 2 * height * width * pitch; ++at) {
     memory.push_back(x.values<float>()[static_cast<std::size_t>(at % x.size())]);
   }
-  for (const Index step : {Index{0}, Index{32}}) {
-    for (const Index row : {width * step, step == 0 ? 0 : width * pitch}) {
-      const ConstTensorView strided(memory.data(), x.shape(), {height * row, row, step, 1});
-      std::vector<float> dense;
-      for (Index pixel = 0; pixel < 2 * height * width; ++pixel) {
-        const auto first = memory.begin() + pixel / width * row + pixel % width * step;
-        dense.insert(dense.end(), first, first + channels);
-      }
-      const Tensor from_dense = plans.run(*plans.scatter, ConstTensorView(dense, x.shape()));
-      EXPECT_TRUE(same_bits(plans.run(*plans.scatter, strided).view(), from_dense.view()))
-          << "strides along h " << row << ", w " << step;
+  for (const auto& [step, row] :
+       {std::pair<Index, Index>{0, 0}, {32, width * 32}, {32, width * pitch}}) {
+    const ConstTensorView strided(memory.data(), x.shape(), {height * row, row, step, 1});
+    std::vector<float> dense;
+    for (Index pixel = 0; pixel < 2 * height * width; ++pixel) {
+      const auto first = memory.begin() + pixel / width * row + pixel % width * step;
+      dense.insert(dense.end(), first, first + channels);
     }
+    const Tensor from_dense = plans.run(*plans.scatter, ConstTensorView(dense, x.shape()));
+    EXPECT_TRUE(same_bits(plans.run(*plans.scatter, strided).view(), from_dense.view()))
+        << "strides along h " << row << ", w " << step;
   }
 }
 
