@@ -149,6 +149,10 @@ function(upconv_add_kernels prefix)
             if(strategy STREQUAL "wide" AND target MATCHES "x86.*fma"
                AND vectors GREATER 2 AND pixels GREATER_EQUAL vectors)
               list(APPEND options prefetch=true)
+              # Narrower vectors take long enough for each line of x and y, and hints a part of that.
+              if(target MATCHES "avx512" AND height_index EQUAL 0)
+                list(APPEND options prefetch_far=true)
+              endif()
             endif()
             _upconv_add_kernel(
               ${name} ${generator} ${target} dtype=${dtype} lanes=${lanes}

@@ -18,6 +18,8 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
   GeneratorParam<bool> packed{"packed", true};
   /// Hint at the weights that come next; only with packed ones.
   GeneratorParam<bool> prefetch{"prefetch", false};
+  /// With these, where a call says `far`, also at inputs and outputs.
+  GeneratorParam<bool> prefetch_far{"prefetch_far", false};
 
   Input<Buffer<void, 1>> x{"x"};
   Input<Buffer<void, 6>> w{"w"};
@@ -29,6 +31,8 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
   Input<int32_t> taps_d{"taps_d"}, taps_h{"taps_h"}, taps_w{"taps_w"};
   Input<int32_t> tap_x_d{"tap_x_d"}, tap_x_h{"tap_x_h"}, tap_x_w{"tap_x_w"};
   Input<int32_t> block_init{"block_init"}, block_y{"block_y"};
+  /// x comes from memory and y goes there.
+  Input<bool> far{"far"};
   Input<double> min{"min"}, max{"max"};
   Output<Buffer<void, 1>> y{"y"};
 
@@ -66,6 +70,7 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
         .tile_pixels = tile.pixels,
         .lanes = tile.lanes,
         .prefetch = prefetch,
+        .far = prefetch_far ? Halide::Expr(far) : Halide::Expr(),
         .block_w = w.dim(5).stride(),
         .type = dtype,
         .fused = get_target().arch != Target::X86 || get_target().has_feature(Target::FMA),

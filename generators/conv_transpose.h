@@ -43,6 +43,7 @@ struct PhaseInputs {
   int tile_pixels;             ///< pixels per tile; the lists are padded to whole tiles
   int lanes;                   ///< channels per vector
   bool prefetch = false;       ///< bring the next panel of weights nearer; w is packed
+  Halide::Expr far;            ///< with prefetch: bring x and y nearer, too; undefined: never
   Halide::Expr block_w;        ///< step in w from block to block
   Halide::Type type;           ///< of x, w, init and y
   bool fused;                  ///< the target has a fused multiply-add
@@ -60,6 +61,8 @@ struct Phase {
   Halide::Expr one_tap;
   /// As well: that of PanelHints. Undefined where there are no hints.
   Halide::Expr few_tiles;
+  /// Where there is one tap: hints at x and y pay. Undefined where they never do.
+  Halide::Expr far;
 
   explicit Phase(const PhaseInputs& in)
       : r(rows(in)),
@@ -86,6 +89,10 @@ struct Phase {
     if (in.prefetch) {
       few_tiles = PanelHints::are_few(in.tiles, PanelHints::lines_of(in.block_channels, in.type));
       x = bringing_next_panel(in, x);
+      if (in.far.defined()) {
+        far = in.far;
+        x = bringing_next_tile(in, x);
+      }
     }
     sum(c, p, b) = in.init(
         unsafe_promise_clamped(in.pixel_init(p) + b * in.block_init + c, 0, in.init_extent - 1));
@@ -121,6 +128,29 @@ struct Phase {
         .lines = PanelHints::lines_of(in.block_channels, in.type),
         .few_tiles = few_tiles};
     return hints.beside(x, p % in.tile_pixels == 0 && c < in.lanes, in.w, panel);
+  }
+
+  /// `x`, with hints for the next tile's inputs, which mostly follow this one's, and for this
+  /// tile's outputs. With several taps most inputs are near, since other outputs have read them.
+  Halide::Expr bringing_next_tile(const PhaseInputs& in, const Halide::Expr& x) const {
+    using Halide::Expr;
+    constexpr int period = PanelHints::kPeriod;
+    const int pixels = in.tile_pixels, line = PanelHints::kLineBytes / in.type.bytes();
+    const Expr this_tile = p / pixels, next_tile = min(this_tile + 1, in.tiles - 1);
+
+    const Expr next_x = in.pixel_x(next_tile * pixels) + r[0] * pixels;
+    Expr hinted = x;
+    for (int at = 0; at < period * pixels; at += line) {
+      hinted = prefetching(start_of_input(in.x), next_x + at, hinted);
+    }
+    const int y_lines = PanelHints::lines_of(in.block_channels, in.type);
+    const Expr y_line = r[0] / period;  // of the tile; where loops are long, the last pixel's again
+    const Expr pixel = this_tile * pixels + min(y_line / y_lines, pixels - 1);
+    const Expr next_y = in.pixel_y(pixel) + b * in.block_y + y_line % y_lines * line;
+    hinted = prefetching(start_of_output(in.y), next_y, hinted);
+
+    const Expr once = p % pixels == 0 && c < in.lanes && r[0] % period == 0;
+    return select(one_tap && far && !few_tiles && once, hinted, x);
   }
 
   static bool is_listed(const PhaseInputs& in) { return in.row_x.defined(); }

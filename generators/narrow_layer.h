@@ -83,7 +83,7 @@ struct NarrowSums {
         const Expr from = column / in.width * in.ahead_lines + fetched + tap * lines + ci / 2;
         const Expr once = r[0] == 0 && r[1] == 0 && r[2] == 0 && r[3] == 0 && ci % 2 == 0 &&
                           column % in.width < in.lanes;
-        x = Halide::select(once, prefetching(in.ahead, from * line, x), x);
+        x = Halide::select(once, prefetching(start_of_input(in.ahead), from * line, x), x);
         fetched += piece.taps[0] * piece.taps[1] * piece.taps[2] * lines;
       }
       const Expr next = sum(column, r[0], r[1], r[2], r[3]) + x * weight;

@@ -6,15 +6,25 @@
 
 namespace upconv::generators {
 
-/// `value`, beside which the line of element `at` of an input buffer is prefetched. No address
-/// faults, so `at` may be anywhere.
-/// @param buffer the input as a Func
-inline Halide::Expr prefetching(const Halide::Func& buffer, const Halide::Expr& at,
+/// Element 0 of an input buffer, which is a Func.
+inline Halide::Expr start_of_input(const Halide::Func& buffer) {
+  using Halide::Internal::Call;
+  const auto& input = buffer.value().as<Call>()->param;
+  return Halide::Internal::Variable::make(Halide::type_of<void*>(), input.name(), input);
+}
+
+/// Element 0 of the buffer that an output is written to.
+inline Halide::Expr start_of_output(const Halide::Func& output) {
+  const auto parameter = output.output_buffer().parameter();
+  return Halide::Internal::Variable::make(Halide::type_of<void*>(), parameter.name(), parameter);
+}
+
+/// `value`, beside which the line of element `at` of a buffer is prefetched. No address faults, so
+/// `at` may be anywhere.
+/// @param base its element 0
+inline Halide::Expr prefetching(const Halide::Expr& base, const Halide::Expr& at,
                                 const Halide::Expr& value) {
   using Halide::Internal::Call;
-  using Halide::Internal::Variable;
-  const auto& input = buffer.value().as<Call>()->param;
-  const Halide::Expr base = Variable::make(Halide::type_of<void*>(), input.name(), input);
   // One line: extent and stride 1.
   const Halide::Expr hint =
       Call::make(Halide::Int(32), Call::prefetch, {base, at, 1, 1}, Call::Intrinsic);
@@ -26,6 +36,7 @@ inline Halide::Expr prefetching(const Halide::Func& buffer, const Halide::Expr& 
 /// the panel that comes next. Where tiles are few, they ask for a line at every row; else at every
 /// kPeriod-th, so that lines come evenly, beside those of x.
 struct PanelHints {
+  static constexpr int kLineBytes = 64;
   /// The step of the innermost loop (Tile::unroll) of kernels with hints, so that no test is left
   /// in it.
   static constexpr int kPeriod = 4;
@@ -38,7 +49,7 @@ struct PanelHints {
   Halide::Expr few_tiles;
 
   static int lines_of(int block_channels, const Halide::Type& type) {
-    const int line = 64 / type.bytes();
+    const int line = kLineBytes / type.bytes();
     return (block_channels + line - 1) / line;
   }
   /// @param tiles a number, or an expression
@@ -60,8 +71,9 @@ struct PanelHints {
   /// @param panel the first element of the next panel in `weights`
   Halide::Expr beside(const Halide::Expr& x, const Halide::Expr& once, const Halide::Func& weights,
                       const Halide::Expr& panel) const {
-    const Halide::Expr at = panel + line() * (64 / x.type().bytes());
-    return select(once && (few_tiles || ci % kPeriod == 0), prefetching(weights, at, x), x);
+    const Halide::Expr at = panel + line() * (kLineBytes / x.type().bytes());
+    return select(once && (few_tiles || ci % kPeriod == 0),
+                  prefetching(start_of_input(weights), at, x), x);
   }
 };
 

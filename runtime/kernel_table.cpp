@@ -16,7 +16,7 @@ extern "C" {
 #define UPCONV_TILE_KERNEL(PREFIX, NAME, DTYPE, ISA, LANES, VECTORS, PIXELS, COST)            \
   int PREFIX##_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
                       halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, int32_t, int32_t, \
-                      int32_t, int32_t, int32_t, int32_t, int32_t, double, double,            \
+                      int32_t, int32_t, int32_t, int32_t, int32_t, bool, double, double,      \
                       halide_buffer_t*);
 #include "narrow_rows.inc"
 #include "wide_rows.inc"

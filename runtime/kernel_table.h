@@ -17,7 +17,7 @@ using TileFn = int (*)(halide_buffer_t* x, halide_buffer_t* w, halide_buffer_t* 
                        halide_buffer_t* pixel_x, halide_buffer_t* pixel_init,
                        halide_buffer_t* pixel_y, int32_t input_size, int32_t taps_d, int32_t taps_h,
                        int32_t taps_w, int32_t tap_x_d, int32_t tap_x_h, int32_t tap_x_w,
-                       int32_t block_init, int32_t block_y, double min, double max,
+                       int32_t block_init, int32_t block_y, bool far, double min, double max,
                        halide_buffer_t* y);
 
 /// generators/listed_rows.cpp.

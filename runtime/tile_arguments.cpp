@@ -27,7 +27,7 @@ void run_tile_kernel(const TileKernel& kernel, const TileArguments& a, const std
                   static_cast<std::int32_t>(a.input_size), static_cast<std::int32_t>(a.taps[0]),
                   static_cast<std::int32_t>(a.taps[1]), static_cast<std::int32_t>(a.taps[2]),
                   a.tap_x[0], a.tap_x[1], a.tap_x[2], block_step(a.block_init),
-                  block_step(a.block_y), a.min, a.max, &y.raw);
+                  block_step(a.block_y), a.far, a.min, a.max, &y.raw);
 }
 
 }  // namespace upconv::UPCONV_ABI::internal

@@ -35,6 +35,7 @@ struct TileArguments {
   static constexpr std::int32_t kAdjacent = -1;
   std::int32_t block_init = kAdjacent;
   std::int32_t block_y = kAdjacent;
+  bool far = false;  ///< x and y are in memory
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
 };

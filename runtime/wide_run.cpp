@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "bill.h"
 #include "kernel_buffer.h"
 #include "listed_rows.h"
 #include "wide_pieces.h"
@@ -17,6 +18,7 @@ WideRunner::WideRunner(const FoldedCall& folded, const WideWeights& packed)
       sizes_(target_sizes(layout_.isa)),
       size_(static_cast<Index>(size_of(layout_.dtype))),
       in_pieces_(folded.whole() && pieces_pay(call_, packed.layout)),
+      far_(bytes_of_x_and_y() > kCachedBytes),
       epilogue_(nullptr) {
   const bool clamp = call_.activation.is_clamp() && call_.residual == nullptr;
   min_ = clamp ? call_.activation.min() : -std::numeric_limits<double>::infinity();
@@ -30,6 +32,15 @@ WideRunner::WideRunner(const FoldedCall& folded, const WideWeights& packed)
            last.channels == last.blocks * last.block_channels() &&
            !__builtin_mul_overflow(slide_step(), call_.axes[2].window.output, &furthest) &&
            std::abs(furthest) <= kLargestOffset;
+}
+
+double WideRunner::bytes_of_x_and_y() const {
+  double inputs = real(layout_.input_size), outputs = real(folded_.channels);
+  for (const CallAxis& axis : call_.axes) {
+    inputs *= real(axis.input);
+    outputs *= real(axis.window.output);
+  }
+  return (inputs + outputs) * real(call_.batch_count() * size_);
 }
 
 WideRunner::Grain WideRunner::grain(int threads) const {
@@ -94,6 +105,7 @@ void WideRunner::run_unit(const Box& box, const Group& group, Channels channels,
     arguments.row_x = scratch.row_x;
     arguments.row_w = scratch.row_w;
     arguments.y = y;
+    arguments.far = far_;
     arguments.min = min_;
     arguments.max = max_;
     if (box.slides > 1) {

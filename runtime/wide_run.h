@@ -57,6 +57,7 @@ class WideRunner {
                const Scratch& scratch) const;
   void run_unit(const Box& box, const Group& group, Channels channels, const Chunk& chunk,
                 const Scratch& scratch) const;
+  double bytes_of_x_and_y() const;
   /// Positions of a slab that is done in boxes.
   Index slab_pixels() const;
   /// From an output along w to the next of its phase, in elements of y.
@@ -77,6 +78,7 @@ class WideRunner {
   const TargetSizes& sizes_;
   Index size_;
   bool in_pieces_;
+  bool far_;    ///< x and y are in memory
   bool slide_;  ///< outputs of a box's slides are written where they belong
   double min_, max_;
   const EpilogueKernel* epilogue_;  ///< null: the clamp in the tile is all

@@ -88,6 +88,7 @@ inline void specialize_tile(generators::Phase& f) {
   Halide::Stage one_tap = f.y.update().specialize(f.one_tap);
   if (!f.few_tiles.defined()) return;
   one_tap.specialize(f.few_tiles);
+  if (f.far.defined()) one_tap.specialize(f.far);
   f.y.update().specialize(f.few_tiles);
 }
 

@@ -9,11 +9,13 @@ to by one more than that; and one that no longer does fails until it is taken of
 
 A kernel that asks for weights ahead (generators/prefetch.h) has a hot loop that does so once per
 input channel, for few tiles, and one that does so once in all; both for the second-level cache.
-Each instruction set with fused multiply-adds has such kernels.
+Each instruction set with fused multiply-adds has such kernels. The tallest tiles of AVX-512 have a
+loop that asks for lines of x and y besides.
 """
 
 import itertools
 import json
+import math
 import pathlib
 import re
 import sys
@@ -28,18 +30,26 @@ KNOWN = {
     "wide_float64_sse41_4x3": 4,
     "wide_float32_sse41_4x3_listed": 2,
     "wide_float64_sse41_4x3_listed": 2,
+    # Of the loop that asks for x and y: their addresses, beside those of 8 or 6 inputs and the weights.
+    "wide_float32_avx512_8x3": 5,
+    "wide_float64_avx512_8x3": 5,
+    "wide_float32_avx512_6x4": 1,
+    "wide_float64_avx512_6x4": 1,
 }
+#: Bytes of a cache line, and of an element.
+LINE, BYTES = 64, {"float32": 4, "float64": 8}
 
 
 def tile_rows(table):
-    """{kernel's name: (multiply-adds of its hot loop, steps of the tile in it)}."""
+    """{kernel's name: (multiply-adds of its hot loop, steps of the tile in it, tallest tile)}."""
     rows = {}
     for kind, name_of in (("wide", "wide_{}"), ("listed", "wide_{}_listed"), ("narrow", "narrow_{}")):
         for isa, tiles in table[kind].items():
             for dtype, tile in itertools.product(table["targets"][isa]["lanes"], tiles):
                 for pixels in tile["pixels"]:
                     name = name_of.format(f"{dtype}_{isa}_{pixels}x{tile['vectors']}")
-                    rows[name] = (pixels * tile["vectors"] * tile["unroll"], tile["unroll"])
+                    rows[name] = (pixels * tile["vectors"] * tile["unroll"], tile["unroll"],
+                                  tile["pixels"][0])
     return rows
 
 
@@ -53,14 +63,24 @@ def hints_of(path):
     return re.findall(r"\t(prefetch\w*|prfm)\b", path.read_text())
 
 
-def wrong_hints(hints, loops, unroll):
+def far_hints(name, tallest, unroll):
+    """Prefetches of the loop that asks for x and y; none: the kernel has no such loop."""
+    _, dtype, isa, tile = name.split("_")
+    pixels = int(tile.split("x")[0])
+    if isa != "avx512" or pixels != tallest:
+        return set()
+    return {1 + math.ceil(pixels * unroll * BYTES[dtype] / LINE) + 1}
+
+
+def wrong_hints(hints, loops, unroll, far):
     """What is wrong with the prefetches of a kernel that has some."""
     if set(hints) != {"prefetcht1"}:
         return f"it has {', '.join(sorted(set(hints)))}; all should be prefetcht1"
     found = {loop.prefetches for loop in loops}
-    if found == {1, unroll}:
+    if found == {1, unroll} | far:
         return None
-    return f"its hot loops have {sorted(found)} prefetches; they should have 1 and {unroll}"
+    return (f"its hot loops have {sorted(found)} prefetches; "
+            f"they should have {sorted({1, unroll} | far)}")
 
 
 def explain(loops, most):
@@ -80,13 +100,13 @@ def main():
     rows = tile_rows(table)
     failed = [f"{name}: known, and no row of the table" for name in KNOWN if name not in rows]
     hinting = set()
-    for name, (multiply_adds, unroll) in rows.items():
+    for name, (multiply_adds, unroll, tallest) in rows.items():
         path = folder / f"upconv_{name}.s"
         loops = hot_loops(path, multiply_adds)
         wrong = explain(loops, KNOWN.get(name, 0))
         if hints := hints_of(path):
             hinting.add(name.split("_")[2])
-            wrong = wrong or wrong_hints(hints, loops, unroll)
+            wrong = wrong or wrong_hints(hints, loops, unroll, far_hints(name, tallest, unroll))
         if wrong:
             failed.append(f"{name}: {wrong}")
     if missing := {"avx2", "avx512"} & set(table["wide"]) - hinting:
