@@ -14,10 +14,12 @@ constexpr Price kInput = {"input", 5.6};             ///< its place in the lists
 constexpr Price kInputRow = {"input row", 325};      ///< of y begun and finished
 constexpr Price kRunOfRow = {"run of a row", 40.7};  ///< of taps, for each row of inputs
 constexpr Price kRun = {"run", 3.9};                 ///< of taps, for each input
-constexpr Price kSum = {"sum", 2.07};                ///< that is added
+/// A sum that is added, also in vectors that are whole cache lines.
+constexpr Price kSum = {"sum", 2.07}, kLineSum = {"sum", 1.5};
 constexpr Price kCopy = {"copy", 0.73};  ///< a sum that is written, where outputs meet one tap
-/// 64 bytes of weights that do not fit the cache, each time.
-constexpr Price kFarWeights = {"far weights", 0.73};
+/// 64 bytes of weights that do not fit the cache, each time; where a multiply-add takes all of
+/// them.
+constexpr Price kFarWeights = {"far weights", 0.73}, kLineFarWeights = {"far weights", 4};
 /// More where they are in memory.
 constexpr Price kMemoryWeights = {"memory weights", 25.7};
 
@@ -33,22 +35,38 @@ bool meet_once(const CallAxis (&axes)[3]) {
   });
 }
 
-std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts) {
-  Index columns = facts.output_size;
-  for (const AxisPhases& axis : facts.axes) {
-    if (columns > kMostNearColumns / axis.filter()) return std::nullopt;
-    columns *= axis.filter();
+namespace {
+
+/// As many taps as `columns` allow, whole faster axes first: groups of nearly the same size.
+void group_taps(ScatterLayout& layout, Index columns) {
+  for (int axis = 2; axis >= 0; --axis) {
+    const Index filter = layout.axes[axis].filter();
+    const Index most = std::clamp<Index>(columns / layout.columns(), 1, filter);
+    layout.group[axis] = ceil_div(filter, ceil_div(filter, most));
   }
-  const Index cache = target_sizes(facts.isa).points_cache_bytes;
-  const Index column_bytes = facts.input_size * static_cast<Index>(size_of(facts.dtype));
-  if (columns > kMostColumns && column_bytes > cache / columns) return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts) {
+  if (facts.output_size > kMostNearColumns) return std::nullopt;
+  const Index size = static_cast<Index>(size_of(facts.dtype));
   ScatterLayout layout;
   static_cast<LayerFacts&>(layout) = facts;
-  layout.parts = choose_parts(columns, facts.dtype, facts.isa);
+  std::fill(std::begin(layout.group), std::end(layout.group), 1);
+  const Index near = target_sizes(facts.isa).points_cache_bytes / (facts.input_size * size);
+  group_taps(layout, std::clamp(near, kMostColumns, kMostNearColumns));
+  Index most_bytes = kProductBytes;
+  if (layout.groups() > 1) {
+    std::fill(std::begin(layout.group), std::end(layout.group), 1);
+    group_taps(layout, kGroupColumns);
+    most_bytes = target_sizes(facts.isa).slab_bytes;
+  }
+  layout.parts = choose_parts(layout.columns(), facts.dtype, facts.isa);
   if (layout.parts.empty()) return std::nullopt;
   for (const Part& part : layout.parts) layout.pitch += part.blocks * part.block_channels();
   const Index tall = layout.parts.front().tiles[0].pixels;
-  const Index fitting = kProductBytes / (layout.pitch * static_cast<Index>(size_of(facts.dtype)));
+  const Index fitting = most_bytes / (layout.pitch * size);
   layout.chunk_pixels = std::clamp(fitting / tall * tall, tall, kChunkPixels / tall * tall);
   return layout;
 }
@@ -66,20 +84,25 @@ void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&ax
   // Pairs of an input and a tap that meet in the window.
   const double outer_pairs = real(batches) * real(axes[0].pairs()) * real(axes[1].pairs());
   const double sums = outer_pairs * real(axes[2].pairs()) * real(layout.output_size);
-  const double runs = real(w.dilation() == 1 ? ceil_div(w.filter(), w.stride()) : w.filter());
-  const bool once = meet_once(axes);
+  const Index group = layout.group[2];
+  const double runs =
+      w.dilation() == 1 ? real(layout.groups(2) * ceil_div(group, w.stride())) : real(w.filter());
+  const bool once = meet_once(axes), lines = layout.isa == Isa::kAvx512;
   bill.add(kImage, real(batches));
-  bill.add(kProduct, real(batches * layout.input_size) * tiles);
-  bill.add(kInput, inputs);
+  const double groups = real(layout.groups());
+  bill.add(kProduct, groups * real(batches * layout.input_size) * tiles);
+  bill.add(kInput, groups * inputs);
   bill.add(kRun, outer_pairs * real(axes[2].input) * runs);
-  bill.add(once ? kCopy : kSum, sums);
+  bill.add(once ? kCopy : lines ? kLineSum : kSum, sums);
   bill.add(kInputRow, rows);
   bill.add(kRunOfRow, outer_pairs * runs);
-  const Index bytes = layout.input_size * layout.pitch * static_cast<Index>(size_of(layout.dtype));
-  if (bytes > target_sizes(layout.isa).points_cache_bytes) {
-    const double lines = real(batches * ceil_div(image, layout.chunk_pixels)) * real(bytes / 64);
-    bill.add(kFarWeights, lines);
-    if (real(bytes) > kCachedBytes) bill.add(kMemoryWeights, lines);
+  const double group_bytes =
+      real(layout.input_size * layout.pitch) * real(static_cast<Index>(size_of(layout.dtype)));
+  const double bytes = groups * group_bytes;
+  if (bytes > real(target_sizes(layout.isa).points_cache_bytes)) {
+    const double times = real(batches * ceil_div(image, layout.chunk_pixels));
+    bill.add(lines ? kLineFarWeights : kFarWeights, times * bytes / 64);
+    if (group_bytes > kCachedBytes) bill.add(kMemoryWeights, times * bytes / 64);
   }
 }
 

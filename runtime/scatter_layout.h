@@ -10,19 +10,40 @@
 namespace upconv::UPCONV_ABI::internal {
 
 /// Most products of an input, and most where all weights stay in cache, since few inputs at a time
-/// read them.
+/// read them. Where there are more, some taps at a time are computed of all inputs.
 inline constexpr Index kMostColumns = 4096, kMostNearColumns = 32768;
+/// Products of an input for some taps.
+inline constexpr Index kGroupColumns = 2048;
 /// Products of a chunk, for the second-level cache.
 inline constexpr Index kProductBytes = 1 << 17;
 
-/// What is packed, and the sizes that follow from it.
+/// What is packed, and the sizes that follow from it. Taps are in *groups*, boxes of the filter of
+/// which the last along an axis may reach beyond it, with weights of 0 there:
+///
+///   [group][ci][tap of the group][channel], in the order of the wide strategy (wide_packing.h)
 struct ScatterLayout : LayerFacts {
-  std::vector<Part> parts;  ///< of taps * output_size columns
+  Index group[3] = {};      ///< taps of a group along each axis
+  std::vector<Part> parts;  ///< of a group's taps * output_size columns
   Index pitch = 0;          ///< from an input's products to the next's, in elements
   Index chunk_pixels = 0;   ///< inputs that are multiplied at once
+
+  Index groups(int axis) const { return ceil_div(axes[axis].filter(), group[axis]); }
+  Index groups() const { return groups(0) * groups(1) * groups(2); }
+  Index group_taps() const { return group[0] * group[1] * group[2]; }
+  /// Calls visit(group along each axis) in row-major order.
+  template <typename Visit>
+  void for_each_group(Visit visit) const {
+    for (Index d = 0; d < groups(0); ++d) {
+      for (Index h = 0; h < groups(1); ++h) {
+        for (Index w = 0; w < groups(2); ++w) visit({d, h, w});
+      }
+    }
+  }
+  /// Of a group's weights, without padding to vectors.
+  Index columns() const { return group_taps() * output_size; }
 };
 
-/// Nothing where the layer has very many columns.
+/// Nothing where a tap alone has very many columns.
 std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts);
 
 /// True where every output of a call takes one tap of one input: taps of neighbours do not overlap,

@@ -23,7 +23,9 @@ class ScatterPlan final : public Plan {
     auto* to =
         static_cast<std::byte*>(starts_.data()) + static_cast<std::size_t>(layout_.pitch) * size;
     const std::size_t run = static_cast<std::size_t>(layout_.output_size) * size;
-    for (Index tap = 0; tap < layout_.taps(); ++tap, to += run) std::memcpy(to, bias->data(), run);
+    for (Index tap = 0; tap < layout_.group_taps(); ++tap, to += run) {
+      std::memcpy(to, bias->data(), run);
+    }
   }
 
   const char* strategy() const override { return "scatter"; }
@@ -59,12 +61,45 @@ class ScatterPlan final : public Plan {
   Tensor starts_;  ///< [nothing, the bias of each tap][pitch]
 };
 
-/// The layer of one tap whose outputs are the products.
-LayerFacts products_of(const LayerFacts& facts) {
-  LayerFacts products = facts;
+/// The layer of one tap whose outputs are a group's products.
+LayerFacts products_of(const ScatterLayout& layout) {
+  LayerFacts products = layout;
   for (AxisPhases& axis : products.axes) axis = AxisPhases(1, 1, 1);
-  products.output_size = facts.taps() * facts.output_size;
+  products.output_size = layout.columns();
   return products;
+}
+
+/// The kernel of that layer: [tap][ci][c] to [ci][tap][c], of the group's taps.
+/// @param group along each axis
+Tensor columns_of(const ScatterLayout& layout, const Tensor& kernel, const Index (&group)[3]) {
+  const ConstTensorView taps(kernel.data(), kernel.dtype(),
+                             {layout.taps(), layout.input_size, layout.output_size});
+  if (layout.groups() == 1) return permuted(taps, {1, 0, 2});
+  Tensor columns(layout.dtype, {layout.input_size, layout.columns()}, layout.memory);
+  const std::size_t run = static_cast<std::size_t>(layout.output_size) * size_of(layout.dtype);
+  std::memset(columns.data(), 0, static_cast<std::size_t>(columns.size()) * size_of(layout.dtype));
+  // Rows of taps along w, which follow one another in the kernel.
+  const Index filter[3] = {layout.axes[0].filter(), layout.axes[1].filter(),
+                           layout.axes[2].filter()};
+  const auto* const from = static_cast<const std::byte*>(kernel.data());
+  auto* const to = static_cast<std::byte*>(columns.data());
+  for (Index tap = 0; tap < layout.group_taps(); ++tap) {
+    const Index in_group[3] = {tap / layout.group[2] / layout.group[1],
+                               tap / layout.group[2] % layout.group[1], tap % layout.group[2]};
+    Index at = 0;
+    bool exists = true;
+    for (int axis = 0; axis < 3; ++axis) {
+      const Index mine = group[axis] * layout.group[axis] + in_group[axis];
+      exists = exists && mine < filter[axis];
+      at = at * filter[axis] + mine;
+    }
+    if (!exists) continue;
+    for (Index ci = 0; ci < layout.input_size; ++ci) {
+      std::memcpy(to + static_cast<std::size_t>(ci * layout.group_taps() + tap) * run,
+                  from + static_cast<std::size_t>(at * layout.input_size + ci) * run, run);
+    }
+  }
+  return columns;
 }
 
 }  // namespace
@@ -82,15 +117,28 @@ std::shared_ptr<const Plan> scatter_pack(const LayerFacts& facts, const Tensor& 
                                          const Tensor* bias) {
   std::optional<ScatterLayout> layout = scatter_layout(facts);
   if (!layout) return nullptr;
-  const LayerFacts products = products_of(facts);
-  // [tap][ci][c] to [ci][tap][c], the kernel of one tap.
-  const ConstTensorView taps(kernel.data(), kernel.dtype(),
-                             {facts.taps(), facts.input_size, facts.output_size});
-  const Tensor columns = permuted(taps, {1, 0, 2});
-  WideWeights packed = pack_wide(products, columns, nullptr);
-  layout->parts = std::move(packed.layout.parts);
+  const LayerFacts products = products_of(*layout);
+  std::shared_ptr<const Tensor> weights;
+  if (layout->groups() == 1) {
+    WideWeights packed = pack_wide(products, columns_of(*layout, kernel, {}), nullptr);
+    layout->parts = std::move(packed.layout.parts);
+    weights = std::move(packed.weights);
+  } else {
+    const Index elements = layout->input_size * layout->pitch;
+    auto all =
+        std::make_shared<Tensor>(facts.dtype, Dims{layout->groups(), elements}, facts.memory);
+    const std::size_t bytes = static_cast<std::size_t>(elements) * size_of(facts.dtype);
+    auto* to = static_cast<std::byte*>(all->data());
+    layout->for_each_group([&](const Index(&group)[3]) {
+      WideWeights packed = pack_wide(products, columns_of(*layout, kernel, group), nullptr);
+      std::memcpy(to, packed.weights->data(), bytes);
+      to += bytes;
+      layout->parts = std::move(packed.layout.parts);
+    });
+    weights = std::move(all);
+  }
   return std::make_shared<ScatterPlan>(std::make_shared<const ScatterLayout>(std::move(*layout)),
-                                       std::move(packed.weights), bias);
+                                       std::move(weights), bias);
 }
 
 }  // namespace upconv::UPCONV_ABI::internal

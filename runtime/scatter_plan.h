@@ -7,8 +7,8 @@
 //   y[s*i + d*j - offset, c] += p[i, (j, c)]                for all inputs i in row-major order
 //
 // Narrow outputs fill the wide strategy's tiles so: 3 channels of 4x4 taps are 48 columns. It is
-// what libraries call GEMM and col2im, but for some hundred inputs at a time, in scratch. A sum
-// over all taps and channels is rounded in another order than the direct one, so this is fast
+// what libraries call GEMM and col2im, but for some hundred inputs, or taps, at a time, in scratch.
+// A sum over all taps and channels is rounded in another order than the direct one, so this is fast
 // arithmetic; its error is smaller (docs/accuracy.md).
 #pragma once
 

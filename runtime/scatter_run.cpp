@@ -114,18 +114,35 @@ void ScatterRunner::run(Index unit, std::span<std::byte> scratch) const {
   for (int faster = slow_ + 1; faster < 3; ++faster) row_inputs *= call_.axes[faster].input;
   const Index step = std::max<Index>(1, layout_.chunk_pixels / std::max<Index>(1, row_inputs));
   Index begun = band.begin, finished = band.begin;
-  for (Index input = first; input < last; input += step) {
-    const Index end = std::min(input + step, last);
-    const Index reached = std::clamp((end - 1) * stride + reach + 1 - offset, begun, band.end);
-    begin_outputs(band, begun, reached);
-    begun = reached;
-    add_inputs(band, input, end, memory);
-    const Index complete = std::clamp(end * stride - offset, finished, begun);
-    finish_outputs(band, finished, complete);
-    finished = complete;
-  }
+  Index at = 0;
+  layout_.for_each_group([&](const Index(&group)[3]) {
+    const TapGroup taps = taps_of(group, at);
+    const bool is_last = ++at == layout_.groups();
+    for (Index input = first; input < last; input += step) {
+      const Index end = std::min(input + step, last);
+      const Index reached = std::clamp((end - 1) * stride + reach + 1 - offset, begun, band.end);
+      begin_outputs(band, begun, reached);
+      begun = reached;
+      add_inputs(band, taps, input, end, memory);
+      if (!is_last) continue;
+      const Index complete = std::clamp(end * stride - offset, finished, begun);
+      finish_outputs(band, finished, complete);
+      finished = complete;
+    }
+  });
   begin_outputs(band, begun, band.end);
   finish_outputs(band, finished, band.end);
+}
+
+ScatterRunner::TapGroup ScatterRunner::taps_of(const Index (&group)[3], Index at) const {
+  TapGroup taps;
+  for (int axis = 0; axis < 3; ++axis) {
+    taps.begin[axis] = group[axis] * layout_.group[axis];
+    taps.end[axis] = std::min(taps.begin[axis] + layout_.group[axis], layout_.axes[axis].filter());
+  }
+  taps.weights = static_cast<const std::byte*>(weights_.data()) +
+                 at * layout_.input_size * layout_.pitch * size_;
+  return taps;
 }
 
 ScatterRunner::Rows ScatterRunner::rows_of(const Band& band, Index begin, Index end) const {
@@ -196,7 +213,7 @@ void ScatterRunner::finish_outputs(const Band& band, Index begin, Index end) con
   for_each_row(rows, [&](std::byte* y, const std::byte* residual) { epilogue.run(y, residual); });
 }
 
-void ScatterRunner::add_inputs(const Band& band, Index begin, Index end,
+void ScatterRunner::add_inputs(const Band& band, const TapGroup& taps, Index begin, Index end,
                                const Memory& memory) const {
   Box box;
   box.batch_begin = band.image;
@@ -211,14 +228,14 @@ void ScatterRunner::add_inputs(const Band& band, Index begin, Index end,
   const Index count = box.pixels();
   for (Index first = 0; first < count;) {
     const Chunk chunk = chunk_of(band, box, first, memory);
-    multiply(chunk, memory);
+    multiply(chunk, taps, memory);
     for (Index p = 0; p < chunk.count;) {
       const Index n = first + p, row = n / extent[2];
       const Index input[3] = {box.segment[0].begin + row / extent[1],
                               box.segment[1].begin + row % extent[1],
                               box.segment[2].begin + n % extent[2]};
       const Index run = std::min(chunk.count - p, extent[2] - n % extent[2]);
-      add_row(band, input, run, memory.products + p * layout_.pitch * size_);
+      add_row(band, taps, input, run, memory.products + p * layout_.pitch * size_);
       p += run;
     }
     first += chunk.count;
@@ -235,7 +252,7 @@ Chunk ScatterRunner::chunk_of(const Band& band, const Box& box, Index first,
   return chunk;
 }
 
-void ScatterRunner::multiply(const Chunk& chunk, const Memory& memory) const {
+void ScatterRunner::multiply(const Chunk& chunk, const TapGroup& taps, const Memory& memory) const {
   TileArguments arguments;
   arguments.x = chunk.x;
   arguments.input_size = layout_.input_size;
@@ -245,8 +262,7 @@ void ScatterRunner::multiply(const Chunk& chunk, const Memory& memory) const {
   std::int32_t *pixel_x = memory.tables.pixel_x, *pixel_products = memory.tables.pixel_tile;
   for (const Part& part : layout_.parts) {
     const Index block = part.block_channels();
-    arguments.w =
-        static_cast<const std::byte*>(weights_.data()) + static_cast<Index>(part.offset) * size_;
+    arguments.w = taps.weights + static_cast<Index>(part.offset) * size_;
     arguments.w_step = block;
     arguments.blocks = part.blocks;
     arguments.block_w = layout_.input_size * block;
@@ -268,10 +284,10 @@ void ScatterRunner::multiply(const Chunk& chunk, const Memory& memory) const {
   }
 }
 
-void ScatterRunner::add_row(const Band& band, const Index (&input)[3], Index count,
-                            const std::byte* products) const {
+void ScatterRunner::add_row(const Band& band, const TapGroup& taps, const Index (&input)[3],
+                            Index count, const std::byte* products) const {
   ScatterRow row{.inputs = count,
-                 .taps = call_.axes[2].phases->filter(),
+                 .taps = taps.end[2] - taps.begin[2],
                  .stride = call_.axes[2].phases->stride(),
                  .dilation = call_.axes[2].phases->dilation(),
                  .channels = layout_.output_size,
@@ -279,11 +295,13 @@ void ScatterRunner::add_row(const Band& band, const Index (&input)[3], Index cou
                  .step = call_.y_strides[2],
                  .once = once_};
   ScatterTaps outer[2];
-  Index from = 0, to = band.at.y, from_step = layout_.output_size * row.taps;
+  Index from = 0, to = band.at.y, from_step = layout_.output_size * layout_.group[2];
   for (int axis = 2; axis >= 0; --axis) {
-    // The output of tap 0, and those that exist, counted from it.
+    // The output of the first tap, and those that exist, counted from it.
     const CallAxis& a = call_.axes[axis];
-    const Index first = input[axis] * a.phases->stride() - a.window.offset;
+    const Index dilation = a.phases->dilation();
+    const Index first =
+        input[axis] * a.phases->stride() + taps.begin[axis] * dilation - a.window.offset;
     const Index begin = (axis == slow_ ? band.begin : 0) - first;
     const Index end = (axis == slow_ ? band.end : a.window.output) - first;
     to += first * call_.y_strides[axis];
@@ -292,14 +310,13 @@ void ScatterRunner::add_row(const Band& band, const Index (&input)[3], Index cou
       row.end = end;
       continue;
     }
-    const Index dilation = a.phases->dilation();
     const Index tap = std::max<Index>(ceil_div(begin, dilation), 0);
-    const Index tap_end = std::min(ceil_div(end, dilation), a.phases->filter());
+    const Index tap_end = std::min(ceil_div(end, dilation), taps.end[axis] - taps.begin[axis]);
     if (tap >= tap_end) return;
     outer[axis] = {tap_end - tap, from_step, dilation * call_.y_strides[axis]};
     from += tap * from_step;
     to += tap * outer[axis].to_step;
-    from_step *= a.phases->filter();
+    from_step *= layout_.group[axis];
   }
   products += from * size_;
   std::byte* y = call_.y + to * size_;

@@ -37,6 +37,12 @@ const std::vector<Problem>& large_problems() {
       make_problem({2}, {1, 4}, 24, 3, {2, 2}, {5, 2}, {1, 1}, "SAME"),     // gaps beside one input
       make_problem({1}, {11, 9}, 600, 96, {5, 5}, {2, 2}, {1, 1}, "SAME"),  // wide
       make_problem({2}, {3, 3}, 2, 37, {13, 13}, {2, 2}, {1, 1}, "VALID"),  // many columns
+      // Taps in groups, of which the last is smaller: of w, h and d.
+      make_problem({2}, {9}, 72, 20, {1024}, {100}, {1}, "SAME"),
+      make_problem({1}, {3, 5}, 64, 40, {11, 13}, {2, 3}, {1, 1}, "VALID"),
+      make_problem({1}, {4, 5}, 70, 50, {9, 11}, {2, 1}, {3, 2}, "SAME"),
+      make_problem({2}, {2, 3, 2}, 72, 24, {7, 7, 7}, {2, 3, 1}, {1, 1, 1}, "VALID"),
+      make_problem({2}, {3, 4}, 100, 60, {9, 10}, {9, 10}, {1, 1}, "VALID"),  // once
   };
   return all;
 }
