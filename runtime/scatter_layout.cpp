@@ -88,12 +88,13 @@ void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&ax
   const double runs =
       w.dilation() == 1 ? real(layout.groups(2) * ceil_div(group, w.stride())) : real(w.filter());
   const bool once = meet_once(axes), lines = layout.isa == Isa::kAvx512;
+  const Price& sum = lines ? kLineSum : kSum;
   bill.add(kImage, real(batches));
   const double groups = real(layout.groups());
   bill.add(kProduct, groups * real(batches * layout.input_size) * tiles);
   bill.add(kInput, groups * inputs);
   bill.add(kRun, outer_pairs * real(axes[2].input) * runs);
-  bill.add(once ? kCopy : lines ? kLineSum : kSum, sums);
+  bill.add(once ? kCopy : sum, sums);
   bill.add(kInputRow, rows);
   bill.add(kRunOfRow, outer_pairs * runs);
   const double group_bytes =

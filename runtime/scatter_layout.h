@@ -1,6 +1,7 @@
 // What the scatter strategy packs, and what a call of it is expected to take.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "bill.h"
@@ -27,15 +28,29 @@ struct ScatterLayout : LayerFacts {
   Index pitch = 0;          ///< from an input's products to the next's, in elements
   Index chunk_pixels = 0;   ///< inputs that are multiplied at once
 
+  /// Taps [begin, end) along each axis.
+  struct Taps {
+    Index begin[3] = {}, end[3] = {};
+  };
+  /// @param at which group along each axis
+  Taps taps_of(const Index (&at)[3]) const {
+    Taps taps;
+    for (int axis = 0; axis < 3; ++axis) {
+      taps.begin[axis] = at[axis] * group[axis];
+      taps.end[axis] = std::min(taps.begin[axis] + group[axis], axes[axis].filter());
+    }
+    return taps;
+  }
+
   Index groups(int axis) const { return ceil_div(axes[axis].filter(), group[axis]); }
   Index groups() const { return groups(0) * groups(1) * groups(2); }
   Index group_taps() const { return group[0] * group[1] * group[2]; }
-  /// Calls visit(group along each axis) in row-major order.
+  /// Calls visit(taps) for all groups in row-major order.
   template <typename Visit>
   void for_each_group(Visit visit) const {
     for (Index d = 0; d < groups(0); ++d) {
       for (Index h = 0; h < groups(1); ++h) {
-        for (Index w = 0; w < groups(2); ++w) visit({d, h, w});
+        for (Index w = 0; w < groups(2); ++w) visit(taps_of({d, h, w}));
       }
     }
   }

@@ -69,34 +69,33 @@ LayerFacts products_of(const ScatterLayout& layout) {
   return products;
 }
 
-/// The kernel of that layer: [tap][ci][c] to [ci][tap][c], of the group's taps.
-/// @param group along each axis
-Tensor columns_of(const ScatterLayout& layout, const Tensor& kernel, const Index (&group)[3]) {
-  const ConstTensorView taps(kernel.data(), kernel.dtype(),
-                             {layout.taps(), layout.input_size, layout.output_size});
-  if (layout.groups() == 1) return permuted(taps, {1, 0, 2});
+/// The kernel of that layer: [tap][ci][c] to [ci][tap of the group][c].
+Tensor columns_of(const ScatterLayout& layout, const Tensor& kernel,
+                  const ScatterLayout::Taps& taps) {
+  if (layout.groups() == 1) {
+    const ConstTensorView all(kernel.data(), kernel.dtype(),
+                              {layout.taps(), layout.input_size, layout.output_size});
+    return permuted(all, {1, 0, 2});
+  }
   Tensor columns(layout.dtype, {layout.input_size, layout.columns()}, layout.memory);
-  const std::size_t run = static_cast<std::size_t>(layout.output_size) * size_of(layout.dtype);
-  std::memset(columns.data(), 0, static_cast<std::size_t>(columns.size()) * size_of(layout.dtype));
-  // Rows of taps along w, which follow one another in the kernel.
-  const Index filter[3] = {layout.axes[0].filter(), layout.axes[1].filter(),
-                           layout.axes[2].filter()};
+  const std::size_t size = size_of(layout.dtype);
+  const std::size_t run = static_cast<std::size_t>(layout.output_size) * size;
+  std::memset(columns.data(), 0, static_cast<std::size_t>(columns.size()) * size);
   const auto* const from = static_cast<const std::byte*>(kernel.data());
   auto* const to = static_cast<std::byte*>(columns.data());
-  for (Index tap = 0; tap < layout.group_taps(); ++tap) {
-    const Index in_group[3] = {tap / layout.group[2] / layout.group[1],
-                               tap / layout.group[2] % layout.group[1], tap % layout.group[2]};
-    Index at = 0;
-    bool exists = true;
-    for (int axis = 0; axis < 3; ++axis) {
-      const Index mine = group[axis] * layout.group[axis] + in_group[axis];
-      exists = exists && mine < filter[axis];
-      at = at * filter[axis] + mine;
-    }
-    if (!exists) continue;
+  const auto copy = [&](Index tap, Index in_group) {
     for (Index ci = 0; ci < layout.input_size; ++ci) {
-      std::memcpy(to + static_cast<std::size_t>(ci * layout.group_taps() + tap) * run,
-                  from + static_cast<std::size_t>(at * layout.input_size + ci) * run, run);
+      std::memcpy(to + static_cast<std::size_t>(ci * layout.group_taps() + in_group) * run,
+                  from + static_cast<std::size_t>(tap * layout.input_size + ci) * run, run);
+    }
+  };
+  for (Index d = taps.begin[0]; d < taps.end[0]; ++d) {
+    for (Index h = taps.begin[1]; h < taps.end[1]; ++h) {
+      const Index row = d * layout.axes[1].filter() + h;
+      const Index row_in_group = (d - taps.begin[0]) * layout.group[1] + h - taps.begin[1];
+      for (Index w = taps.begin[2]; w < taps.end[2]; ++w) {
+        copy(row * layout.axes[2].filter() + w, row_in_group * layout.group[2] + w - taps.begin[2]);
+      }
     }
   }
   return columns;
@@ -120,7 +119,8 @@ std::shared_ptr<const Plan> scatter_pack(const LayerFacts& facts, const Tensor& 
   const LayerFacts products = products_of(*layout);
   std::shared_ptr<const Tensor> weights;
   if (layout->groups() == 1) {
-    WideWeights packed = pack_wide(products, columns_of(*layout, kernel, {}), nullptr);
+    const ScatterLayout::Taps all = layout->taps_of({0, 0, 0});
+    WideWeights packed = pack_wide(products, columns_of(*layout, kernel, all), nullptr);
     layout->parts = std::move(packed.layout.parts);
     weights = std::move(packed.weights);
   } else {
@@ -129,8 +129,8 @@ std::shared_ptr<const Plan> scatter_pack(const LayerFacts& facts, const Tensor& 
         std::make_shared<Tensor>(facts.dtype, Dims{layout->groups(), elements}, facts.memory);
     const std::size_t bytes = static_cast<std::size_t>(elements) * size_of(facts.dtype);
     auto* to = static_cast<std::byte*>(all->data());
-    layout->for_each_group([&](const Index(&group)[3]) {
-      WideWeights packed = pack_wide(products, columns_of(*layout, kernel, group), nullptr);
+    layout->for_each_group([&](const ScatterLayout::Taps& taps) {
+      WideWeights packed = pack_wide(products, columns_of(*layout, kernel, taps), nullptr);
       std::memcpy(to, packed.weights->data(), bytes);
       to += bytes;
       layout->parts = std::move(packed.layout.parts);

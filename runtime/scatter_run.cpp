@@ -114,16 +114,16 @@ void ScatterRunner::run(Index unit, std::span<std::byte> scratch) const {
   for (int faster = slow_ + 1; faster < 3; ++faster) row_inputs *= call_.axes[faster].input;
   const Index step = std::max<Index>(1, layout_.chunk_pixels / std::max<Index>(1, row_inputs));
   Index begun = band.begin, finished = band.begin;
-  Index at = 0;
-  layout_.for_each_group([&](const Index(&group)[3]) {
-    const TapGroup taps = taps_of(group, at);
-    const bool is_last = ++at == layout_.groups();
+  Index group = 0;
+  layout_.for_each_group([&](const ScatterLayout::Taps& taps) {
+    const TapGroup mine{taps, weights_of(group)};
+    const bool is_last = ++group == layout_.groups();
     for (Index input = first; input < last; input += step) {
       const Index end = std::min(input + step, last);
       const Index reached = std::clamp((end - 1) * stride + reach + 1 - offset, begun, band.end);
       begin_outputs(band, begun, reached);
       begun = reached;
-      add_inputs(band, taps, input, end, memory);
+      add_inputs(band, mine, input, end, memory);
       if (!is_last) continue;
       const Index complete = std::clamp(end * stride - offset, finished, begun);
       finish_outputs(band, finished, complete);
@@ -134,15 +134,9 @@ void ScatterRunner::run(Index unit, std::span<std::byte> scratch) const {
   finish_outputs(band, finished, band.end);
 }
 
-ScatterRunner::TapGroup ScatterRunner::taps_of(const Index (&group)[3], Index at) const {
-  TapGroup taps;
-  for (int axis = 0; axis < 3; ++axis) {
-    taps.begin[axis] = group[axis] * layout_.group[axis];
-    taps.end[axis] = std::min(taps.begin[axis] + layout_.group[axis], layout_.axes[axis].filter());
-  }
-  taps.weights = static_cast<const std::byte*>(weights_.data()) +
-                 at * layout_.input_size * layout_.pitch * size_;
-  return taps;
+const std::byte* ScatterRunner::weights_of(Index group) const {
+  return static_cast<const std::byte*>(weights_.data()) +
+         group * layout_.input_size * layout_.pitch * size_;
 }
 
 ScatterRunner::Rows ScatterRunner::rows_of(const Band& band, Index begin, Index end) const {
@@ -213,7 +207,7 @@ void ScatterRunner::finish_outputs(const Band& band, Index begin, Index end) con
   for_each_row(rows, [&](std::byte* y, const std::byte* residual) { epilogue.run(y, residual); });
 }
 
-void ScatterRunner::add_inputs(const Band& band, const TapGroup& taps, Index begin, Index end,
+void ScatterRunner::add_inputs(const Band& band, const TapGroup& group, Index begin, Index end,
                                const Memory& memory) const {
   Box box;
   box.batch_begin = band.image;
@@ -228,14 +222,14 @@ void ScatterRunner::add_inputs(const Band& band, const TapGroup& taps, Index beg
   const Index count = box.pixels();
   for (Index first = 0; first < count;) {
     const Chunk chunk = chunk_of(band, box, first, memory);
-    multiply(chunk, taps, memory);
+    multiply(chunk, group, memory);
     for (Index p = 0; p < chunk.count;) {
       const Index n = first + p, row = n / extent[2];
       const Index input[3] = {box.segment[0].begin + row / extent[1],
                               box.segment[1].begin + row % extent[1],
                               box.segment[2].begin + n % extent[2]};
       const Index run = std::min(chunk.count - p, extent[2] - n % extent[2]);
-      add_row(band, taps, input, run, memory.products + p * layout_.pitch * size_);
+      add_row(band, group, input, run, memory.products + p * layout_.pitch * size_);
       p += run;
     }
     first += chunk.count;
@@ -252,7 +246,8 @@ Chunk ScatterRunner::chunk_of(const Band& band, const Box& box, Index first,
   return chunk;
 }
 
-void ScatterRunner::multiply(const Chunk& chunk, const TapGroup& taps, const Memory& memory) const {
+void ScatterRunner::multiply(const Chunk& chunk, const TapGroup& group,
+                             const Memory& memory) const {
   TileArguments arguments;
   arguments.x = chunk.x;
   arguments.input_size = layout_.input_size;
@@ -262,7 +257,7 @@ void ScatterRunner::multiply(const Chunk& chunk, const TapGroup& taps, const Mem
   std::int32_t *pixel_x = memory.tables.pixel_x, *pixel_products = memory.tables.pixel_tile;
   for (const Part& part : layout_.parts) {
     const Index block = part.block_channels();
-    arguments.w = taps.weights + static_cast<Index>(part.offset) * size_;
+    arguments.w = group.weights + static_cast<Index>(part.offset) * size_;
     arguments.w_step = block;
     arguments.blocks = part.blocks;
     arguments.block_w = layout_.input_size * block;
@@ -284,8 +279,9 @@ void ScatterRunner::multiply(const Chunk& chunk, const TapGroup& taps, const Mem
   }
 }
 
-void ScatterRunner::add_row(const Band& band, const TapGroup& taps, const Index (&input)[3],
+void ScatterRunner::add_row(const Band& band, const TapGroup& group, const Index (&input)[3],
                             Index count, const std::byte* products) const {
+  const ScatterLayout::Taps& taps = group.taps;
   ScatterRow row{.inputs = count,
                  .taps = taps.end[2] - taps.begin[2],
                  .stride = call_.axes[2].phases->stride(),

@@ -40,14 +40,11 @@ class ScatterRunner {
     Index image = 0;
     Place at;  ///< of the image in the views
   };
-  /// Taps [begin, end) along each axis, and their weights.
   struct TapGroup {
-    Index begin[3] = {}, end[3] = {};
+    ScatterLayout::Taps taps;
     const std::byte* weights = nullptr;
   };
-  /// @param group along each axis
-  /// @param at which that is
-  TapGroup taps_of(const Index (&group)[3], Index at) const;
+  const std::byte* weights_of(Index group) const;
   /// Outputs in rows, evenly spaced in y and in the residual.
   struct Rows {
     Place first;
@@ -61,13 +58,13 @@ class ScatterRunner {
   void begin_outputs(const Band& band, Index begin, Index end) const;
   void finish_outputs(const Band& band, Index begin, Index end) const;
   /// The products of all inputs [begin, end) along the slow axis, added.
-  void add_inputs(const Band& band, const TapGroup& taps, Index begin, Index end,
+  void add_inputs(const Band& band, const TapGroup& group, Index begin, Index end,
                   const Memory& memory) const;
   /// Inputs [first, first + count) of a box, of at most layout_.chunk_pixels.
   Chunk chunk_of(const Band& band, const Box& box, Index first, const Memory& memory) const;
-  void multiply(const Chunk& chunk, const TapGroup& taps, const Memory& memory) const;
+  void multiply(const Chunk& chunk, const TapGroup& group, const Memory& memory) const;
   /// The products of inputs (d, h, w) to (d, h, w + count).
-  void add_row(const Band& band, const TapGroup& taps, const Index (&input)[3], Index count,
+  void add_row(const Band& band, const TapGroup& group, const Index (&input)[3], Index count,
                const std::byte* products) const;
 
   /// From an input's first output along an axis to its last.
