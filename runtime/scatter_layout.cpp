@@ -39,6 +39,7 @@ namespace {
 
 /// As many taps as `columns` allow, whole faster axes first: groups of nearly the same size.
 void group_taps(ScatterLayout& layout, Index columns) {
+  std::fill(std::begin(layout.group), std::end(layout.group), 1);
   for (int axis = 2; axis >= 0; --axis) {
     const Index filter = layout.axes[axis].filter();
     const Index most = std::clamp<Index>(columns / layout.columns(), 1, filter);
@@ -53,12 +54,10 @@ std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts) {
   const Index size = static_cast<Index>(size_of(facts.dtype));
   ScatterLayout layout;
   static_cast<LayerFacts&>(layout) = facts;
-  std::fill(std::begin(layout.group), std::end(layout.group), 1);
   const Index near = target_sizes(facts.isa).points_cache_bytes / (facts.input_size * size);
   group_taps(layout, std::clamp(near, kMostColumns, kMostNearColumns));
   Index most_bytes = kProductBytes;
   if (layout.groups() > 1) {
-    std::fill(std::begin(layout.group), std::end(layout.group), 1);
     group_taps(layout, kGroupColumns);
     most_bytes = target_sizes(facts.isa).slab_bytes;
   }

@@ -30,7 +30,10 @@ KNOWN = {
     "wide_float64_sse41_4x3": 4,
     "wide_float32_sse41_4x3_listed": 2,
     "wide_float64_sse41_4x3_listed": 2,
-    # Of the loop that asks for x and y: their addresses, beside those of 8 or 6 inputs and the weights.
+}
+#: The same of the one loop that asks for x and y: their addresses, beside those of 8 or 6 inputs and
+#: the weights. The kernel's others have none.
+KNOWN_FAR = {
     "wide_float32_avx512_8x3": 5,
     "wide_float64_avx512_8x3": 5,
     "wide_float32_avx512_6x4": 1,
@@ -98,12 +101,18 @@ def explain(loops, most):
 def main():
     table, folder = json.loads(pathlib.Path(sys.argv[1]).read_text()), pathlib.Path(sys.argv[2])
     rows = tile_rows(table)
-    failed = [f"{name}: known, and no row of the table" for name in KNOWN if name not in rows]
+    failed = [f"{name}: known, and no row of the table" for name in (*KNOWN, *KNOWN_FAR)
+              if name not in rows]
     hinting = set()
     for name, (multiply_adds, unroll, tallest) in rows.items():
         path = folder / f"upconv_{name}.s"
         loops = hot_loops(path, multiply_adds)
-        wrong = explain(loops, KNOWN.get(name, 0))
+        wrong, others = None, loops
+        if most := KNOWN_FAR.get(name):
+            far_loop = max(loops, key=lambda loop: loop.stack)
+            wrong = explain([far_loop], most)
+            others = [loop for loop in loops if loop is not far_loop]
+        wrong = wrong or explain(others, KNOWN.get(name, 0))
         if hints := hints_of(path):
             hinting.add(name.split("_")[2])
             wrong = wrong or wrong_hints(hints, loops, unroll, far_hints(name, tallest, unroll))
@@ -111,7 +120,7 @@ def main():
             failed.append(f"{name}: {wrong}")
     if missing := {"avx2", "avx512"} & set(table["wide"]) - hinting:
         failed.append(f"no kernel of {', '.join(sorted(missing))} asks for weights ahead")
-    print(*failed, f"{len(rows)} kernels; {len(KNOWN)} are known to touch the stack", sep="\n")
+    print(*failed, f"{len(rows)} kernels; {len(KNOWN) + len(KNOWN_FAR)} are known to touch the stack", sep="\n")
     return bool(failed)
 
 
