@@ -111,7 +111,8 @@ TEST(KernelChoice, OfFewOutputChannelsMultipliesFirstWhereNoTransformApplies) {
   const ConvolutionTranspose five_taps(options);
   for (const Isa isa : runnable_isas()) {
     if (isa == Isa::kAvx512) continue;  // narrow is expected to be as fast
-    EXPECT_EQ(three_taps.kernel_choice({1, 64, 64, 64}, isa).strategy, "winograd") << to_string(isa);
+    EXPECT_EQ(three_taps.kernel_choice({1, 64, 64, 64}, isa).strategy, "winograd")
+        << to_string(isa);
     EXPECT_EQ(five_taps.kernel_choice({1, 64, 64, 64}, isa).strategy, "scatter") << to_string(isa);
   }
 }
