@@ -54,6 +54,9 @@ nlohmann::ordered_json to_json(const Measurement& of) {
           {"reason", of.reason},
           {"isa", to_string(of.isa)},
           {"threads", of.threads},
+          {"one_thread_ms", of.one_thread_ms},
+          {"gain", of.gain},
+          {"bound_gain", of.bound_gain},
           {"pack_ms", of.pack_ms},
           {"copy_ms", of.copy_ms},
           {"packed_copy_ms", of.packed_copy_ms},
@@ -81,6 +84,10 @@ void print(const Measurement& of, const Dims& input_shape) {
                     ? "overhead: the fixed costs of a call"
                     : std::string(to_string(of.bound)) + ", " + percent(of.fraction_of_bound) +
                           " of what it allows");
+  if (of.threads > 1) {
+    line("gain", fixed(of.gain, 2) + " times as fast as one thread; the bound " +
+                     fixed(of.bound_gain, 2) + " times");
+  }
   line("weights",
        milliseconds(of.pack_ms) + " ms to set, " + fixed(of.pack_ms / of.packed_copy_ms, 1) +
            " times a copy of as many bytes; " + std::to_string(of.packed_bytes) + " bytes packed");
@@ -133,14 +140,15 @@ void bench_list(const Options& options, const MeasureOptions& measure_options) {
   const auto line = [&](const std::string& name, const std::vector<std::string>& values,
                         const std::string& kernel) {
     std::cout << std::left << std::setw(static_cast<int>(width)) << name << std::right;
-    for (const std::string& value : values) std::cout << std::setw(10) << value;
+    for (const std::string& value : values) std::cout << std::setw(11) << value;
     std::cout << "  " << kernel << std::endl;  // a line as soon as it is known
   };
+  const bool several = measure_options.threads > 1;
   if (!options.json) {
-    line("layer",
-         {"min ms", "median ms", "GFLOP/s", "of peak", "bound", "of bound", "pack ms", "x copy",
-          "1st/next"},
-         "kernel");
+    std::vector<std::string> titles = {"min ms",   "median ms", "GFLOP/s", "of peak", "bound",
+                                       "of bound", "pack ms",   "x copy",  "1st/next"};
+    if (several) titles.insert(titles.end(), {"gain", "of bound's"});
+    line("layer", titles, "kernel");
   }
   for (const LayerConfig& layer : layers) {
     const Measurement result = measure(layer, *layer.input, measure_options);
@@ -149,13 +157,21 @@ void bench_list(const Options& options, const MeasureOptions& measure_options) {
       entry.update(to_json(result));
       list.push_back(std::move(entry));
     } else {
-      line(layer.options.name,
-           {milliseconds(result.min_ms), milliseconds(result.median_ms), fixed(result.gflops, 1),
-            percent(result.fraction_of_peak), std::string(to_string(result.bound)),
-            percent(result.fraction_of_bound), milliseconds(result.pack_ms),
-            fixed(result.pack_ms / result.packed_copy_ms, 1),
-            fixed(result.new_shape_first_ms / result.new_shape_warm_ms, 2)},
-           result.kernel);
+      std::vector<std::string> values = {
+          milliseconds(result.min_ms),
+          milliseconds(result.median_ms),
+          fixed(result.gflops, 1),
+          percent(result.fraction_of_peak),
+          std::string(to_string(result.bound)),
+          percent(result.fraction_of_bound),
+          milliseconds(result.pack_ms),
+          fixed(result.pack_ms / result.packed_copy_ms, 1),
+          fixed(result.new_shape_first_ms / result.new_shape_warm_ms, 2)};
+      if (several) {
+        values.insert(values.end(),
+                      {fixed(result.gain, 2), percent(result.gain / result.bound_gain)});
+      }
+      line(layer.options.name, values, result.kernel);
     }
   }
   if (options.json) std::cout << list.dump(1) << '\n';

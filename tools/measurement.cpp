@@ -38,14 +38,23 @@ double best_seconds(int runs, const Function& function) {
   return best;
 }
 
-struct Times {
-  double min = 0;
-  double median = 0;
+/// Seconds of calls.
+class Times {
+ public:
+  void add(const std::vector<double>& samples) {
+    samples_.insert(samples_.end(), samples.begin(), samples.end());
+    std::sort(samples_.begin(), samples_.end());
+  }
+  double min() const { return samples_.front(); }
+  double median() const { return samples_[samples_.size() / 2]; }
+
+ private:
+  std::vector<double> samples_;
 };
 
 /// Times a call. One sample is so many calls that the clock's own cost does not show.
 template <typename Call>
-Times time(const Call& call, double most_seconds) {
+std::vector<double> sample(const Call& call, double most_seconds) {
   constexpr double kSampleSeconds = 100e-6;
   constexpr std::size_t kFewest = 5;
   constexpr double kAlike = 1.03;
@@ -72,8 +81,7 @@ Times time(const Call& call, double most_seconds) {
     const double best = *std::min_element(samples.begin(), samples.begin() + 3);
     if (samples[2] < kAlike * best) break;
   }
-  std::sort(samples.begin(), samples.end());
-  return {samples.front(), samples[samples.size() / 2]};
+  return samples;
 }
 
 /// Scratch for a call on inputs of that shape, as a program that calls often would hold it.
@@ -109,13 +117,42 @@ void measure_new_shape(const ConvolutionTranspose& layer, const Dims& input_shap
   result.new_shape_warm_ms = best_seconds(3, call) * 1e3;
 }
 
+/// What was measured on so many threads.
+struct Side {
+  int threads = 1;
+  double peak_gflops = 0;
+  Times times;
+};
+
+/// What a call cannot be faster than.
+struct Limits {
+  double compute_time = 0;
+  double memory_time = 0;
+
+  double time() const { return std::max(compute_time, memory_time); }
+};
+
+/// Multiply-adds and bytes of a call.
+struct Load {
+  double operations = 0;  ///< that reach the output
+  std::size_t read_bytes = 0;
+  std::size_t write_bytes = 0;
+
+  Limits limits(const Side& side) const {
+    const double bandwidth = measure_bandwidth_gbs(read_bytes, write_bytes, side.threads);
+    return {operations / side.peak_gflops / 1e9,
+            static_cast<double>(read_bytes + write_bytes) / bandwidth / 1e9};
+  }
+};
+
 /// What the two limits make of a call.
-void judge(double compute_time, double memory_time, double time, Measurement& result) {
+void judge(const Limits& limits, double time, Measurement& result) {
   constexpr double kAlike = 0.8;
-  const double bound_time = std::max(compute_time, memory_time);
-  result.fraction_of_bound = bound_time / time;
-  result.bound = compute_time >= memory_time ? Bound::kCompute : Bound::kMemory;
-  if (std::min(compute_time, memory_time) > kAlike * bound_time) result.bound = Bound::kBoth;
+  result.fraction_of_bound = limits.time() / time;
+  result.bound = limits.compute_time >= limits.memory_time ? Bound::kCompute : Bound::kMemory;
+  if (std::min(limits.compute_time, limits.memory_time) > kAlike * limits.time()) {
+    result.bound = Bound::kBoth;
+  }
   const double short_call = result.threads == 1 ? 10e-6 : 50e-6;  // as kBoundRule says
   if (time < short_call && result.fraction_of_bound < 0.5) result.bound = Bound::kOverhead;
 }
@@ -181,24 +218,43 @@ Measurement measure(const LayerConfig& config, const Dims& input_shape,
     throw CheckFailed(config.where + ": " + *difference + " (kernel " + choice.kernel + ")");
   }
 
-  // The peak before and after, so that a clock that changes in between does not flatter.
-  const double peak_before = measure_peak_gflops(result.isa, of.dtype, options.threads);
-  const Times times = time(call, options.seconds);
-  const double peak_after = measure_peak_gflops(result.isa, of.dtype, options.threads);
+  // Several threads in turn with one, so that both meet the machine in the same states.
+  std::vector<Side> sides = {{.threads = options.threads}};
+  if (options.threads > 1) sides.push_back({.threads = 1});
+  const int turns = options.threads > 1 ? 8 : 1;
+  // Peaks before and after, so that a clock that changes in between does not flatter.
+  const auto measure_peaks = [&] {
+    for (Side& side : sides) {
+      side.peak_gflops =
+          std::max(side.peak_gflops, measure_peak_gflops(result.isa, of.dtype, side.threads));
+    }
+  };
+  measure_peaks();
+  for (int turn = 0; turn < turns; ++turn) {
+    for (Side& side : sides) {
+      CallOptions side_options = call_options;
+      side_options.threads = side.threads;
+      side.times.add(sample([&] { (*layer)(problem.input, output.view(), side_options); },
+                            options.seconds / turns));
+    }
+  }
+  measure_peaks();
 
   const Operations operations = count_operations(of, input_shape);
-  const std::size_t read_bytes = bytes_to_read(operations, problem.input, problem.kernel);
-  const std::size_t write_bytes = static_cast<std::size_t>(output.size()) * size_of(of.dtype);
-  const double bandwidth = measure_bandwidth_gbs(read_bytes, write_bytes, options.threads);
+  const Load load = {operations.in_window, bytes_to_read(operations, problem.input, problem.kernel),
+                     static_cast<std::size_t>(output.size()) * size_of(of.dtype)};
+  const Side &asked = sides.front(), &alone = sides.back();
+  const Limits limits = load.limits(asked);
 
-  result.min_ms = times.min * 1e3;
-  result.median_ms = times.median * 1e3;
-  result.gflops = operations.all / times.min / 1e9;
-  result.peak_gflops = std::max(peak_before, peak_after);
+  result.min_ms = asked.times.min() * 1e3;
+  result.median_ms = asked.times.median() * 1e3;
+  result.gflops = operations.all / asked.times.min() / 1e9;
+  result.peak_gflops = asked.peak_gflops;
   result.fraction_of_peak = result.gflops / result.peak_gflops;
-  const double compute_time = operations.in_window / result.peak_gflops / 1e9;
-  const double memory_time = static_cast<double>(read_bytes + write_bytes) / bandwidth / 1e9;
-  judge(compute_time, memory_time, times.min, result);
+  judge(limits, asked.times.min(), result);
+  result.one_thread_ms = alone.times.min() * 1e3;
+  result.gain = result.one_thread_ms / result.min_ms;
+  if (options.threads > 1) result.bound_gain = load.limits(alone).time() / limits.time();
   measure_new_shape(*layer, input_shape, call_options, result);
   return result;
 }

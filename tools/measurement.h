@@ -46,6 +46,9 @@ struct Measurement {
   std::string reason;       ///< why that strategy
   Isa isa{};
   int threads = 1;
+  double one_thread_ms = 0;       ///< the best call on one thread, measured in turn with `threads`
+  double gain = 1;                ///< one_thread_ms / min_ms
+  double bound_gain = 1;          ///< the bound's time on one thread / on `threads`
   double pack_ms = 0;             ///< setting the kernel: a copy and the packing
   double copy_ms = 0;             ///< reading and writing the kernel once: its copy into new memory
   double packed_copy_ms = 0;      ///< reading it, and writing as many bytes as are packed, likewise

@@ -12,9 +12,9 @@ from support import BASE, CliTest, main, run, runnable_isas
 
 class Bench(CliTest):
     KEYS = ["min_ms", "median_ms", "gflops", "peak_gflops", "fraction_of_peak", "bound",
-            "fraction_of_bound", "kernel", "strategy", "arithmetic", "reason", "isa", "threads", "pack_ms",
-            "copy_ms", "packed_copy_ms", "new_shape_first_ms", "new_shape_warm_ms", "packed_bytes",
-            "scratch_bytes"]
+            "fraction_of_bound", "kernel", "strategy", "arithmetic", "reason", "isa", "threads",
+            "one_thread_ms", "gain", "bound_gain", "pack_ms", "copy_ms", "packed_copy_ms",
+            "new_shape_first_ms", "new_shape_warm_ms", "packed_bytes", "scratch_bytes"]
 
     def check(self, got, shape, taps, output_size):
         self.assertLessEqual(got["min_ms"], got["median_ms"])
@@ -22,8 +22,11 @@ class Bench(CliTest):
         self.assertAlmostEqual(got["gflops"] * got["min_ms"] * 1e6 / operations, 1, 5)
         self.assertAlmostEqual(got["gflops"] / got["peak_gflops"], got["fraction_of_peak"], 5)
         self.assertIn(got["bound"], ("compute", "memory", "both", "overhead"))
-        for key in ("pack_ms", "copy_ms", "packed_copy_ms", "new_shape_first_ms",
-                    "new_shape_warm_ms"):
+        self.assertAlmostEqual(got["one_thread_ms"] / got["min_ms"], got["gain"], 5)
+        if got["threads"] == 1:
+            self.assertEqual((got["gain"], got["bound_gain"]), (1, 1))
+        for key in ("one_thread_ms", "bound_gain", "pack_ms", "copy_ms", "packed_copy_ms",
+                    "new_shape_first_ms", "new_shape_warm_ms"):
             self.assertGreater(got[key], 0)
         self.assertGreater(got["fraction_of_bound"], 0)
         self.assertGreaterEqual(got["packed_bytes"], 4 * taps * shape[-1] * output_size)
