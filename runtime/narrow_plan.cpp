@@ -2,10 +2,10 @@
 #include "narrow_plan.h"
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 #include "narrow_run.h"
+#include "units.h"
 
 namespace upconv::UPCONV_ABI::internal {
 
@@ -59,29 +59,14 @@ void NarrowPlan::run(const Call& call, int threads, Executor* executor,
                      std::span<std::byte> scratch) const {
   threads = worth_threads(call, layout_, threads);
   const NarrowRunner runner(layout_, *weights_, bias_ ? &*bias_ : nullptr, call, threads);
-  const Index strips = runner.strips();
-  if (threads == 1) {
-    for (Index strip = 0; strip < strips; ++strip) runner.run_strip(strip, strip - 1, scratch);
-    return;
-  }
-  const std::size_t share = scratch_bytes_per_thread();
-  std::atomic<Index> next{0};
-  executor->run(threads, [&](int thread) {
-    const auto mine = scratch.subspan(static_cast<std::size_t>(thread) * share, share);
-    // Runs of strips, since a strip keeps x of the one before; shorter ones towards the end, so
-    // that all threads end together.
-    while (true) {
-      Index first = next.load(std::memory_order_relaxed), count = 0;
-      do {
-        count = std::max<Index>(1, (strips - first) / (2 * Index{threads}));
-      } while (first < strips &&
-               !next.compare_exchange_weak(first, first + count, std::memory_order_relaxed));
-      if (first >= strips) return;
-      for (Index strip = first; strip < first + count; ++strip) {
-        runner.run_strip(strip, strip == first ? -1 : strip - 1, mine);
-      }
-    }
-  });
+  for_each_unit(runner.strips(), threads, executor, scratch, scratch_bytes_per_thread(),
+                [&](std::span<std::byte> mine) {
+                  // A strip keeps x of the one before.
+                  return [&runner, mine, last = Index{-1}](Index strip) mutable {
+                    runner.run_strip(strip, last, mine);
+                    last = strip;
+                  };
+                });
 }
 
 }  // namespace

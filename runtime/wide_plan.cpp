@@ -2,13 +2,13 @@
 #include "wide_plan.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <limits>
 #include <string>
 #include <utility>
 
 #include "gaps.h"
+#include "units.h"
 #include "upconv/error.h"
 #include "wide_cost.h"
 #include "wide_run.h"
@@ -101,20 +101,21 @@ void WidePlan::run(const Call& call, int threads, Executor* executor,
   const WideRunner runner(folded, packed_);
   const std::size_t share = scratch_bytes_per_thread();
   if (threads == 1) {
-    runner.work(Scratch(scratch.first(share)), runner.grain(1), [] { return true; });
+    runner.work(Scratch(scratch.first(share)), runner.grain(1), [](double) { return true; });
     return;
   }
-  std::atomic<Index> next{0};
   const WideRunner::Grain grain = runner.grain(threads);
+  double cost = 1;
+  runner.work(Scratch(scratch.first(share)), grain, [&](double unit) {
+    cost += unit;
+    return false;
+  });
+  Ranges ranges;
   executor->run(threads, [&](int thread) {
-    Index at = 0;
-    Index mine = next.fetch_add(1, std::memory_order_relaxed);
-    runner.work(Scratch(scratch.subspan(static_cast<std::size_t>(thread) * share, share)), grain,
-                [&] {
-                  if (at++ != mine) return false;
-                  mine = next.fetch_add(1, std::memory_order_relaxed);
-                  return true;
-                });
+    const Scratch mine(scratch.subspan(static_cast<std::size_t>(thread) * share, share));
+    for (const bool own : {true, false}) {
+      runner.work(mine, grain, Claims(ranges, threads, cost, thread, own));
+    }
   });
 }
 

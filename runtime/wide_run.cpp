@@ -44,15 +44,15 @@ double WideRunner::bytes_of_x_and_y() const {
 }
 
 WideRunner::Grain WideRunner::grain(int threads) const {
-  if (threads == 1) return {kChunkPixels, sizes_.panel_bytes};
+  if (threads == 1) return {slab_pixels(1), kChunkPixels, sizes_.panel_bytes};
   Index pixels = call_.batch_count();
   for (const CallAxis& axis : call_.axes) pixels *= axis.q_end() - axis.q_begin();
   const Index wanted = ceil_div(pixels, 4 * Index{threads});
   // In pieces there is one chunk of all pixels, so channels are divided: block by block.
-  return {std::clamp<Index>(ceil_div(wanted, 24) * 24, 24, kChunkPixels), 1};
+  return {slab_pixels(threads), std::clamp<Index>(ceil_div(wanted, 24) * 24, 24, kChunkPixels), 1};
 }
 
-Index WideRunner::slab_pixels() const {
+Index WideRunner::slab_pixels(int threads) const {
   const int slow = call_.slow_axis();
   Index row_bytes = layout_.input_size * size_, row = 1, position_bytes = folded_.channels * size_;
   for (int axis = 0; axis < 3; ++axis) {
@@ -68,11 +68,26 @@ Index WideRunner::slab_pixels() const {
   const Index rows = std::max<Index>(1, sizes_.slab_bytes / std::max<Index>(1, row_bytes));
   const Index images = rows / std::max<Index>(1, axis.input);
   const Index pixels = (images > 0 ? images * (axis.q_end() - axis.q_begin()) : rows) * row;
-  // Fewer where y is large, but not so few that the weights, read for every slab, are more.
+  // Fewer where y is large, or shared by threads, but not so few that the weights, read for every
+  // slab, are more.
   const Index weights_bytes = layout_.rows() * folded_.channels * size_;
-  return std::clamp<Index>(
-      std::max(kSlabOutputBytes, weights_bytes) / std::max<Index>(1, position_bytes), 1,
-      std::max<Index>(1, pixels));
+  Index positions = std::max<Index>(1, kSlabOutputBytes / std::max<Index>(1, position_bytes));
+  if (threads > 1) {
+    Index all = call_.batch_count();
+    for (const CallAxis& a : call_.axes) all *= a.q_end() - a.q_begin();
+    positions = std::min(positions, ceil_div(all, threads));
+  }
+  return std::clamp<Index>(std::max(positions, weights_bytes / std::max<Index>(1, position_bytes)),
+                           1, std::max<Index>(1, pixels));
+}
+
+double WideRunner::cost_of(const Box& box, const Group& group) const {
+  constexpr double kWrite = 8;  // an output, in multiply-adds
+  Index taps[3];
+  box.taps(taps);
+  const Index rows = taps[0] * taps[1] * taps[2] * layout_.input_size;
+  return (real(rows) + kWrite) *
+         real(box.slides * (group.end - group.begin) * group.part->block_channels());
 }
 
 void WideRunner::run_box(const Box& box, const Group& group, Channels channels, Index first,

@@ -21,25 +21,28 @@ class WideRunner {
 
   /// How finely a call is cut into units.
   struct Grain {
+    Index slab_pixels = 0;  ///< positions of a slab that is done in boxes
     Index chunk_pixels = kChunkPixels;
     Index piece_panel_bytes = 0;  ///< weights of a unit's channels for one piece
   };
-  /// Enough units for all threads, never below a few tiles.
+  /// Enough units for all threads, never below a few tiles, and a slab for each where that is worth
+  /// reading the weights again.
   Grain grain(int threads) const;
 
-  /// Walks all units and runs those that claim() says are this thread's.
+  /// Walks all units and runs those that claim(cost) says are this thread's; the cost is of a unit
+  /// beside others.
   template <typename Claim>
   void work(const Scratch& scratch, const Grain& grain, Claim claim) const {
     if (in_pieces_) {
       work_in_pieces(scratch, grain.piece_panel_bytes, claim);
     } else {
-      work_in_boxes(scratch, grain.chunk_pixels, claim);
+      work_in_boxes(scratch, grain, claim);
     }
   }
 
  private:
   template <typename Claim>
-  void work_in_boxes(const Scratch& scratch, Index chunk_pixels, Claim claim) const;
+  void work_in_boxes(const Scratch& scratch, const Grain& grain, Claim claim) const;
   template <typename Claim>
   void work_in_pieces(const Scratch& scratch, Index panel_bytes, Claim claim) const;
   void run_pieces(const Slab& slab, const Phase (&phase)[3], const Group& group,
@@ -58,8 +61,9 @@ class WideRunner {
   void run_unit(const Box& box, const Group& group, Channels channels, const Chunk& chunk,
                 const Scratch& scratch) const;
   double bytes_of_x_and_y() const;
-  /// Positions of a slab that is done in boxes.
-  Index slab_pixels() const;
+  Index slab_pixels(int threads) const;
+  /// Of a pixel of the box, beside those of others.
+  double cost_of(const Box& box, const Group& group) const;
   /// From an output along w to the next of its phase, in elements of y.
   Index slide_step() const { return call_.y_strides[2] * call_.axes[2].phases->stride(); }
   /// All taps of a chunk's box for a group of blocks, from the bias on, without a clamp.
@@ -86,15 +90,17 @@ class WideRunner {
 };
 
 template <typename Claim>
-void WideRunner::work_in_boxes(const Scratch& scratch, Index chunk_pixels, Claim claim) const {
+void WideRunner::work_in_boxes(const Scratch& scratch, const Grain& grain, Claim claim) const {
   const auto run = [&](const Box& box, const Group& group, Channels channels) {
     const Index pixels = box.pixels();
-    for (Index first = 0; first < pixels; first += chunk_pixels) {
-      if (!claim()) continue;
-      run_box(box, group, channels, first, std::min(first + chunk_pixels, pixels), scratch);
+    const double cost = cost_of(box, group);
+    for (Index first = 0; first < pixels; first += grain.chunk_pixels) {
+      const Index last = std::min(first + grain.chunk_pixels, pixels);
+      if (!claim(cost * static_cast<double>(last - first))) continue;
+      run_box(box, group, channels, first, last, scratch);
     }
   };
-  for_each_slab_of_pixels(call_, slab_pixels(), [&](const Slab& slab) {
+  for_each_slab_of_pixels(call_, grain.slab_pixels, [&](const Slab& slab) {
     for_each_phase(call_, [&](const Phase& d, const Phase& h, const Phase& w) {
       for_each_group(layout_, d.taps * h.taps * w.taps * layout_.input_size, sizes_.panel_bytes,
                      [&](const Group& group) {
@@ -114,7 +120,8 @@ void WideRunner::work_in_pieces(const Scratch& scratch, Index panel_bytes, Claim
     for_each_phase(call_, [&](const Phase& d, const Phase& h, const Phase& w) {
       const Index rows = std::min(sizes_.piece_rows, layout_.input_size);
       for_each_group(layout_, rows, panel_bytes, [&](const Group& group) {
-        if (claim()) run_pieces(slab, {d, h, w}, group, scratch);
+        const Index cost = d.taps * h.taps * w.taps * (group.end - group.begin);
+        if (claim(static_cast<double>(cost))) run_pieces(slab, {d, h, w}, group, scratch);
       });
     });
   });

@@ -64,12 +64,12 @@ void WinogradPlan::run(const Call& call, int threads, Executor* executor,
                        std::span<std::byte> scratch) const {
   threads = worth_threads(call, layout_, threads);
   const WinogradRunner runner(layout_, *weights_, bias_, call, threads);
-  for_each_unit(runner.units(), threads, executor, scratch, scratch_bytes_per_thread(),
-                [&](std::span<std::byte> mine) {
-                  return [&runner, mine, cursor = WinogradRunner::Cursor()](Index unit) mutable {
-                    runner.run(unit, cursor, mine);
-                  };
-                });
+  for_each_range(threads, executor, scratch, scratch_bytes_per_thread(),
+                 [&](std::span<std::byte> mine, int range) {
+                   return [&runner, mine, cursor = WinogradRunner::Cursor{range}](Index n) mutable {
+                     return runner.run(n, cursor, mine);
+                   };
+                 });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "units.h"
 #include "winograd_memory.h"
 #include "winograd_pass.h"
 
@@ -13,6 +14,10 @@ namespace {
 
 /// Rounds of fewer tiles read the weights too often for what they do with them.
 constexpr Index kFewTiles = 48;
+/// Fewer than these cost more than what every thread does if they share a round.
+constexpr Index kFewestTiles = 16;
+/// So many of a thread where there are tiles enough.
+constexpr Index kRoundsPerThread = 4;
 
 /// Blocks of a part whose channels y all has.
 Index whole_blocks(const Part& part) { return part.channels / part.block_channels(); }
@@ -56,7 +61,6 @@ WinogradRunner::WinogradRunner(const WinogradLayout& layout, const Tensor& weigh
   if (!clamp) epilogue_ = find_epilogue(call.activation.kind(), layout_.dtype, layout_.isa);
   copy_ = find_epilogue(ActivationKind::kClamp, layout_.dtype, layout_.isa);
   for (const Part& part : layout_.parts) groups_ += groups_of(layout_, part);
-  for (Index at = 0; at < classes(); ++at) units_ += class_at(at, 0).units;
 }
 
 Index WinogradRunner::classes() const {
@@ -65,8 +69,8 @@ Index WinogradRunner::classes() const {
   return count;
 }
 
-WinogradRunner::Class WinogradRunner::class_at(Index at, Index first_unit) const {
-  Class of{.tiles = call_.batch_count(), .products = groups_, .first_unit = first_unit};
+WinogradRunner::Class WinogradRunner::class_at(Index at) const {
+  Class of{.tiles = call_.batch_count(), .products = groups_};
   for (int axis = 2; axis >= 0; --axis) {
     const std::span<const Grid> grids = grids_[axis].grids();
     const Grid& grid = grids[static_cast<std::size_t>(at) % grids.size()];
@@ -77,15 +81,24 @@ WinogradRunner::Class WinogradRunner::class_at(Index at, Index first_unit) const
   }
   of.passes = &layout_.passes[of.grid[0]->kind][of.grid[1]->kind][of.grid[2]->kind];
 
-  // Several units per thread, so that none waits long for the last: rounds of fewer tiles, and
-  // where these would be too few, a part of the products each.
-  const Index wanted = threads_ == 1 ? 1 : 4 * Index{threads_};
-  const Index rounds =
-      std::max(ceil_div(of.tiles, layout_.round_tiles), std::min(wanted, of.tiles / kFewTiles));
+  const Index rounds = ceil_div(of.tiles, layout_.round_tiles), threads = threads_;
   const Index highest = layout_.parts.front().tiles[0].pixels;
-  of.round_tiles =
-      std::min(ceil_div(ceil_div(of.tiles, rounds), highest) * highest, layout_.round_tiles);
-  of.splits = std::clamp<Index>(wanted / rounds, 1, of.products);
+  of.splits = 1;
+  if (threads == 1) {
+    of.round_tiles = ceil_div(ceil_div(of.tiles, rounds), highest) * highest;
+  } else {
+    // As many rounds for every thread, some, so that none waits long for another; where their tiles
+    // would be too few, all threads share a round's products, though each transforms its inputs.
+    const Index most = std::max(rounds, of.tiles / kFewTiles);
+    const Index each = std::clamp<Index>(
+        most / threads, 1, std::max<Index>(kRoundsPerThread, ceil_div(rounds, threads)));
+    of.round_tiles = ceil_div(of.tiles, each * threads);
+    if (of.round_tiles < kFewestTiles) {
+      of.round_tiles = ceil_div(of.tiles, rounds);
+      of.splits = std::min(threads, of.products);
+    }
+  }
+  of.round_tiles = std::min(of.round_tiles, layout_.round_tiles);
   of.units = ceil_div(of.tiles, of.round_tiles) * of.splits;
   return of;
 }
@@ -116,15 +129,20 @@ WinogradRunner::Products WinogradRunner::products_at(const Class& of, Index at) 
   return products;
 }
 
-void WinogradRunner::run(Index unit, Cursor& cursor, std::span<std::byte> scratch) const {
-  while (unit >= cursor.current.first_unit + cursor.current.units) {
-    cursor.current = class_at(++cursor.at_class, cursor.current.first_unit + cursor.current.units);
+bool WinogradRunner::run(Index n, Cursor& cursor, std::span<std::byte> scratch) const {
+  while (n >= cursor.first + cursor.end - cursor.begin) {
+    cursor.first += cursor.end - cursor.begin;
+    if (++cursor.at_class >= classes()) return false;
+    cursor.current = class_at(cursor.at_class);
+    const Range mine(cursor.current.units, cursor.range, threads_);
+    cursor.begin = mine.begin;
+    cursor.end = mine.end;
     cursor.tile = -1;
   }
   const Memory memory(layout_, scratch.data());
   const Class& of = cursor.current;
-  const Index split = (unit - of.first_unit) % of.splits;
-  const Index first_tile = (unit - of.first_unit) / of.splits * of.round_tiles;
+  const Index unit = cursor.begin + n - cursor.first;
+  const Index split = unit % of.splits, first_tile = unit / of.splits * of.round_tiles;
   const Index tiles = std::min(of.round_tiles, of.tiles - first_tile);
   if (cursor.tile != first_tile) {
     cursor.tile = first_tile;
@@ -133,11 +151,12 @@ void WinogradRunner::run(Index unit, Cursor& cursor, std::span<std::byte> scratc
     transform_inputs(of, tiles, memory);
   }
   const Index end = of.products * (split + 1) / of.splits;
-  for (Index n = of.products * split / of.splits; n < end; ++n) {
-    const Products products = products_at(of, n);
+  for (Index at = of.products * split / of.splits; at < end; ++at) {
+    const Products products = products_at(of, at);
     multiply(of, products, tiles, memory);
     transform_outputs(of, products, tiles, memory);
   }
+  return true;
 }
 
 void WinogradRunner::place(const Class& of, int axis, Index index, Tile& tile) const {

@@ -29,13 +29,15 @@ class WinogradRunner {
     const TilePasses* passes = nullptr;
     Index tiles = 0, round_tiles = 0;
     Index products = 0, splits = 0;
-    Index first_unit = 0, units = 0;
+    Index units = 0;
   };
-  /// Where one thread is in the sequence of units: these come to it in ascending order.
+  /// Where a thread is in a range of the units: a share of every class, one class after the other.
   struct Cursor {
+    int range = 0;
     Index at_class = -1;
-    Class current;
-    Index tile = -1;  ///< first of the round whose points the scratch holds
+    Class current{};
+    Index first = 0, begin = 0, end = 0;  ///< of the range: the class's first; which of the class
+    Index tile = -1;                      ///< first of the round whose points the scratch holds
   };
 
   /// @param bias one entry per padded channel (pack_part_bias)
@@ -45,9 +47,9 @@ class WinogradRunner {
   /// The end of what one thread needs of scratch that begins at `memory`.
   static std::byte* scratch_end(const WinogradLayout& layout, std::byte* memory);
 
-  Index units() const { return units_; }
-  /// @param unit above all that the cursor was used for
-  void run(Index unit, Cursor& cursor, std::span<std::byte> scratch) const;
+  /// Runs unit n of the cursor's range; false: it has fewer.
+  /// @param n above all that the cursor was used for
+  bool run(Index n, Cursor& cursor, std::span<std::byte> scratch) const;
 
  private:
   struct Memory;
@@ -66,7 +68,7 @@ class WinogradRunner {
     Index first_channel, channels;
   };
   Index classes() const;
-  Class class_at(Index at, Index first_unit) const;
+  Class class_at(Index at) const;
   Products products_at(const Class& of, Index at) const;
   /// Tiles first, first + 1, ... of all tiles of all images.
   void place_tiles(const Class& of, Index first, Index count, Tile* tiles) const;
@@ -106,7 +108,6 @@ class WinogradRunner {
   int threads_;
   AxisGrids grids_[3];
   Index groups_ = 0;  ///< groups of channels of a phase
-  Index units_ = 0;
 };
 
 }  // namespace upconv::UPCONV_ABI::internal

@@ -121,7 +121,7 @@ void measure_new_shape(const ConvolutionTranspose& layer, const Dims& input_shap
 struct Side {
   int threads = 1;
   double peak_gflops = 0;
-  Times times;
+  Times times{};
 };
 
 /// What a call cannot be faster than.
