@@ -107,12 +107,13 @@ function(upconv_add_kernels prefix)
     string(JSON target GET "${json}" targets ${isa} halide)
     foreach(size slab_bytes panel_bytes piece_rows strip_bytes points_bytes
             points_cache_bytes products_bytes
-            thread_multiply_adds)
+            thread_multiply_adds new_thread_multiply_adds)
       string(JSON ${size} GET "${json}" targets ${isa} sizes ${size})
     endforeach()
     string(APPEND target_rows
            "UPCONV_TARGET(${isa}, ${slab_bytes}, ${panel_bytes}, ${piece_rows}, ${strip_bytes}, "
-           "${points_bytes}, ${points_cache_bytes}, ${products_bytes}, ${thread_multiply_adds})\n"
+           "${points_bytes}, ${points_cache_bytes}, ${products_bytes}, ${thread_multiply_adds}, "
+           "${new_thread_multiply_adds})\n"
     )
     foreach(dtype float32 float64)
       string(JSON lanes GET "${json}" targets ${isa} lanes ${dtype})

@@ -8,6 +8,7 @@
 #include "layer_state.h"
 #include "options.h"
 #include "strategy.h"
+#include "units.h"
 #include "upconv/error.h"
 #include "weights.h"
 
@@ -15,14 +16,12 @@ namespace upconv::UPCONV_ABI {
 
 using internal::CallShape;
 using internal::CheckedOptions;
+using internal::kMostThreads;
 using internal::LayerFacts;
 using internal::PackedLayer;
 using internal::Plan;
 
 namespace {
-
-/// More threads than this would only wait for each other.
-constexpr int kMostThreads = 256;
 
 /// Threads for one call only: started and joined by it.
 class OwnThreads final : public Executor {
@@ -251,7 +250,10 @@ void ConvolutionTranspose::run(const CallShape& shape, const ConstTensorView& x,
                     " bytes; it must be " + std::to_string(wanted) + " or more, 64-byte aligned");
   }
   OwnThreads own_threads;
-  plan.run(bound.call, threads, options.executor ? options.executor : &own_threads, scratch);
+  plan.run(
+      bound.call,
+      internal::worth_threads(bound.call, packed->facts(), threads, options.executor != nullptr),
+      options.executor ? options.executor : &own_threads, scratch);
   const Activation& activation = checked.options.activation_fn;
   if (activation.kind() == ActivationKind::kCallable) activation.function()(y);
 }

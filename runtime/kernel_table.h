@@ -106,7 +106,8 @@ struct TargetSizes {
   std::int64_t points_bytes;        ///< x of a round of tiles at their points (winograd_layout.h)
   std::int64_t points_cache_bytes;  ///< of these, what stays in the second-level cache
   std::int64_t products_bytes;      ///< their products for some output channels
-  double thread_multiply_adds;      ///< below so much, one more thread costs more than it does
+  double thread_multiply_adds;      ///< below so much, one more thread costs more than it does ...
+  double new_thread_multiply_adds;  ///< ... and where it must be started first
 };
 
 /// Rows in the table's order: by ISA, dtype, vectors, then tallest tile first.

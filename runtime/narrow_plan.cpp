@@ -57,7 +57,6 @@ class NarrowPlan final : public Plan {
 
 void NarrowPlan::run(const Call& call, int threads, Executor* executor,
                      std::span<std::byte> scratch) const {
-  threads = worth_threads(call, layout_, threads);
   const NarrowRunner runner(layout_, *weights_, bias_ ? &*bias_ : nullptr, call, threads);
   for_each_unit(runner.strips(), threads, executor, scratch, scratch_bytes_per_thread(),
                 [&](std::span<std::byte> mine) {

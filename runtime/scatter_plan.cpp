@@ -46,7 +46,6 @@ class ScatterPlan final : public Plan {
   void check(const Call&) const override {}
   void run(const Call& call, int threads, Executor* executor,
            std::span<std::byte> scratch) const override {
-    threads = worth_threads(call, layout_, threads);
     const ScatterRunner runner(layout_, *weights_, starts_, call, threads);
     for_each_unit(runner.units(), threads, executor, scratch, scratch_bytes_per_thread(),
                   [&](std::span<std::byte> mine) {

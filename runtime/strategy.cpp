@@ -198,7 +198,7 @@ Choice choose_strategy(const LayerFacts& facts, const CallAxis (&axes)[3], Index
   return least_of(std::move(candidates), facts);
 }
 
-int worth_threads(const Call& call, const LayerFacts& facts, int threads) {
+int worth_threads(const Call& call, const LayerFacts& facts, int threads, bool started) {
   if (threads == 1) return 1;
   const double per_pixel =
       static_cast<double>(call.batch_count()) * static_cast<double>(facts.output_size);
@@ -210,8 +210,9 @@ int worth_threads(const Call& call, const LayerFacts& facts, int threads) {
   }
   // An output that sees no tap costs about as much as a few multiply-adds to write.
   work = std::max(work, 8 * outputs);
-  return static_cast<int>(std::clamp(work / target_sizes(facts.isa).thread_multiply_adds, 1.0,
-                                     static_cast<double>(threads)));
+  const TargetSizes& sizes = target_sizes(facts.isa);
+  const double share = started ? sizes.thread_multiply_adds : sizes.new_thread_multiply_adds;
+  return static_cast<int>(std::clamp(work / share, 1.0, static_cast<double>(threads)));
 }
 
 }  // namespace upconv::UPCONV_ABI::internal

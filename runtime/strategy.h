@@ -105,7 +105,8 @@ struct Strategy;
 using StrategyList = std::vector<const Strategy*>;
 
 /// Threads that pay for a call, of at most `threads`.
-int worth_threads(const Call& call, const LayerFacts& facts, int threads);
+/// @param started they need not be started for the call
+int worth_threads(const Call& call, const LayerFacts& facts, int threads, bool started);
 
 /// A strategy with the main kernel that it would run, and why.
 struct Choice {

@@ -89,7 +89,6 @@ void WidePlan::check(const Call& call) const {
 void WidePlan::run(const Call& call, int threads, Executor* executor,
                    std::span<std::byte> scratch) const {
   const WideLayout& layout = packed_.layout;
-  threads = worth_threads(call, layout, threads);
   FoldedCall folded(fold_, call);
   const Index output_size = layout.output_size / fold_.factor;
   if (gaps_pay(call, output_size)) {

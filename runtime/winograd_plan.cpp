@@ -62,7 +62,6 @@ class WinogradPlan final : public Plan {
 
 void WinogradPlan::run(const Call& call, int threads, Executor* executor,
                        std::span<std::byte> scratch) const {
-  threads = worth_threads(call, layout_, threads);
   const WinogradRunner runner(layout_, *weights_, bias_, call, threads);
   for_each_range(threads, executor, scratch, scratch_bytes_per_thread(),
                  [&](std::span<std::byte> mine, int range) {
