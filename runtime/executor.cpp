@@ -1,5 +1,6 @@
 #include "upconv/executor.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -40,8 +41,10 @@ bool happens_soon(Happened happened) {
 
 }  // namespace
 
-/// One job at a time: run() publishes it under `lock`, the workers and the caller take task numbers
-/// from it until none is left, and run() waits for the last to finish.
+/// One job at a time: run() publishes it under `lock`, the workers and the caller take tasks from
+/// it until none is left, and run() waits for the last to finish. Each begins with the task of its
+/// own number, the caller with 0, if it comes in time: what that task had in cache in the job
+/// before may still be there.
 struct ThreadPool::State {
   /// The pool whose task this thread is in, if any.
   static thread_local const State* current;
@@ -50,8 +53,9 @@ struct ThreadPool::State {
   std::mutex lock;  // guards what follows
   std::condition_variable wake, done;
   const std::function<void(int)>* task = nullptr;
-  int next = 0;
-  int count = 0;
+  std::vector<char> taken;  // of the job's tasks
+  std::size_t first = 0;    // those before it are taken
+  int left = 0;             // not taken
   // Written under `lock`; looked at without it, too.
   std::atomic<int> running{0};
   std::atomic<int> job{0};  // changes with every job
@@ -60,37 +64,40 @@ struct ThreadPool::State {
   std::vector<std::thread> workers;
 
   /// Runs tasks of the current job until none is left. `guard` holds `lock` on entry and on exit.
-  void help(std::unique_lock<std::mutex>& guard) {
-    while (task != nullptr && next < count) {
-      const int mine = next++;
+  void help(std::unique_lock<std::mutex>& guard, std::size_t own) {
+    while (task != nullptr && left > 0) {
+      while (taken[first]) ++first;
+      const std::size_t mine = own < taken.size() && !taken[own] ? own : first;
+      taken[mine] = 1;
+      --left;
       const std::function<void(int)>& run = *task;
       ++running;
       guard.unlock();
       std::exception_ptr thrown;
       const State* outer = std::exchange(current, this);
       try {
-        run(mine);
+        run(static_cast<int>(mine));
       } catch (...) {
         thrown = std::current_exception();
       }
       current = outer;
       guard.lock();
       if (thrown && !error) error = thrown;
-      if (--running == 0 && next >= count) done.notify_all();
+      if (--running == 0 && left == 0) done.notify_all();
     }
   }
 
-  void work() {
+  void work(std::size_t own) {
     std::unique_lock guard(lock);
     while (!stopping) {
-      help(guard);
+      help(guard, own);
       if (stopping) break;
       const int last = job;
       guard.unlock();
       const bool soon = happens_soon([&] { return job != last || stopping; });
       guard.lock();
       if (soon) continue;
-      wake.wait(guard, [&] { return stopping || (task != nullptr && next < count); });
+      wake.wait(guard, [&] { return stopping || (task != nullptr && left > 0); });
     }
   }
 
@@ -112,7 +119,9 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
                 "ThreadPool: threads is " + std::to_string(threads) + "; it must be at least 1");
   }
   try {
-    for (int n = 1; n < threads; ++n) state_->workers.emplace_back([this] { state_->work(); });
+    for (int n = 1; n < threads; ++n) {
+      state_->workers.emplace_back([this, n] { state_->work(static_cast<std::size_t>(n)); });
+    }
   } catch (const std::exception& error) {
     state_->stop();
     throw Error(ErrorKind::kOutOfMemory, "ThreadPool: the system refused one of " +
@@ -132,12 +141,13 @@ void ThreadPool::run(int count, const std::function<void(int)>& task) {
   }
   const std::lock_guard turn(state_->turn);
   std::unique_lock guard(state_->lock);
+  state_->taken.assign(static_cast<std::size_t>(std::max(count, 0)), 0);
+  state_->first = 0;
+  state_->left = static_cast<int>(state_->taken.size());
   state_->task = &task;
-  state_->next = 0;
-  state_->count = count;
   ++state_->job;
   state_->wake.notify_all();
-  state_->help(guard);
+  state_->help(guard, 0);
   if (state_->running != 0) {
     guard.unlock();
     happens_soon([&] { return state_->running == 0; });

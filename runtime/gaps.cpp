@@ -1,11 +1,13 @@
 #include "gaps.h"
 
 #include <algorithm>
-#include <atomic>
+#include <cstddef>
 #include <cstring>
+#include <span>
 
 #include "kernel_buffer.h"
 #include "kernel_table.h"
+#include "units.h"
 
 namespace upconv::UPCONV_ABI::internal {
 
@@ -114,21 +116,12 @@ void fill_gaps(const Call& call, Index output_size, Isa isa, const std::byte* bi
                     epilogue.p1(call.activation), &out.raw);
   rows.spread(full);
 
-  const Index others = rows.count() - first - 1;
-  const Index unit = std::max<Index>(1, ceil_div(others, 4 * Index{threads}));
-  std::atomic<Index> next{first + 1};
-  const auto work = [&](int) {
-    for (Index at; (at = next.fetch_add(unit, std::memory_order_relaxed)) < rows.count();) {
-      for (Index row = at; row < std::min(at + unit, rows.count()); ++row) {
-        if (rows.has_gaps(row)) rows.copy(full, rows.first_pixel(row));
-      }
-    }
-  };
-  if (threads == 1) {
-    work(0);
-  } else {
-    executor->run(threads, work);
-  }
+  for_each_unit(rows.count() - first - 1, threads, executor, {}, 0, [&](std::span<std::byte>) {
+    return [&](Index unit) {
+      const Index row = first + 1 + unit;
+      if (rows.has_gaps(row)) rows.copy(full, rows.first_pixel(row));
+    };
+  });
 }
 
 }  // namespace upconv::UPCONV_ABI::internal

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -30,6 +32,24 @@ TEST(ThreadPool, ATaskMayUseItsOwnPool) {
   std::atomic<int> inner = 0;
   pool.run(4, [&](int) { pool.run(5, [&](int) { ++inner; }); });
   EXPECT_EQ(inner, 20);
+}
+
+TEST(ThreadPool, EachThreadHasItsOwnTaskInEveryJob) {
+  constexpr int kThreads = 3;
+  ThreadPool pool(kThreads);
+  std::thread::id first[kThreads];
+  for (int job = 0; job < 20; ++job) {
+    std::thread::id of[kThreads];
+    std::atomic<int> begun = 0;
+    pool.run(kThreads, [&](int n) {
+      of[n] = std::this_thread::get_id();
+      ++begun;
+      while (begun < kThreads) std::this_thread::yield();  // nobody takes two
+    });
+    EXPECT_EQ(of[0], std::this_thread::get_id());
+    if (job == 0) std::copy(std::begin(of), std::end(of), std::begin(first));
+    EXPECT_TRUE(std::equal(std::begin(of), std::end(of), std::begin(first))) << "job " << job;
+  }
 }
 
 TEST(ThreadPool, CallsFromSeveralThreadsTakeTurns) {
