@@ -257,25 +257,34 @@ void ScatterRunner::multiply(const Chunk& chunk, const TapGroup& group,
   std::int32_t *pixel_x = memory.tables.pixel_x, *pixel_products = memory.tables.pixel_tile;
   for (const Part& part : layout_.parts) {
     const Index block = part.block_channels();
-    arguments.w = group.weights + static_cast<Index>(part.offset) * size_;
-    arguments.w_step = block;
-    arguments.blocks = part.blocks;
-    arguments.block_w = layout_.input_size * block;
-    arguments.init = (once_ ? bias_ : zeros_) + part.first_channel * size_;
-    arguments.y = memory.products + part.first_channel * size_;
     const TileKernel& tall = part.tiles[0];
     const Index whole = chunk.count / tall.pixels * tall.pixels, rest = chunk.count - whole;
-    if (whole > 0) run_tile_kernel(tall, arguments, pixel_x, kNoOffsets, pixel_products, whole);
-    if (rest == 0) continue;
     // The lowest tile's spare pixels repeat the last one.
-    const TileKernel& low = tile_for(part.tiles, rest);
-    std::array<std::int32_t, kTablePixels> x, products;
-    for (Index p = 0; p < low.pixels; ++p) {
-      const Index from = whole + std::min<Index>(p, rest - 1);
-      x[static_cast<std::size_t>(p)] = pixel_x[from];
-      products[static_cast<std::size_t>(p)] = pixel_products[from];
+    std::array<std::int32_t, kTablePixels> rest_x, rest_products;
+    if (rest > 0) {
+      for (Index p = 0; p < tile_for(part.tiles, rest).pixels; ++p) {
+        const Index from = whole + std::min<Index>(p, rest - 1);
+        rest_x[static_cast<std::size_t>(p)] = pixel_x[from];
+        rest_products[static_cast<std::size_t>(p)] = pixel_products[from];
+      }
     }
-    run_tile_kernel(low, arguments, x.data(), kNoOffsets, products.data(), low.pixels);
+    arguments.w_step = block;
+    arguments.block_w = layout_.input_size * block;
+    // So many blocks that the lowest tile finds in cache what the tall ones read.
+    const Index step = std::clamp<Index>(
+        target_sizes(layout_.isa).panel_bytes / (arguments.block_w * size_), 1, part.blocks);
+    for (Index first = 0; first < part.blocks; first += step) {
+      const Index channel = part.first_channel + first * block;
+      arguments.blocks = std::min(step, part.blocks - first);
+      arguments.w =
+          group.weights + (static_cast<Index>(part.offset) + first * arguments.block_w) * size_;
+      arguments.init = (once_ ? bias_ : zeros_) + channel * size_;
+      arguments.y = memory.products + channel * size_;
+      if (whole > 0) run_tile_kernel(tall, arguments, pixel_x, kNoOffsets, pixel_products, whole);
+      if (rest == 0) continue;
+      const TileKernel& low = tile_for(part.tiles, rest);
+      run_tile_kernel(low, arguments, rest_x.data(), kNoOffsets, rest_products.data(), low.pixels);
+    }
   }
 }
 
