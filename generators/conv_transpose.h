@@ -61,6 +61,8 @@ struct Phase {
   Halide::Expr one_tap;
   /// As well: that of PanelHints. Undefined where there are no hints.
   Halide::Expr few_tiles;
+  /// And these, where hints can differ.
+  Halide::Expr fewest_tiles;
   /// Where there is one tap: hints at x and y pay. Undefined where they never do.
   Halide::Expr far;
 
@@ -87,7 +89,9 @@ struct Phase {
     }
     Expr x = in.x(unsafe_promise_clamped(in.pixel_x(p) + row_x, 0, in.x_extent - 1));
     if (in.prefetch) {
-      few_tiles = PanelHints::are_few(in.tiles, PanelHints::lines_of(in.block_channels, in.type));
+      const int lines = PanelHints::lines_of(in.block_channels, in.type);
+      few_tiles = PanelHints::are_few(in.tiles, lines);
+      if (lines > 1) fewest_tiles = PanelHints::are_fewest(in.tiles, lines);
       x = bringing_next_panel(in, x);
       if (in.far.defined()) {
         far = in.far;
@@ -126,7 +130,8 @@ struct Phase {
         .row = ((r[3] * in.taps[1] + r[2]) * in.taps[2] + r[1]) * in.input_size + r[0],
         .ci = r[0],
         .lines = PanelHints::lines_of(in.block_channels, in.type),
-        .few_tiles = few_tiles};
+        .few_tiles = few_tiles,
+        .fewest_tiles = fewest_tiles};
     return hints.beside(x, p % in.tile_pixels == 0 && c < in.lanes, in.w, panel);
   }
 

@@ -113,7 +113,11 @@ void WidePlan::run(const Call& call, int threads, Executor* executor,
   executor->run(threads, [&](int thread) {
     const Scratch mine(scratch.subspan(static_cast<std::size_t>(thread) * share, share));
     for (const bool own : {true, false}) {
-      runner.work(mine, grain, Claims(ranges, threads, cost, thread, own));
+      // (A type of this file: names that hold one from elsewhere are too long to be demangled.)
+      runner.work(mine, grain,
+                  [claims = Claims(ranges, threads, cost, thread, own)](double unit) mutable {
+                    return claims(unit);
+                  });
     }
   });
 }

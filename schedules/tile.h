@@ -85,11 +85,12 @@ inline void schedule_tile(generators::Phase& f, const Tile& tile) {
 /// a tile, a tenth of what it takes for 64 input channels. Not for the narrow strategy, which
 /// seldom has one tap: with more pointers in registers, its weights are reloaded.
 inline void specialize_tile(generators::Phase& f) {
-  Halide::Stage one_tap = f.y.update().specialize(f.one_tap);
-  if (!f.few_tiles.defined()) return;
-  one_tap.specialize(f.few_tiles);
+  Halide::Stage several_taps = f.y.update(), one_tap = several_taps.specialize(f.one_tap);
+  for (Halide::Stage* taps : {&one_tap, &several_taps}) {
+    if (f.fewest_tiles.defined()) taps->specialize(f.fewest_tiles);
+    if (f.few_tiles.defined()) taps->specialize(f.few_tiles);
+  }
   if (f.far.defined()) one_tap.specialize(f.far);
-  f.y.update().specialize(f.few_tiles);
 }
 
 }  // namespace upconv::schedules
