@@ -8,6 +8,8 @@
 #include "driver.h"
 #include "heap.h"
 #include "narrow_driver.h"
+#include "near_hints.h"
+#include "next_panel.h"
 #include "package.h"
 #include "pipelines.h"
 #include "scatter_driver.h"
@@ -96,6 +98,21 @@ Halide::Module make_module(LayerPlan& plan) {
   return module;
 }
 
+/// Compiles a layer's module to files, of which one is the object.
+void compile_variant(LayerPlan& plan, std::map<Halide::OutputFileType, std::string> files) {
+  using Halide::OutputFileType;
+  const fs::path object = files.at(OutputFileType::object), own_assembly = object.string() + ".s";
+  const bool wants_hints = has_far_weights(plan);
+  if (wants_hints) files.emplace(OutputFileType::assembly, own_assembly.string());
+  make_module(plan).compile(files);
+  if (wants_hints && !bring_nearer(object, files.at(OutputFileType::assembly))) {
+    // Hints of the wrong kind cost more than they bring.
+    plan.hints = false;
+    make_module(plan).compile(files);
+  }
+  fs::remove(own_assembly);
+}
+
 void write(const fs::path& path, const std::string& text) {
   fs::create_directories(path.parent_path());
   std::ofstream file(path, std::ios::binary);
@@ -145,7 +162,7 @@ std::vector<fs::path> compile_layer(std::vector<LayerPlan>& variants, const fs::
     add(Emit::kAssembly, OutputFileType::assembly, ".s");
     add(Emit::kLlvm, OutputFileType::llvm_assembly, ".ll");
     add(Emit::kHtml, OutputFileType::stmt_html, ".html");
-    make_module(variant).compile(files);
+    compile_variant(variant, files);
     plan.heap_bytes = variant.heap_bytes;
   }
   if (variants.size() > 1) {

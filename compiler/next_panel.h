@@ -5,12 +5,12 @@
 
 namespace upconv::compiler {
 
+/// True where the weights of a layer are more than a cache holds, on targets that have hints.
+bool has_far_weights(const LayerPlan& plan);
+
 /// The tallest tiles of a part ask: where the weights of the layer are more than a cache holds, and
 /// a tile has the time, as in the library (cmake/UpconvKernels.cmake): with fused multiply-adds,
 /// and many vectors for each pixel.
 bool wants_next_panel(const LayerPlan& plan, const PlannedPart& part);
-
-/// As PanelHints::are_few, of `pixels` pixels or tiles of transforms.
-bool are_few_tiles(const LayerPlan& plan, const PlannedPart& part, Index pixels);
 
 }  // namespace upconv::compiler

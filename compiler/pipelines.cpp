@@ -162,7 +162,7 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
   if (wants_next_panel(plan, part) && reads_one_run(plan)) {
     in.packed = by_name(hinted);
     in.packed_at = static_cast<int>(part.weights_at);
-    in.few_tiles = are_few_tiles(plan, part, box_pixels(plan));
+    in.tiles = static_cast<int>(box_pixels(plan) / part.tile.heights.front());
   }
   in.fused = plan.target.fused();
   const Activation& activation = plan.spec.checked.options.activation_fn;

@@ -34,7 +34,7 @@ Leaf product_leaf(Halide::Module& module, const LayerPlan& plan, const PlannedPa
   if (height == part.tile.heights.front() && wants_next_panel(plan, part)) {
     inputs.packed = by_name(hinted);
     inputs.next_panel = next_at;
-    inputs.few_tiles = are_few_tiles(plan, part, shape.usual_rows);
+    inputs.tiles = static_cast<int>(shape.usual_rows / height);
   }
   if (shape.outputs) {
     inputs.start = Func("start");

@@ -89,9 +89,6 @@ struct Phase {
     }
     Expr x = in.x(unsafe_promise_clamped(in.pixel_x(p) + row_x, 0, in.x_extent - 1));
     if (in.prefetch) {
-      const int lines = PanelHints::lines_of(in.block_channels, in.type);
-      few_tiles = PanelHints::are_few(in.tiles, lines);
-      if (lines > 1) fewest_tiles = PanelHints::are_fewest(in.tiles, lines);
       x = bringing_next_panel(in, x);
       if (in.far.defined()) {
         far = in.far;
@@ -120,18 +117,19 @@ struct Phase {
  private:
   /// `x`, with a hint for the next panel: that of the next block, or, after the last, what follows
   /// the first block's.
-  Halide::Expr bringing_next_panel(const PhaseInputs& in, const Halide::Expr& x) const {
+  Halide::Expr bringing_next_panel(const PhaseInputs& in, const Halide::Expr& x) {
     using Halide::Expr;
     const Expr rows = in.taps[0] * in.taps[1] * in.taps[2] * in.input_size;
     const Expr panel = select(b + 1 < in.blocks, (b + 1) * in.block_w, rows * in.block_channels);
     const PanelHints hints{
         .tile = p / in.tile_pixels,
+        .tiles = in.tiles,
         .rows = rows,
         .row = ((r[3] * in.taps[1] + r[2]) * in.taps[2] + r[1]) * in.input_size + r[0],
         .ci = r[0],
-        .lines = PanelHints::lines_of(in.block_channels, in.type),
-        .few_tiles = few_tiles,
-        .fewest_tiles = fewest_tiles};
+        .lines = PanelHints::lines_of(in.block_channels, in.type)};
+    few_tiles = hints.few_tiles();
+    if (hints.lines > 1) fewest_tiles = hints.fewest_tiles();
     return hints.beside(x, p % in.tile_pixels == 0 && c < in.lanes, in.w, panel);
   }
 

@@ -23,7 +23,7 @@ struct MatrixProduct {
     /// (prefetch.h); undefined: tiles do not ask for it.
     Halide::Func packed = {};
     Halide::Expr next_panel = {};
-    bool few_tiles = false;  ///< as PanelHints::are_few
+    int tiles = 1;  ///< that read a panel
     int block_channels = 1;
     int pixels = 1;  ///< rows of a register tile
     int lanes = 1;
@@ -45,11 +45,11 @@ struct MatrixProduct {
  private:
   Halide::Expr bringing_next_panel(const Inputs& of, const Halide::Expr& x) const {
     const PanelHints hints{.tile = t / of.pixels,
+                           .tiles = of.tiles,
                            .rows = of.input_size,
                            .row = r,
                            .ci = r,
-                           .lines = PanelHints::lines_of(of.block_channels, of.type),
-                           .few_tiles = Halide::Internal::make_bool(of.few_tiles)};
+                           .lines = PanelHints::lines_of(of.block_channels, of.type)};
     return hints.beside(x, t % of.pixels == 0 && c < of.lanes, of.packed, of.next_panel);
   }
 };

@@ -44,35 +44,26 @@ struct PanelHints {
   /// One more costs dcgan_4 (2 tiles) 7% and gains dcgan_wide_4 (1 or 2) 3%.
   static constexpr int kFewestLines = 2;
 
-  Halide::Expr tile;  ///< which of those that read the panel
-  Halide::Expr rows;  ///< of a panel
-  Halide::Expr row;   ///< that is read
-  Halide::Expr ci;    ///< the innermost loop's part of it
-  int lines = 1;      ///< of a row
-  Halide::Expr few_tiles;
-  Halide::Expr fewest_tiles;  ///< undefined: never
+  Halide::Expr tile;   ///< which of those that read the panel
+  Halide::Expr tiles;  ///< how many they are
+  Halide::Expr rows;   ///< of a panel
+  Halide::Expr row;    ///< that is read
+  Halide::Expr ci;     ///< the innermost loop's part of it
+  int lines = 1;       ///< of a row
 
   static int lines_of(int block_channels, const Halide::Type& type) {
     const int line = kLineBytes / type.bytes();
     return (block_channels + line - 1) / line;
   }
-  /// @param tiles a number, or an expression
-  template <typename Number>
-  static auto are_few(const Number& tiles, int lines) {
-    return tiles < 2 * kPeriod * lines;
-  }
-
-  template <typename Number>
-  static auto are_fewest(const Number& tiles, int lines) {
-    return tiles < lines;
-  }
+  Halide::Expr few_tiles() const { return tiles < 2 * kPeriod * lines; }
+  Halide::Expr fewest_tiles() const { return tiles < lines; }
 
   /// The line of the next panel that is asked for.
   Halide::Expr line() const {
     const Halide::Expr every_row = Halide::min(tile, lines - 1) * rows + row;
     const Halide::Expr some_rows =
         Halide::min(tile, kPeriod * lines - 1) * (rows / kPeriod) + row / kPeriod;
-    return select(few_tiles, every_row, some_rows);
+    return select(few_tiles(), every_row, some_rows);
   }
 
   /// `x`, beside which a line is asked for.
@@ -84,14 +75,15 @@ struct PanelHints {
     const auto ask = [&](const Halide::Expr& of, const Halide::Expr& value) {
       return prefetching(base, panel + of * (kLineBytes / x.type().bytes()), value);
     };
-    const Halide::Expr hinted = select(once && (few_tiles || ci % kPeriod == 0), ask(line(), x), x);
-    if (!fewest_tiles.defined()) return hinted;
+    const Halide::Expr hinted =
+        select(once && (few_tiles() || ci % kPeriod == 0), ask(line(), x), x);
+    if (lines == 1) return hinted;
     Halide::Expr several = x;
     for (int n = 0; n < kFewestLines; ++n) {
       const Halide::Expr of_row = Halide::min(kFewestLines * tile + n, lines - 1);
       several = ask(of_row * rows + row, several);
     }
-    return select(once && fewest_tiles, several, hinted);
+    return select(once && fewest_tiles(), several, hinted);
   }
 };
 

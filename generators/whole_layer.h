@@ -114,8 +114,8 @@ struct LayerInputs {
   /// next call (prefetch.h). Undefined: they do not.
   Halide::Func packed = {};
   int packed_at = 0;
-  bool few_tiles = false;  ///< as PanelHints::are_few, of most calls
-  bool fused = true;       ///< the target has a fused multiply-add
+  int tiles = 1;      ///< that read them, in most calls
+  bool fused = true;  ///< the target has a fused multiply-add
   Halide::Type type = {};
 };
 
@@ -223,11 +223,11 @@ class WholeLayer {
       row = row * of_axis + r[3 - axis];
     }
     const PanelHints hints{.tile = t,
+                           .tiles = in_.tiles,
                            .rows = taps * in_.inputs,
                            .row = row * in_.inputs + r[0],
                            .ci = r[0],
-                           .lines = PanelHints::lines_of(in_.block_channels, in_.type),
-                           .few_tiles = Halide::Internal::make_bool(in_.few_tiles)};
+                           .lines = PanelHints::lines_of(in_.block_channels, in_.type)};
     const Expr panel = first * in_.input_size + in_.first_input + hints.rows;
     return hints.beside(x, p == 0 && c < in_.lanes, in_.packed,
                         in_.packed_at + panel * in_.block_channels);

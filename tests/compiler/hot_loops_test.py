@@ -8,6 +8,7 @@ The assembly is read, not run, so that every instruction set is looked at on eve
 """
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -82,6 +83,27 @@ class HotLoops(CompilerTest):
                     hot = [loop for loop in loops if loop.multiply_adds == 48]
                     self.assertNotEqual(hot, [])
                     self.assertEqual(any(loop.prefetches > 0 for loop in hot), many)
+
+    def test_hints_are_for_the_second_level_cache(self):
+        """In the object, too, of which Halide makes the other hint; where upconvc does not know the
+        format of objects, there is none."""
+        targets = ["avx2", "avx512", "x86-64-osx-sse41-avx-avx2-f16c-fma"]
+        for strategy, inputs, shape in (("wide", 2048, "1,2,2,2048"), ("winograd", 256, "1,8,8,256")):
+            self.write_layer({"name": "layer", "arithmetic": "fast", "input_size": inputs,
+                              "output_size": 96, "filter_shape": [4, 4], "strides": [2, 2],
+                              "padding": "same"})
+            self.compile_layer("--strategy", strategy, "--input-shape", shape, "--emit", "asm",
+                               targets=targets)
+            for target in targets:
+                with self.subTest(strategy=strategy, target=target):
+                    prefix = self.folder / "out" / target
+                    hints = re.findall(r"\t(prefetch\w+)", (prefix / "emit/decoder.s").read_text())
+                    self.assertEqual(set(hints), set() if "osx" in target else {"prefetcht1"})
+                    if "osx" in target:
+                        continue
+                    code = self.check("objdump", "-d", prefix / "lib/libdecoder.a").stdout
+                    self.assertEqual(re.findall(r"\t(prefetch\w+)", code), hints)
+            self.assertEqual(list((self.folder / "out").rglob("*.o.s")), [])
 
     def check_layer(self, strategy, config, target, shape):
         self.compile_layer("--weights", "w.npz", "--strategy", strategy, "--input-shape", shape,
