@@ -270,9 +270,11 @@ void ScatterRunner::multiply(const Chunk& chunk, const TapGroup& group,
     }
     arguments.w_step = block;
     arguments.block_w = layout_.input_size * block;
-    // So many blocks that the lowest tile finds in cache what the tall ones read.
-    const Index step = std::clamp<Index>(
-        target_sizes(layout_.isa).panel_bytes / (arguments.block_w * size_), 1, part.blocks);
+    // Where there are both, so many blocks that the lowest tile finds in cache what the tall ones
+    // read.
+    const Index fitting = target_sizes(layout_.isa).panel_bytes / (arguments.block_w * size_);
+    const Index step =
+        whole > 0 && rest > 0 ? std::clamp<Index>(fitting, 1, part.blocks) : part.blocks;
     for (Index first = 0; first < part.blocks; first += step) {
       const Index channel = part.first_channel + first * block;
       arguments.blocks = std::min(step, part.blocks - first);

@@ -20,10 +20,11 @@ class Executor {
 };
 
 /// A plain pool of std::threads. The calling thread works too, so a pool of n starts n - 1 threads.
-/// Between jobs a thread looks for the next one for about 50 microseconds before it sleeps. Calls
-/// from several threads take turns; a task that uses its own pool runs inline. What a task throws
-/// comes out of run() when all tasks have returned. The destructor joins. Do not use a pool in a
-/// child after fork(): its threads stay in the parent.
+/// Of up to n tasks, each thread has the same in every job (the caller the first) unless it comes
+/// late: another takes it then. Between jobs a thread looks for the next one for about 50
+/// microseconds before it sleeps. Calls from several threads take turns; a task that uses its own
+/// pool runs inline. What a task throws comes out of run() when all tasks have returned. The
+/// destructor joins. Do not use a pool in a child after fork(): its threads stay in the parent.
 class ThreadPool final : public Executor {
  public:
   /// @throws Error kInvalidArgument when threads < 1, kOutOfMemory when the system refuses them.
