@@ -75,8 +75,7 @@ struct PanelHints {
     const auto ask = [&](const Halide::Expr& of, const Halide::Expr& value) {
       return prefetching(base, panel + of * (kLineBytes / x.type().bytes()), value);
     };
-    const Halide::Expr hinted =
-        select(once && (few_tiles() || ci % kPeriod == 0), ask(line(), x), x);
+    Halide::Expr hinted = select(once && (few_tiles() || ci % kPeriod == 0), ask(line(), x), x);
     if (lines == 1) return hinted;
     Halide::Expr several = x;
     for (int n = 0; n < kFewestLines; ++n) {
