@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <map>
 
 #include "choose.h"
@@ -98,27 +99,41 @@ Halide::Module make_module(LayerPlan& plan) {
   return module;
 }
 
-/// Compiles a layer's module to files, of which one is the object.
-void compile_variant(LayerPlan& plan, std::map<Halide::OutputFileType, std::string> files) {
-  using Halide::OutputFileType;
-  const fs::path object = files.at(OutputFileType::object), own_assembly = object.string() + ".s";
-  const bool wants_hints = has_far_weights(plan);
-  if (wants_hints) files.emplace(OutputFileType::assembly, own_assembly.string());
-  make_module(plan).compile(files);
-  if (wants_hints && !bring_nearer(object, files.at(OutputFileType::assembly))) {
-    // Hints of the wrong kind cost more than they bring.
-    plan.hints = false;
-    make_module(plan).compile(files);
-  }
-  fs::remove(own_assembly);
-}
-
 void write(const fs::path& path, const std::string& text) {
   fs::create_directories(path.parent_path());
   std::ofstream file(path, std::ios::binary);
   file << text;
   file.close();
   if (!file) throw Error(ErrorKind::kIo, path.string() + ": cannot be written");
+}
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  if (!file) throw Error(ErrorKind::kIo, path.string() + ": cannot be read");
+  return bytes;
+}
+
+/// Compiles a layer's module to files, of which one is the object.
+void compile_variant(LayerPlan& plan, std::map<Halide::OutputFileType, std::string> files) {
+  using Halide::OutputFileType;
+  if (!has_far_weights(plan)) {
+    make_module(plan).compile(files);
+    return;
+  }
+  const std::string& object = files.at(OutputFileType::object);
+  const auto [assembly, own] = files.emplace(OutputFileType::assembly, object + ".s");
+  make_module(plan).compile(files);
+  std::string code = read(object), text = read(assembly->second);
+  if (bring_nearer(code, text)) {
+    write(object, code);
+    if (!own) write(assembly->second, text);
+  } else {
+    // Hints of the wrong kind cost more than they bring.
+    plan.hints = false;
+    make_module(plan).compile(files);
+  }
+  if (own) fs::remove(assembly->second);
 }
 
 void create_library(const std::vector<fs::path>& objects, const Halide::Target& target,

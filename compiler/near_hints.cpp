@@ -5,7 +5,6 @@
 #include <cctype>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <iterator>
 #include <optional>
 #include <regex>
@@ -14,32 +13,14 @@
 #include <string_view>
 #include <vector>
 
-#include "upconv/error.h"
-
 namespace upconv::compiler {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::string_view kUsedOnce = "prefetchnta", kSecondLevel = "prefetcht1";
 /// Intel SDM, volume 2, PREFETCHh: 0F 18 /0 and 0F 18 /2, the number in ModRM's middle bits.
 constexpr char kOpcode[] = {'\x0f', '\x18'};
 constexpr char kSecondLevelBits = 2 << 3;
-
-std::string read(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (!file) throw Error(ErrorKind::kIo, path.string() + ": cannot be read");
-  return bytes;
-}
-
-void write(const fs::path& path, const std::string& bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file << bytes;
-  file.close();
-  if (!file) throw Error(ErrorKind::kIo, path.string() + ": cannot be written");
-}
 
 std::optional<unsigned> register_number(const std::string& name) {
   constexpr std::array kLow = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"};
@@ -157,20 +138,17 @@ std::vector<std::size_t> places_of(const std::vector<Prefetch>& prefetches,
 
 }  // namespace
 
-bool bring_nearer(const fs::path& object, const fs::path& assembly) {
-  std::string bytes = read(object), text = read(assembly);
-  const std::optional<std::vector<Prefetch>> prefetches = prefetches_of(text);
+bool bring_nearer(std::string& object, std::string& assembly) {
+  const std::optional<std::vector<Prefetch>> prefetches = prefetches_of(assembly);
   if (!prefetches) return false;
   if (prefetches->empty()) return true;
   // Each is at one of these places, so where they are as many, these are they.
-  const std::vector<std::size_t> places = places_of(*prefetches, bytes);
+  const std::vector<std::size_t> places = places_of(*prefetches, object);
   if (places.size() != prefetches->size()) return false;
-  for (const std::size_t at : places) bytes[at] = static_cast<char>(bytes[at] | kSecondLevelBits);
-  for (std::size_t at = 0; (at = text.find(kUsedOnce, at)) != std::string::npos;) {
-    text.replace(at, kUsedOnce.size(), kSecondLevel);
+  for (const std::size_t at : places) object[at] = static_cast<char>(object[at] | kSecondLevelBits);
+  for (std::size_t at = 0; (at = assembly.find(kUsedOnce, at)) != std::string::npos;) {
+    assembly.replace(at, kUsedOnce.size(), kSecondLevel);
   }
-  write(object, bytes);
-  write(assembly, text);
   return true;
 }
 

@@ -1,7 +1,7 @@
 // Prefetches of compiled x86 code: to which cache they bring a line.
 #pragma once
 
-#include <filesystem>
+#include <string>
 
 namespace upconv::compiler {
 
@@ -12,7 +12,6 @@ namespace upconv::compiler {
 /// @param assembly the same code as LLVM prints it: it says which bytes are prefetches, and is
 ///        changed alike
 /// @return false, and both are as they were, where that is not certain
-/// @throws Error kIo where a file cannot be read or written
-bool bring_nearer(const std::filesystem::path& object, const std::filesystem::path& assembly);
+bool bring_nearer(std::string& object, std::string& assembly);
 
 }  // namespace upconv::compiler
