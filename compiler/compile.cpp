@@ -114,10 +114,17 @@ std::string read(const fs::path& path) {
   return bytes;
 }
 
+/// True where tiles ask for what comes next, weights or inputs, by prefetches of x86.
+bool has_hints(const LayerPlan& plan) {
+  if (plan.narrow == nullptr) return has_far_weights(plan);
+  return plan.target.halide.arch == Halide::Target::X86 &&
+         plan.narrow->ahead_lines(plan.target.lanes) > 0;
+}
+
 /// Compiles a layer's module to files, of which one is the object.
 void compile_variant(LayerPlan& plan, std::map<Halide::OutputFileType, std::string> files) {
   using Halide::OutputFileType;
-  if (!has_far_weights(plan)) {
+  if (!has_hints(plan)) {
     make_module(plan).compile(files);
     return;
   }

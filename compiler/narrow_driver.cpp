@@ -99,8 +99,7 @@ class NarrowDriver {
     const Stmt zeros = leaves_.clear_row->call({planes(at)}, {});
     // The edge before the inputs is written before them; what the edge after them overwrites of
     // the next row is copied later.
-    Stmt copied = leaves_.copy->call({address("x", from), planes(at + integer("filled"))},
-                                     {integer("inputs")});
+    Stmt copied = copy_row(from, at + integer("filled"));
     const Expr edges = integer("inputs") < number_of(narrow_.pitch[2]);
     if (leaves_.clear_edge) {
       const Stmt before = leaves_.clear_edge->call({planes(at)}, {});
@@ -121,6 +120,22 @@ class NarrowDriver {
       body = Block::make(IfThenElse::make(integer("strip_h") > 0, moved), body);
     }
     return run_loop("plane_d", number_of(narrow_.pitch[0]), body);
+  }
+
+  /// The inputs of a row, to planes from a column on. Where squares do not begin at whole vectors
+  /// of the planes, the first one goes alone, and the others share some of its columns: a store
+  /// across two cache lines takes as long as several.
+  Stmt copy_row(const Expr& x, const Expr& column) const {
+    const auto copy = [&](const Expr& skipped, const Expr& inputs) {
+      return leaves_.copy->call({address("x", x + wide(skipped) * number(plan_.input_size())),
+                                 address("run.planes", wide(column + skipped))},
+                                {inputs});
+    };
+    if (leaves_.square == 1) return copy(0, integer("inputs"));
+    const Expr side = number_of(leaves_.square), skipped = integer("skipped");
+    const Stmt rest = copy(skipped, integer("inputs") - skipped);
+    return let("skipped", select(integer("inputs") >= 2 * side, (side - column % side) % side, 0),
+               Block::make(IfThenElse::make(skipped > 0, copy(0, side)), rest));
   }
 
   /// All rows of all the strip's columns, some columns after the other, so that their x stays in

@@ -37,21 +37,21 @@ class Leaves {
     Var k("k"), i("i");
     from(k, i) = x(inside(i * input_size() + k));
     generators::Transposed row(from);
-    // Of a processor whose vectors are wider, as well: squares of more than 16 bytes take more
-    // instructions an element.
-    const int side = std::min(lanes_, 16 / type_.bytes());
-    Index least = narrow_.strip_w;
-    for (Index strip = 0; strip < narrow_.strips(2); ++strip) {
-      const Index count = filled_columns(plan_, strip).count;
-      if (count > 0) least = std::min(least, count);
-    }
-    if (input_size() >= side && least >= side) {
-      schedules::schedule_transposed(row, side);
-    } else if (least >= lanes_) {
+    if (has_squares()) {
+      schedules::schedule_transposed(row, static_cast<int>(square_side()));
+    } else if (least_filled() >= lanes_) {
       schedules::schedule_few_rows(row, lanes_);
     }
     bound_planes(row.out, inputs);
     return leaf("copy", "planes", row.out, {x}, {inputs});
+  }
+
+  Index square() const {
+    // Stores at known distances behind a known part of a line end up elsewhere: LLVM 21's 32-bit
+    // ARM counts that part twice where it lets a store advance the address of the next.
+    const Halide::Target& target = plan_.target.halide;
+    if (target.arch == Halide::Target::ARM && target.bits == 32) return 1;
+    return has_squares() ? square_side() : 1;
   }
 
   Leaf clear(Index columns) const {
@@ -96,7 +96,7 @@ class Leaves {
                                 .type = type_};
     in.planar(i) = planes(inside(i));
     const ImageParam ahead = elements(type_, "ahead");
-    if (group.ahead_lines > 0) in.ahead = by_name(ahead);
+    if (plan_.hints && group.ahead_lines > 0) in.ahead = by_name(ahead);
     in.ahead_lines = static_cast<int>(group.ahead_lines);
     in.width = group.vectors * lanes_;
     in.lanes = lanes_;
@@ -186,6 +186,21 @@ class Leaves {
   static constexpr int kFewColumns = 12;  ///< that are interleaved at once
 
   int input_size() const { return static_cast<int>(plan_.input_size()); }
+  /// Of a processor whose vectors are wider, as well: squares of more than 16 bytes take more
+  /// instructions an element.
+  Index square_side() const { return std::min(lanes_, 16 / type_.bytes()); }
+  bool has_squares() const {
+    return input_size() >= square_side() && least_filled() >= square_side();
+  }
+  /// The fewest columns that inputs fill, where they fill any.
+  Index least_filled() const {
+    Index least = narrow_.strip_w;
+    for (Index strip = 0; strip < narrow_.strips(2); ++strip) {
+      const Index count = filled_columns(plan_, strip).count;
+      if (count > 0) least = std::min(least, count);
+    }
+    return least;
+  }
   /// @param memory what others call the output
   /// @param own the pointer by which it reads its output; null: none
   Leaf leaf(const std::string& what, const std::string& memory, const Func& output,
@@ -279,6 +294,7 @@ NarrowLeaves add_narrow_leaves(Halide::Module& module, const LayerPlan& plan,
   const Leaves make(module, plan, packed);
   NarrowLeaves leaves;
   leaves.copy = make.copy();
+  leaves.square = make.square();
   if (const Index columns = edge_columns(plan); columns > 0)
     leaves.clear_edge = make.clear(columns);
   leaves.clear_row = make.clear(narrow.pitch[2]);

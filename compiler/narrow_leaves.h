@@ -14,6 +14,9 @@ namespace upconv::compiler {
 struct NarrowLeaves {
   /// (x of a row's first input -> planes at its column), inputs.
   std::optional<Leaf> copy;
+  /// Columns of the squares that it transposes, as many as share 16 bytes; 1: it has none, or they
+  /// may begin anywhere.
+  Index square = 1;
   /// (-> planes): zeros, of edge_columns() and of a row.
   std::optional<Leaf> clear_edge, clear_row;
   /// (-> planes), columns: moved by strip_h rows to the front. Undefined for a single strip.

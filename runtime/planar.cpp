@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 
 namespace upconv::UPCONV_ABI::internal {
@@ -41,13 +42,34 @@ void transpose(Vector<double>::Type (&v)[2]) {
   v[0] = a;
 }
 
+/// The first i at which a vector of any row to[j * to_step] lies in no two cache lines; 0 where
+/// these differ.
+template <Element T>
+Index first_aligned(const T* to, Index to_step) {
+  constexpr Index kLanes = Vector<T>::kLanes;
+  if (to_step % kLanes != 0) return 0;
+  const auto past = static_cast<Index>(reinterpret_cast<std::uintptr_t>(to) / sizeof(T)) % kLanes;
+  return (kLanes - past) % kLanes;
+}
+
 /// to[j * to_step + i] = from[i * from_step + j] for 0 <= i < rows, 0 <= j < columns.
 template <Element T>
 void transpose_all(const T* from, Index from_step, Index rows, Index columns, T* to,
                    Index to_step) {
   constexpr Index kLanes = Vector<T>::kLanes;
-  const Index whole_rows = rows / kLanes * kLanes, whole_columns = columns / kLanes * kLanes;
-  for (Index i = 0; i < whole_rows; i += kLanes) {
+  const auto one_by_one = [&](Index i, Index i_end, Index j) {
+    for (; i < i_end; ++i) to[j * to_step + i] = from[i * from_step + j];
+  };
+  if (rows < kLanes) {
+    for (Index j = 0; j < columns; ++j) one_by_one(0, rows, j);
+    return;
+  }
+  const Index whole_columns = columns / kLanes * kLanes;
+  // The first squares and the last share elements with others: a store across two lines takes as
+  // long as several.
+  const Index aligned = first_aligned(to, to_step);
+  for (Index next = 0; next < rows;) {
+    const Index i = std::min(next, rows - kLanes);
     for (Index j = 0; j < whole_columns; j += kLanes) {
       typename Vector<T>::Type square[kLanes];
       for (Index k = 0; k < kLanes; ++k) {
@@ -58,12 +80,8 @@ void transpose_all(const T* from, Index from_step, Index rows, Index columns, T*
         Vector<T>::store(to + (j + k) * to_step + i, square[k]);
       }
     }
-    for (Index j = whole_columns; j < columns; ++j) {
-      for (Index k = 0; k < kLanes; ++k) to[j * to_step + i + k] = from[(i + k) * from_step + j];
-    }
-  }
-  for (Index i = whole_rows; i < rows; ++i) {
-    for (Index j = 0; j < columns; ++j) to[j * to_step + i] = from[i * from_step + j];
+    for (Index j = whole_columns; j < columns; ++j) one_by_one(i, i + kLanes, j);
+    next = next == 0 && aligned != 0 ? aligned : next + kLanes;
   }
 }
 

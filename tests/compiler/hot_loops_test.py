@@ -88,9 +88,11 @@ class HotLoops(CompilerTest):
         """In the object, too, of which Halide makes the other hint; where upconvc does not know the
         format of objects, there is none."""
         targets = ["avx2", "avx512", "x86-64-osx-sse41-avx-avx2-f16c-fma"]
-        for strategy, inputs, shape in (("wide", 2048, "1,2,2,2048"), ("winograd", 256, "1,8,8,256")):
+        for strategy, inputs, outputs, shape in (("wide", 2048, 96, "1,2,2,2048"),
+                                                 ("winograd", 256, 96, "1,8,8,256"),
+                                                 ("narrow", 64, 2, "1,64,64,64")):
             self.write_layer({"name": "layer", "arithmetic": "fast", "input_size": inputs,
-                              "output_size": 96, "filter_shape": [4, 4], "strides": [2, 2],
+                              "output_size": outputs, "filter_shape": [4, 4], "strides": [2, 2],
                               "padding": "same"})
             self.compile_layer("--strategy", strategy, "--input-shape", shape, "--emit", "asm",
                                targets=targets)
