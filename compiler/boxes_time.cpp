@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "hints.h"
 #include "whole_layer.h"
 #include "wide_packing.h"
 
@@ -73,22 +74,27 @@ constexpr double kTile = 30, kTap = 7;
 constexpr double kSums = 3.5, kFill = 3;
 /// A pixel of a padded block: stores with a mask.
 constexpr double kPaddedPixel = 23;
-/// Of combined phases that go to y row by row: a tile, and a vector of its sums.
-constexpr double kTileByRows = 16, kSumsByRows = 24;
+/// What weights of all phases for each box cost, of the multiply-adds.
+constexpr double kCombined = 1.05;
 
-/// What weights of all phases for each box cost, of the multiply-adds; and more through the stack.
-constexpr double kCombined = 1.05, kCombinedByRows = 1.15;
+/// 64 bytes of x or y in memory, for which no tile asks beforehand.
+constexpr double kFarLine = 20;
 
-/// Of a layer, what its blocks take beside, and of their multiply-adds.
+/// Of a layer, what its blocks take beside, and of their multiply-adds. Of combined phases that go
+/// to y row by row, through the stack: for a tile, and for a vector of its sums.
 struct Stores {
   double tile = 0, sums = 0, padded = 0, products = 1;
 };
+constexpr Stores kByRows = {.tile = 16, .sums = 24, .products = 1.15};
+/// With masks of AVX-512, on that.
+constexpr Stores kByRowsMasked = {.tile = 16, .sums = 5, .products = 1.05};
 Stores stores_of(const LayerPlan& plan) {
   const bool combined = plan.channels() > plan.output_size();
   const bool one_row = plan.axes[0].combined * plan.axes[1].combined == 1;
   const int height = plan.parts.front().tile.heights.front();
   const bool by_rows = combined && !generators::writes_combined_blocks(one_row, height);
-  if (by_rows) return {.tile = kTileByRows, .sums = kSumsByRows, .products = kCombinedByRows};
+  const bool masked = plan.target.halide.has_feature(Halide::Target::AVX512_Skylake);
+  if (by_rows) return masked ? kByRowsMasked : kByRows;
   return {.padded = kPaddedPixel, .products = combined ? kCombined : 1};
 }
 
@@ -113,6 +119,8 @@ double tile_time(const TileRow& row, int height) {
   return std::max(height * row.cost, double{internal::kTileLatency});
 }
 
+double far_time(const LayerPlan& plan) { return kFarLine * far_bytes(plan) / 64; }
+
 double boxes_time(const LayerPlan& plan, bool in_pieces) {
   const bool gaps = has_many_gaps(plan);
   const Index images = plan.spec.images.value_or(1), inputs = plan.input_size();
@@ -123,6 +131,9 @@ double boxes_time(const LayerPlan& plan, bool in_pieces) {
     outputs *= static_cast<double>(plan.axes[axis].window.output);
   }
   double time = outputs * (kOutputTime + (in_pieces || gaps ? kFill : 0));
+  if (waits_for_lines(plan) && has_one_tap(plan) && !wants_next_tile(plan, plan.parts.front())) {
+    time += far_time(plan);
+  }
   const Index pieces = in_pieces ? internal::ceil_div(inputs, plan.target.piece_rows) : 0;
   const Stores stores = stores_of(plan);
   for (const auto& [d, count_d] : rows[0]) {

@@ -13,6 +13,10 @@ inline constexpr double kOutputTime = 9;
 /// rate.
 double tile_time(const TileRow& row, int height);
 
+/// What a call whose outputs take one tap waits for x and y where these are in memory. (With more,
+/// products take long beside it.)
+double far_time(const LayerPlan& plan);
+
 /// Time of a call by `wide` or `combined`, in those. All spatial extents are constants; images that
 /// are an argument count as one. It does not depend on this machine.
 double boxes_time(const LayerPlan& plan, bool in_pieces);

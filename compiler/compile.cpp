@@ -8,9 +8,9 @@
 #include "choose.h"
 #include "driver.h"
 #include "heap.h"
+#include "hints.h"
 #include "narrow_driver.h"
 #include "near_hints.h"
-#include "next_panel.h"
 #include "package.h"
 #include "pipelines.h"
 #include "scatter_driver.h"
@@ -112,13 +112,6 @@ std::string read(const fs::path& path) {
   std::string bytes{std::istreambuf_iterator<char>(file), {}};
   if (!file) throw Error(ErrorKind::kIo, path.string() + ": cannot be read");
   return bytes;
-}
-
-/// True where tiles ask for what comes next, weights or inputs, by prefetches of x86.
-bool has_hints(const LayerPlan& plan) {
-  if (plan.narrow == nullptr) return has_far_weights(plan);
-  return plan.target.halide.arch == Halide::Target::X86 &&
-         plan.narrow->ahead_lines(plan.target.lanes) > 0;
 }
 
 /// Compiles a layer's module to files, of which one is the object.

@@ -22,11 +22,11 @@ using internal::Phase;
 /// channels. And of all phases.
 constexpr Index kMostRows = 64, kMostRowsInAll = 128;
 
-// Costs in vector multiply-adds at full rate (a core does two a cycle), of a vector of elements
-// where they are of elements. Fitted on AVX2.
-constexpr double kCopyCost = 10;     ///< a vector of x into planes
-constexpr double kMoveCost = 3;      ///< a vector of a plane to the next strip
-constexpr double kWriteCost = 8;     ///< a vector of sums to y
+// Costs in vector multiply-adds at full rate (a core does two a cycle), fitted on AVX2. Of elements
+// they are those of 32 bytes: what moves them does not gain by wider vectors.
+constexpr double kCopyCost = 9;      ///< x into planes
+constexpr double kMoveCost = 3;      ///< of a plane to the next strip
+constexpr double kWriteCost = 8;     ///< sums to y
 constexpr double kPlaneRowCost = 6;  ///< a row of a plane, beside its elements
 constexpr double kRowCost = 100;     ///< a row of y
 constexpr double kCallCost = 200;
@@ -101,6 +101,7 @@ double choose_strips(NarrowPlan& narrow, const LayerPlan& plan, double vector_co
   const NarrowAxis &d = narrow.axes[0], &h = narrow.axes[1], &w = narrow.axes[2];
   const auto bytes = static_cast<Index>(plan.element_bytes());
   const Index lanes = plan.target.lanes, ci = plan.input_size();
+  const double move = real(bytes) / 32;  // of an element
   const Index rows = plan.output_size() * plan.axes[0].axis.stride * plan.axes[1].axis.stride *
                      plan.axes[2].axis.stride;
   Index widest = 1;
@@ -133,11 +134,11 @@ double choose_strips(NarrowPlan& narrow, const LayerPlan& plan, double vector_co
         return real(strips_h - 1) * vectors(columns) + vectors((rest - 1) * pitch + width);
       }();
       const double in_rows = real(h.positions + h.span()), all_h = real(strips_h);
-      const double row_vectors = real(ci) * real(pitch) / real(lanes);
+      const double row_moves = real(ci) * real(pitch) * move;
       double time = tiles * vector_cost +
-                    real(slices) * in_rows * (row_vectors * kCopyCost + real(ci) * kPlaneRowCost) +
-                    real(slices) * (all_h - 1) * real(h.span()) * row_vectors * kMoveCost +
-                    real(h.positions) * (real(rows) * real(width) / real(lanes) * kWriteCost +
+                    real(slices) * in_rows * (row_moves * kCopyCost + real(ci) * kPlaneRowCost) +
+                    real(slices) * (all_h - 1) * real(h.span()) * row_moves * kMoveCost +
+                    real(h.positions) * (real(rows) * real(width) * move * kWriteCost +
                                          real(plan.axes[0].axis.stride) *
                                              real(plan.axes[1].axis.stride) * kRowCost);
       time *= real(ceil_div(w.positions, width)) * real(d.positions) *

@@ -9,8 +9,8 @@
 #include "chunk.h"
 #include "elements.h"
 #include "finish.h"
+#include "hints.h"
 #include "layer_tiles.h"
-#include "next_panel.h"
 #include "pack_layer.h"
 #include "repeated_pixel.h"
 #include "statements.h"
@@ -163,6 +163,10 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
     in.packed = by_name(hinted);
     in.packed_at = static_cast<int>(part.weights_at);
     in.tiles = static_cast<int>(box_pixels(plan) / part.tile.heights.front());
+  }
+  if (wants_next_tile(plan, part)) {
+    in.near_x = by_name(x);
+    in.near_y = by_name(sums);
   }
   in.fused = plan.target.fused();
   const Activation& activation = plan.spec.checked.options.activation_fn;

@@ -93,7 +93,7 @@ struct LayerPlan {
   std::shared_ptr<const NarrowPlan> narrow = {};
   /// Products of all taps (scatter_plan.h); null: none.
   std::shared_ptr<const ScatterPlan> scatter = {};
-  bool hints = true;     ///< tiles may ask for the weights that come next (next_panel.h)
+  bool hints = true;     ///< tiles may ask for what comes next (hints.h)
   Index heap_bytes = 0;  ///< that its schedule keeps in scratch; known when it is compiled
 
   const char* strategy() const;

@@ -4,7 +4,7 @@
 
 #include "elements.h"
 #include "finish.h"
-#include "next_panel.h"
+#include "hints.h"
 #include "product_tiles.h"
 
 namespace upconv::compiler {

@@ -99,7 +99,7 @@ double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
   return tiles * real(plan.input_size()) + kInput * real(inputs) +
          kChunk * real(ceil_div(inputs, scatter.chunk) * blocks) + kRowOfRuns * real(rows * runs) +
          kAdded * real(rows * *plan.axes[2].input * added) +
-         kOutputTime * real(outputs) / plan.target.lanes;
+         kOutputTime * real(outputs) / plan.target.lanes + (scatter.once ? far_time(plan) : 0);
 }
 
 LayerPlan plan_of(const ToTaps& to_taps) {

@@ -18,7 +18,7 @@ class ConvTranspose : public Halide::Generator<ConvTranspose> {
   GeneratorParam<bool> packed{"packed", true};
   /// Hint at the weights that come next; only with packed ones.
   GeneratorParam<bool> prefetch{"prefetch", false};
-  /// With these, where a call says `far`, also at inputs and outputs.
+  /// Hint at the inputs and outputs that come next, where a call says `far`.
   GeneratorParam<bool> prefetch_far{"prefetch_far", false};
 
   Input<Buffer<void, 1>> x{"x"};

@@ -43,7 +43,7 @@ struct PhaseInputs {
   int tile_pixels;             ///< pixels per tile; the lists are padded to whole tiles
   int lanes;                   ///< channels per vector
   bool prefetch = false;       ///< bring the next panel of weights nearer; w is packed
-  Halide::Expr far;            ///< with prefetch: bring x and y nearer, too; undefined: never
+  Halide::Expr far;            ///< bring x and y nearer; undefined: never
   Halide::Expr block_w;        ///< step in w from block to block
   Halide::Type type;           ///< of x, w, init and y
   bool fused;                  ///< the target has a fused multiply-add
@@ -88,12 +88,10 @@ struct Phase {
       one_tap = has_one_tap(in);
     }
     Expr x = in.x(unsafe_promise_clamped(in.pixel_x(p) + row_x, 0, in.x_extent - 1));
-    if (in.prefetch) {
-      x = bringing_next_panel(in, x);
-      if (in.far.defined()) {
-        far = in.far;
-        x = bringing_next_tile(in, x);
-      }
+    if (in.prefetch) x = bringing_next_panel(in, x);
+    if (in.far.defined()) {
+      far = in.far;
+      x = bringing_next_tile(in, x);
     }
     sum(c, p, b) = in.init(
         unsafe_promise_clamped(in.pixel_init(p) + b * in.block_init + c, 0, in.init_extent - 1));
@@ -152,8 +150,9 @@ struct Phase {
     const Expr next_y = in.pixel_y(pixel) + b * in.block_y + y_line % y_lines * line;
     hinted = prefetching(start_of_output(in.y), next_y, hinted);
 
-    const Expr once = p % pixels == 0 && c < in.lanes && r[0] % period == 0;
-    return select(one_tap && far && !few_tiles && once, hinted, x);
+    Expr when = one_tap && far;
+    if (few_tiles.defined()) when = when && !few_tiles;
+    return select(when && p % pixels == 0 && c < in.lanes && r[0] % period == 0, hinted, x);
   }
 
   static bool is_listed(const PhaseInputs& in) { return in.row_x.defined(); }

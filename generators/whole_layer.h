@@ -114,7 +114,10 @@ struct LayerInputs {
   /// next call (prefetch.h). Undefined: they do not.
   Halide::Func packed = {};
   int packed_at = 0;
-  int tiles = 1;      ///< that read them, in most calls
+  int tiles = 1;  ///< that read them, in most calls
+  /// (i): elements of x and y, where these are in memory and phases have one tap: tiles ask for
+  /// the next one's x and their own y. Undefined: they do not.
+  Halide::Func near_x = {}, near_y = {};
   bool fused = true;  ///< the target has a fused multiply-add
   Halide::Type type = {};
 };
@@ -233,6 +236,36 @@ class WholeLayer {
                         in_.packed_at + panel * in_.block_channels);
   }
 
+  /// With combined phases of h and d, a block holds so many rows of y.
+  int rows() const { return in_.axes[1].combined * in_.axes[0].combined; }
+  int row_channels() const { return in_.channels / rows(); }
+  /// Elements of y from a block's first row to another.
+  Expr row_offset(const Expr& h, const Expr& d) const {
+    return (d * in_.axes[1].output + h) * (in_.axes[2].output * in_.output_size);
+  }
+
+  /// `x`, with hints for the next tile's inputs, which mostly follow this one's, and for this
+  /// tile's outputs.
+  Expr bringing_next_tile(const Expr& x, const LayerTiles& of, const Halide::RDom& r) const {
+    constexpr int period = PanelHints::kPeriod;
+    const int line = PanelHints::kLineBytes / in_.type.bytes();
+    const Expr next_x = of.pixel_x(0, t) + of.height * in_.input_size + r[0] * of.height;
+    Expr hinted = x;
+    for (int at = 0; at < period * of.height; at += line) {
+      hinted = prefetching(start_of_input(in_.near_x), next_x + at, hinted);
+    }
+    // Lines of rows of pixels; where loops are long, the last pixel's again.
+    const int lines = PanelHints::lines_of(row_channels(), in_.type);
+    const Expr y_line = r[0] / period, row = y_line / lines;
+    const Expr pixel = Halide::min(row / rows(), of.height - 1);
+    const Expr next_y =
+        of.pixel_y(pixel, t) + in_.first_channel + b * in_.block_channels +
+        row_offset(row % in_.axes[1].combined, row % rows() / in_.axes[1].combined) +
+        y_line % lines * line;
+    hinted = prefetching(start_of_input(in_.near_y), next_y, hinted);
+    return select(p == 0 && c < in_.lanes && r[0] % period == 0, hinted, x);
+  }
+
   /// @param by_rows sums of combined phases, which go to y row by row, some of them outside the
   ///        window. (Of phases of w alone that may be for boxes that the window cuts: in the
   ///        others, a block's channels are neighbours.)
@@ -271,13 +304,12 @@ class WholeLayer {
     }
     Expr x = in_.x(inside(from));
     if (in_.packed.defined() && !rest) x = bringing_next_panel(x, r);
+    if (in_.near_x.defined() && !rest) x = bringing_next_tile(x, of, r);
     const Expr next = of.sum(c, p, b, t) + x * in_.w(c, ci, tap[2], tap[1], tap[0], b);
     of.sum(c, p, b, t) = in_.fused ? next : strict_float(next);
 
-    // All tiles that fit, or one for a rest of this height. With combined phases a block holds rows
-    // of y: those of the phases of h and d.
+    // All tiles that fit, or one for a rest of this height.
     const int rows_h = in_.axes[1].combined, rows_d = in_.axes[0].combined;
-    const int row_channels = in_.channels / (rows_h * rows_d);
     const Expr count = pixels();
     Expr tiles_of_box =
         rest ? cast<int>(count % tallest > lower && count % tallest <= height) : count / tallest;
@@ -285,8 +317,8 @@ class WholeLayer {
       const Expr is_cut = segment(2, kLow) > 0 || segment(2, kHigh) < in_.axes[2].combined;
       tiles_of_box = select(by_rows ? is_cut : !is_cut, tiles_of_box, 0);
     }
-    RDom u(0, row_channels, 0, rows_h, 0, rows_d, 0, height, in_.block, in_.blocks, 0, tiles_of_box,
-           "u_" + name);
+    RDom u(0, row_channels(), 0, rows_h, 0, rows_d, 0, height, in_.block, in_.blocks, 0,
+           tiles_of_box, "u_" + name);
     const Expr lane = in_.first_channel + u[4] * in_.block_channels + u[0];  // of a row of y
     Expr to = of.pixel_y(u[3], u[5]) + lane;
     if (!by_rows) {
@@ -308,9 +340,8 @@ class WholeLayer {
       require(0, u[2], 1);
       require(1, u[1], 1);
       require(2, lane, in_.output_size);
-      const Expr width = in_.axes[2].output * in_.output_size;
-      to = to + (u[2] * in_.axes[1].output + u[1]) * width;
-      y(inside(to)) = of.finished((u[2] * rows_h + u[1]) * row_channels + u[0], u[3], u[4], u[5]);
+      to = to + row_offset(u[1], u[2]);
+      y(inside(to)) = of.finished((u[2] * rows_h + u[1]) * row_channels() + u[0], u[3], u[4], u[5]);
     }
     of.outputs = u;
     tiles.push_back(of);

@@ -84,6 +84,21 @@ class HotLoops(CompilerTest):
                     self.assertNotEqual(hot, [])
                     self.assertEqual(any(loop.prefetches > 0 for loop in hot), many)
 
+    def test_far_inputs_and_outputs_are_asked_for_beforehand(self):
+        """Where phases have one tap, with phases as channels or not; of near ones, no line."""
+        config = {"name": "layer", "input_size": 64, "output_size": 32, "filter_shape": [2, 2],
+                  "strides": [2, 2], "padding": "same"}
+        self.write_layer(config)
+        for strategy in ("wide", "combined"):
+            for shape, far in (("1,200,200,64", True), ("1,20,20,64", False)):
+                with self.subTest(strategy=strategy, shape=shape):
+                    self.compile_layer("--strategy", strategy, "--input-shape", shape, "--emit",
+                                       "asm", targets=["avx512"])
+                    loops = innermost_loops(self.folder / "out/avx512/emit/decoder.s")
+                    hot = [loop for loop in loops if loop.multiply_adds == 96]
+                    self.assertNotEqual(hot, [])
+                    self.assertEqual(any(loop.prefetches > 0 for loop in hot), far)
+
     def test_hints_are_for_the_second_level_cache(self):
         """In the object, too, of which Halide makes the other hint; where upconvc does not know the
         format of objects, there is none."""
