@@ -19,7 +19,7 @@ constexpr Index kStripCounts = 8;
 constexpr Index kMostDepth = 8;
 
 constexpr Price kProduct = {"product", 1.11};
-constexpr Price kCopy = {"copy", 1};              ///< an element of x into a plane
+constexpr Price kCopy = {"copy", 1.5};            ///< an element of x into a plane
 constexpr Price kCopyRow = {"copied row", 12.8};  ///< of x, of a channel
 constexpr Price kTap = {"tile at a tap", 40};     ///< a loop over input channels begins and ends
 constexpr Price kMove = {"move", 1.09};           ///< an element of a plane to the next strip
