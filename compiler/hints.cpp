@@ -56,9 +56,7 @@ bool has_one_tap(const LayerPlan& plan) {
 }
 
 bool wants_next_tile(const LayerPlan& plan, const PlannedPart& part) {
-  const bool boxes =
-      plan.winograd == nullptr && plan.scatter == nullptr && plan.autoscheduler.empty();
-  return plan.hints && waits_for_lines(plan) && boxes && !plan.in_pieces() && has_one_tap(plan) &&
+  return plan.hints && waits_for_lines(plan) && plan.in_boxes() && has_one_tap(plan) &&
          far_bytes(plan) > 0 && has_time(part, 2);
 }
 

@@ -77,6 +77,22 @@ void check_limits(const LayerPlan& plan) {
   if (packed > static_cast<double>(kMostElements)) refuse("the packed kernel", packed);
 }
 
+/// Tiles of boxes go through few input channels by steps that divide these. Were some left over at
+/// every tap, what the rest needs would take registers of the loop before it: that of 21 channels
+/// takes 1.2 times as long on AVX-512 where phases are combined.
+void unroll_without_rest(LayerPlan& plan) {
+  constexpr Index kFewInputs = 64;
+  constexpr int kSteps[] = {3, 5, 2};
+  const Index inputs = plan.input_size();
+  if (inputs > kFewInputs || !plan.in_boxes()) return;
+  for (PlannedPart& part : plan.parts) {
+    if (inputs % part.tile.unroll == 0) continue;
+    const auto* step = std::find_if(std::begin(kSteps), std::end(kSteps),
+                                    [&](int steps) { return inputs % steps == 0; });
+    if (step != std::end(kSteps)) part.tile.unroll = *step;
+  }
+}
+
 }  // namespace
 
 bool has_many_gaps(const LayerPlan& plan) {
@@ -228,6 +244,7 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanC
     at += Index{part.blocks} * part.block_channels;
   }
   if (plan.narrow == nullptr) plan.packed_elements = at;
+  unroll_without_rest(plan);
   check_limits(plan);
   return plan;
 }

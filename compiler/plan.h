@@ -98,6 +98,11 @@ struct LayerPlan {
 
   const char* strategy() const;
   bool in_pieces() const { return piece_inputs > 0; }
+  /// By this project's schedules, and box by box: `wide` or `combined`.
+  bool in_boxes() const {
+    return winograd == nullptr && narrow == nullptr && scatter == nullptr &&
+           autoscheduler.empty() && !in_pieces();
+  }
   /// Channels as they are computed: output_size for each of the phases that are combined.
   Index channels() const;
   /// Of such a channel, which phase of each axis it is, of those that are combined; d first.
