@@ -45,7 +45,9 @@ struct NarrowRunner::Ahead {
 
   void fetch() {
     constexpr Index kLine = 64;
-    const Index count = std::min(lines, lines_per_call);
+    // A core waits for so many lines at once; with more it would not go on until some are there.
+    constexpr Index kMostLines = 16;
+    const Index count = std::min({lines, lines_per_call, kMostLines});
     for (Index line = 0; line < count; ++line) __builtin_prefetch(at + line * kLine, 0, 2);
     at += count * kLine;
     lines -= count;
