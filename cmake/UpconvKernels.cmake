@@ -38,7 +38,7 @@ endforeach()
 # One object, upconv_<name>.o, with the function <upconv_c_prefix>_<name>: runs the generator, with
 # its parameters as name=value pairs. Halide's only hint to prefetch is the one for data that is used
 # once (x86: prefetchnta), which keeps it out of the second-level cache, where weights belong. So an
-# object with a `prefetch...=true` is assembled from text in which the hint is another (prefetcht1).
+# object with `prefetch=true` is assembled from text in which the hint is another (prefetcht1).
 function(_upconv_add_kernel name generator target)
   set(file "upconv_${name}")
   set(features "${_upconv_leaf_features}")
@@ -53,7 +53,7 @@ function(_upconv_add_kernel name generator target)
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/kernels")
   set(assemble "")
   set(depends upconv_generators)
-  if("${ARGN}" MATCHES "prefetch[a-z_]*=true")
+  if("prefetch=true" IN_LIST ARGN)
     set(hint_script "${PROJECT_SOURCE_DIR}/cmake/UpconvPrefetchHint.cmake")
     list(APPEND depends "${hint_script}")
     set(assemble
@@ -147,12 +147,11 @@ function(upconv_add_kernels prefix)
             set(options ${options_${strategy}})
             # Weights come too slowly for tiles of many vectors; of many pixels, too, there is room for
             # another load per step. Without fused multiply-adds no cache is too slow.
-            if(strategy STREQUAL "wide" AND target MATCHES "x86.*fma" AND pixels GREATER_EQUAL vectors)
-              if(vectors GREATER 2)
-                list(APPEND options prefetch=true)
-              endif()
+            if(strategy STREQUAL "wide" AND target MATCHES "x86.*fma"
+               AND vectors GREATER 2 AND pixels GREATER_EQUAL vectors)
+              list(APPEND options prefetch=true)
               # Narrower vectors take long enough for each line of x and y, and hints a part of that.
-              if(target MATCHES "avx512" AND height_index EQUAL 0 AND vectors GREATER 1)
+              if(target MATCHES "avx512" AND height_index EQUAL 0)
                 list(APPEND options prefetch_far=true)
               endif()
             endif()

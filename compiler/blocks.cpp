@@ -146,7 +146,7 @@ int blocks_of_tile(const LayerPlan& plan, const PlannedPart& part) {
   constexpr Index kNearBytes = Index{80} * 1024;
   if (plan.in_pieces()) return 1;
   Index rows = plan.input_size();
-  for (const PlannedAxis& axis : plan.axes) rows *= axis.phases.with_taps().front().taps;
+  for (const PlannedAxis& axis : plan.axes) rows *= axis.phases.most_taps();
   const Index channels = Index{part.blocks} * part.block_channels;
   const Index bytes = rows * channels * static_cast<Index>(plan.element_bytes());
   return bytes <= kNearBytes ? part.blocks : 1;

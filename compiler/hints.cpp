@@ -50,9 +50,8 @@ bool waits_for_lines(const LayerPlan& plan) {
 }
 
 bool has_one_tap(const LayerPlan& plan) {
-  return std::all_of(plan.axes.begin(), plan.axes.end(), [](const PlannedAxis& axis) {
-    return axis.phases.with_taps().front().taps == 1;
-  });
+  return std::all_of(plan.axes.begin(), plan.axes.end(),
+                     [](const PlannedAxis& axis) { return axis.phases.most_taps() == 1; });
 }
 
 bool wants_next_tile(const LayerPlan& plan, const PlannedPart& part) {

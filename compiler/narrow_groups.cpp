@@ -99,9 +99,8 @@ double tile_cost(const NarrowGroup& group, const LayerPlan& plan, int vectors) {
   // Rows of x that all taps reach, and the weights.
   double rows_h = 1, weights = group.channels;
   for (std::size_t axis = 0; axis < 3; ++axis) {
-    const auto most = static_cast<double>(plan.axes[axis].phases.with_taps().empty()
-                                              ? 0
-                                              : plan.axes[axis].phases.with_taps().front().taps);
+    const auto most = static_cast<double>(
+        plan.axes[axis].phases.with_taps().empty() ? 0 : plan.axes[axis].phases.most_taps());
     if (axis < 2) rows_h *= most;
     weights *= most * group.phases[axis];
   }

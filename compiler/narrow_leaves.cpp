@@ -125,13 +125,11 @@ class Leaves {
     Param<int> positions("positions");
     const int columns = row_outputs();
     generators::Transposed row(outputs(sums));
-    Index least = narrow_.strip_w;
-    const auto [whole, whole_end] = whole_positions(plan_);
-    for (Index strip = 0; strip < narrow_.strips(2); ++strip) {
+    const std::pair<Index, Index> whole = whole_positions(plan_);
+    const Index least = least_of_strips([&](Index strip) {
       const Index begin = strip_begin(plan_, strip);
-      const Index count = std::min(begin + narrow_.strip_w, whole_end) - std::max(begin, whole);
-      if (count > 0) least = std::min(least, count);
-    }
+      return std::min(begin + narrow_.strip_w, whole.second) - std::max(begin, whole.first);
+    });
     if (least >= lanes_ && columns > kFewColumns && columns >= lanes_) {
       schedules::schedule_transposed(row, lanes_);
     } else if (least >= lanes_) {
@@ -194,10 +192,14 @@ class Leaves {
   }
   /// The fewest columns that inputs fill, where they fill any.
   Index least_filled() const {
+    return least_of_strips([&](Index strip) { return filled_columns(plan_, strip).count; });
+  }
+  /// The least count(strip) of the strips along w that have any; at most strip_w.
+  template <typename Count>
+  Index least_of_strips(Count count) const {
     Index least = narrow_.strip_w;
     for (Index strip = 0; strip < narrow_.strips(2); ++strip) {
-      const Index count = filled_columns(plan_, strip).count;
-      if (count > 0) least = std::min(least, count);
+      if (const Index of_strip = count(strip); of_strip > 0) least = std::min(least, of_strip);
     }
     return least;
   }

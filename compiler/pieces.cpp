@@ -23,7 +23,7 @@ bool boxes_leave_cache(const LayerPlan& plan) {
   Index phase_taps = 1;
   bool known = true;
   for (const PlannedAxis& axis : plan.axes) {
-    const Index taps = axis.phases.with_taps().front().taps;
+    const Index taps = axis.phases.most_taps();
     phase_taps *= axis.input ? std::min(taps, *axis.input) : taps;
     work *= static_cast<double>(axis.input.value_or(1));
     known = known && axis.input.has_value();

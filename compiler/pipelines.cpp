@@ -50,9 +50,7 @@ generators::PackInputs pack_inputs(const LayerPlan& plan, const PlannedPart& par
 
 /// The weights of a box lie one after the other.
 bool reads_one_run(const LayerPlan& plan) {
-  const auto one_tap = [&](std::size_t axis) {
-    return plan.axes[axis].phases.with_taps().front().taps == 1;
-  };
+  const auto one_tap = [&](std::size_t axis) { return plan.axes[axis].phases.most_taps() == 1; };
   return plan.in_pieces() || (one_tap(0) && one_tap(1));
 }
 
@@ -105,8 +103,7 @@ Leaf add_part(Halide::Module& module, const LayerPlan& plan, const PlannedPart& 
     of.combined = static_cast<int>(planned.combined);
     of.stride = static_cast<int>(planned.axis.stride);
     of.step = static_cast<int>(planned.phases.input_step());
-    of.taps_of_phase =
-        plan.in_pieces() ? 1 : static_cast<int>(planned.phases.with_taps().front().taps);
+    of.taps_of_phase = plan.in_pieces() ? 1 : static_cast<int>(planned.phases.most_taps());
     const TableShape shape = table_shape(plan, axis);
     of.segments = std::max(1, shape.phases * shape.rows);
     Param<int> of_box("row_" + std::to_string(axis));

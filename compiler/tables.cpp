@@ -114,7 +114,7 @@ TableShape table_shape(const LayerPlan& plan, int axis) {
     // Two ends for every tap cut the outputs of a phase; the window's first and last block, too.
     const Index parts = of.combined > 1 ? 3 : 1;
     return {number(walked_phases(plan, of.phases)),
-            number(parts * (2 * of.phases.with_taps().front().taps + 1))};
+            number(parts * (2 * of.phases.most_taps() + 1))};
   }
   TableShape shape{0, 0};
   for (const std::vector<Row>& phase : segment_rows(plan, axis)) {
@@ -163,27 +163,26 @@ Leaf add_table(Halide::Module& module, const LayerPlan& plan, int axis) {
     }
   }
   Param<int> input("input"), output("output"), offset("offset");
-  Func table =
-      plan.in_pieces()
-          ? generators::reach_table({.residue = constants(residue),
-                                     .reach = constants(reach),
-                                     .taps = number(phases.filter()),
-                                     .stride = number(phases.stride()),
-                                     .input = input,
-                                     .output = output,
-                                     .offset = offset})
-          : generators::segment_table({.residue = constants(residues),
-                                       .taps = constants(taps),
-                                       .taps_before = constants(before),
-                                       .origin = constants(origin),
-                                       .phases = number(walked_phases(plan, phases)),
-                                       .combined = number(planned.combined),
-                                       .stride = number(phases.stride()),
-                                       .step = number(phases.input_step()),
-                                       .most_taps = number(phases.with_taps().front().taps),
-                                       .input = input,
-                                       .output = output,
-                                       .offset = offset});
+  Func table = plan.in_pieces()
+                   ? generators::reach_table({.residue = constants(residue),
+                                              .reach = constants(reach),
+                                              .taps = number(phases.filter()),
+                                              .stride = number(phases.stride()),
+                                              .input = input,
+                                              .output = output,
+                                              .offset = offset})
+                   : generators::segment_table({.residue = constants(residues),
+                                                .taps = constants(taps),
+                                                .taps_before = constants(before),
+                                                .origin = constants(origin),
+                                                .phases = number(walked_phases(plan, phases)),
+                                                .combined = number(planned.combined),
+                                                .stride = number(phases.stride()),
+                                                .step = number(phases.input_step()),
+                                                .most_taps = number(phases.most_taps()),
+                                                .input = input,
+                                                .output = output,
+                                                .offset = offset});
   const TableShape shape = table_shape(plan, axis);
   table.output_buffer().dim(0).set_bounds(0, kSegmentColumns);
   table.output_buffer().dim(1).set_bounds(0, shape.phases * shape.rows).set_stride(kSegmentColumns);

@@ -131,28 +131,25 @@ struct Phase {
     return hints.beside(x, p % in.tile_pixels == 0 && c < in.lanes, in.w, panel);
   }
 
-  /// `x`, with hints for the next tile's inputs, which mostly follow this one's, and for this
-  /// tile's outputs. With several taps most inputs are near, since other outputs have read them.
+  /// `x`, with hints for the next tile's inputs and this tile's outputs. With several taps most
+  /// inputs are near, since other outputs have read them.
   Halide::Expr bringing_next_tile(const PhaseInputs& in, const Halide::Expr& x) const {
     using Halide::Expr;
-    constexpr int period = PanelHints::kPeriod;
-    const int pixels = in.tile_pixels, line = PanelHints::kLineBytes / in.type.bytes();
+    const int pixels = in.tile_pixels;
     const Expr this_tile = p / pixels, next_tile = min(this_tile + 1, in.tiles - 1);
-
-    const Expr next_x = in.pixel_x(next_tile * pixels) + r[0] * pixels;
-    Expr hinted = x;
-    for (int at = 0; at < period * pixels; at += line) {
-      hinted = prefetching(start_of_input(in.x), next_x + at, hinted);
-    }
+    const TileHints hints{.row = r[0],
+                          .pixels = pixels,
+                          .x = start_of_input(in.x),
+                          .y = start_of_output(in.y),
+                          .next_x = in.pixel_x(next_tile * pixels),
+                          .type = in.type};
     const int y_lines = PanelHints::lines_of(in.block_channels, in.type);
-    const Expr y_line = r[0] / period;  // of the tile; where loops are long, the last pixel's again
-    const Expr pixel = this_tile * pixels + min(y_line / y_lines, pixels - 1);
-    const Expr next_y = in.pixel_y(pixel) + b * in.block_y + y_line % y_lines * line;
-    hinted = prefetching(start_of_output(in.y), next_y, hinted);
-
-    Expr when = one_tap && far;
-    if (few_tiles.defined()) when = when && !few_tiles;
-    return select(when && p % pixels == 0 && c < in.lanes && r[0] % period == 0, hinted, x);
+    const Expr pixel = this_tile * pixels + min(hints.line() / y_lines, pixels - 1);
+    const Expr y_at =
+        in.pixel_y(pixel) + b * in.block_y + hints.line() % y_lines * hints.line_elements();
+    Expr once = one_tap && far;
+    if (few_tiles.defined()) once = once && !few_tiles;
+    return hints.beside(x, once && p % pixels == 0 && c < in.lanes, y_at);
   }
 
   static bool is_listed(const PhaseInputs& in) { return in.row_x.defined(); }

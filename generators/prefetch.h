@@ -86,4 +86,34 @@ struct PanelHints {
   }
 };
 
+/// A tile whose outputs take one tap asks for the next tile's inputs, which mostly follow its own,
+/// and for the outputs that it will write: with every kPeriod-th row of weights for the inputs of
+/// so many, and for a line of outputs.
+struct TileHints {
+  static constexpr int kPeriod = PanelHints::kPeriod;
+
+  Halide::Expr row;        ///< of weights, that is read
+  int pixels = 1;          ///< of a tile
+  Halide::Expr x, y;       ///< element 0 of either
+  Halide::Expr next_x;     ///< the next tile's first element
+  Halide::Type type = {};  ///< of both
+
+  int line_elements() const { return PanelHints::kLineBytes / type.bytes(); }
+  /// The tile's line of outputs that is asked for; where loops are long, there are not so many.
+  Halide::Expr line() const { return row / kPeriod; }
+
+  /// `value`, beside which they are asked for.
+  /// @param once true once per row of a tile
+  /// @param y_at the first element of line()
+  Halide::Expr beside(const Halide::Expr& value, const Halide::Expr& once,
+                      const Halide::Expr& y_at) const {
+    Halide::Expr hinted = value;
+    for (int at = 0; at < kPeriod * pixels; at += line_elements()) {
+      hinted = prefetching(x, next_x + row * pixels + at, hinted);
+    }
+    hinted = prefetching(y, y_at, hinted);
+    return select(once && row % kPeriod == 0, hinted, value);
+  }
+};
+
 }  // namespace upconv::generators

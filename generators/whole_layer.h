@@ -244,26 +244,20 @@ class WholeLayer {
     return (d * in_.axes[1].output + h) * (in_.axes[2].output * in_.output_size);
   }
 
-  /// `x`, with hints for the next tile's inputs, which mostly follow this one's, and for this
-  /// tile's outputs.
+  /// `x`, with hints for the next tile's inputs and this tile's outputs.
   Expr bringing_next_tile(const Expr& x, const LayerTiles& of, const Halide::RDom& r) const {
-    constexpr int period = PanelHints::kPeriod;
-    const int line = PanelHints::kLineBytes / in_.type.bytes();
-    const Expr next_x = of.pixel_x(0, t) + of.height * in_.input_size + r[0] * of.height;
-    Expr hinted = x;
-    for (int at = 0; at < period * of.height; at += line) {
-      hinted = prefetching(start_of_input(in_.near_x), next_x + at, hinted);
-    }
-    // Lines of rows of pixels; where loops are long, the last pixel's again.
+    const TileHints hints{.row = r[0],
+                          .pixels = of.height,
+                          .x = start_of_input(in_.near_x),
+                          .y = start_of_input(in_.near_y),
+                          .next_x = of.pixel_x(0, t) + of.height * in_.input_size,
+                          .type = in_.type};
     const int lines = PanelHints::lines_of(row_channels(), in_.type);
-    const Expr y_line = r[0] / period, row = y_line / lines;
-    const Expr pixel = Halide::min(row / rows(), of.height - 1);
-    const Expr next_y =
-        of.pixel_y(pixel, t) + in_.first_channel + b * in_.block_channels +
-        row_offset(row % in_.axes[1].combined, row % rows() / in_.axes[1].combined) +
-        y_line % lines * line;
-    hinted = prefetching(start_of_input(in_.near_y), next_y, hinted);
-    return select(p == 0 && c < in_.lanes && r[0] % period == 0, hinted, x);
+    const Expr row = hints.line() / lines, pixel = Halide::min(row / rows(), of.height - 1);
+    const Expr y_at = of.pixel_y(pixel, t) + in_.first_channel + b * in_.block_channels +
+                      row_offset(row % in_.axes[1].combined, row % rows() / in_.axes[1].combined) +
+                      hints.line() % lines * hints.line_elements();
+    return hints.beside(x, p == 0 && c < in_.lanes, y_at);
   }
 
   /// @param by_rows sums of combined phases, which go to y row by row, some of them outside the

@@ -71,6 +71,8 @@ class AxisPhases {
 
   /// The phases that have taps, smallest residue first.
   const std::vector<Phase>& with_taps() const { return *with_taps_; }
+  /// Of one phase; the first has as many.
+  Index most_taps() const { return with_taps_->front().taps; }
 
   /// The phase of a residue, 0 <= residue < stride.
   Phase phase(Index residue) const {

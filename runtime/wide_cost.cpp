@@ -63,7 +63,7 @@ const char* charge_wide(Bill& bill, const LayerFacts& facts, const std::vector<P
     boxes *= mine.reached + mine.gaps;
     reached_boxes *= mine.reached;
     taps *= real(std::min(a.phases->filter(), a.pairs()));
-    phase_taps *= a.phases->with_taps().front().taps;
+    phase_taps *= a.phases->most_taps();
     positions *= real(a.q_end() - a.q_begin());
   }
   const auto lists = [&](const Part& part) {

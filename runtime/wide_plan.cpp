@@ -67,8 +67,8 @@ void WidePlan::check(const Call& call) const {
   for (int axis = 0; axis < 3; ++axis) {
     const AxisPhases& phases = *call.axes[axis].phases;
     // Taps that reach an input lie within the input, and within a phase.
-    const Index taps = std::min(phases.with_taps().front().taps,
-                                ceil_div(call.axes[axis].input, phases.input_step()));
+    const Index taps =
+        std::min(phases.most_taps(), ceil_div(call.axes[axis].input, phases.input_step()));
     if (taps < 2) continue;
     Index span = 0;
     if (__builtin_mul_overflow((taps - 1) * phases.input_step(), std::abs(call.x_strides[axis]),

@@ -17,7 +17,7 @@ using test::Random;
 
 constexpr int kCases = 2000;
 
-/// A matrix in memory that holds more: rows of `columns` elements, `step` apart, from `first` on.
+/// Part of an array: `rows` rows of `columns` elements, `step` apart, from element `first` on.
 struct Matrix {
   Index first, rows, columns, step;
 
@@ -25,8 +25,7 @@ struct Matrix {
   Index at(Index row, Index column) const { return first + row * step + column; }
 };
 
-/// The transpose of `from`'s elements, as transpose(from, its step, to, its step) writes it to
-/// memory of -1; rows of both are as far apart as `from` and `to` say.
+/// Runs transpose(from, to) on such arrays, and looks at all of the one that is written.
 template <typename T, typename Transpose>
 void check(const Matrix& from, const Matrix& to, Transpose transpose) {
   std::vector<T> source(static_cast<std::size_t>(from.size()));
