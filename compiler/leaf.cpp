@@ -57,6 +57,20 @@ class Renamer : public IRMutator {
   std::string from_, to_;
 };
 
+/// Allocations in registers become those of unsigned integers, whatever is stored there: a type that
+/// no other allocation has. Memory of the stack that is free again, Halide gives to the next
+/// allocation of the same type, and sums that share theirs with a tile of which loops take elements
+/// stay in memory.
+class OwnRegisters : public IRMutator {
+  using IRMutator::visit;
+  Stmt visit(const Allocate* of) override {
+    if (of->memory_type != Halide::MemoryType::Register) return IRMutator::visit(of);
+    return Allocate::make(of->name, Halide::UInt(of->type.bits()), of->memory_type, of->extents,
+                          of->condition, mutate(of->body), of->new_expr, of->free_function,
+                          of->padding);
+  }
+};
+
 }  // namespace
 
 Leaf::Leaf(Halide::Module& module, const std::string& name, const Halide::Func& output,
@@ -79,7 +93,7 @@ Leaf::Leaf(Halide::Module& module, const std::string& name, const Halide::Func& 
   const Halide::Module own = Halide::Pipeline(output).compile_to_module(
       arguments, name, target, Halide::LinkageType::Internal);
   for (const auto& buffer : own.buffers()) module.append(buffer);
-  body_ = take_pointers(own.functions().front().body, pointers_);
+  body_ = OwnRegisters().mutate(take_pointers(own.functions().front().body, pointers_));
   if (own.any_strict_float()) module.set_any_strict_float(true);
 }
 

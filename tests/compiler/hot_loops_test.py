@@ -42,6 +42,10 @@ LAYERS = {
           "padding": "same"}, "1,16,16,64"),
         ({"input_size": 32, "output_size": 64, "filter_shape": [3, 3], "strides": [1, 1],
           "dtype": "float64"}, "?,20,20,32"),
+        # Tiles of four kinds, each with products of its own: what a transform keeps on the stack is
+        # between them.
+        ({"input_size": 32, "output_size": 128, "filter_shape": [3, 3], "strides": [2, 2],
+          "padding": "same"}, "1,32,32,32"),
     ],
 }
 
