@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "boxes_time.h"
+#include "hints.h"
 #include "layer_state.h"
 #include "pieces.h"
 #include "upconv/error.h"
@@ -14,7 +15,8 @@ namespace upconv::compiler {
 
 namespace {
 
-/// Combined phases must save so much, for the estimates are not better.
+/// Combined phases must save so much where they have several taps, for the estimates are not
+/// better. (Of one tap, all boxes become one.)
 constexpr double kGain = 0.95;
 
 /// The rows of tiles whose blocks cover `vectors` vectors at the least cost, widest first.
@@ -164,7 +166,7 @@ LayerPlan plan_boxes(const LayerPlan& layer, const std::vector<TileRow>& rows,
     if (wide) plan->piece_inputs = piece_inputs(*plan);
     const double time = boxes_time(with_expected_extents(*plan), plan->in_pieces());
     if (time >= least) continue;
-    least = wide ? kGain * time : time;
+    least = wide && !has_one_tap(*plan) ? kGain * time : time;
     best = std::move(plan);
   }
   if (!best) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "blocks.h"
 #include "hints.h"
 #include "whole_layer.h"
 #include "wide_packing.h"
@@ -74,8 +75,10 @@ constexpr double kTile = 30, kTap = 7;
 constexpr double kSums = 3.5, kFill = 3;
 /// A pixel of a padded block: stores with a mask.
 constexpr double kPaddedPixel = 23;
-/// What weights of all phases for each box cost, of the multiply-adds.
-constexpr double kCombined = 1.05;
+/// A pixel of a block whose neighbours along w belong to other boxes, of one tap.
+constexpr double kApart = 10;
+/// At least, a pixel of a block whose other blocks come much later, in memory.
+constexpr double kFarPixel = 250;
 
 /// 64 bytes of x or y in memory, for which no tile asks beforehand.
 constexpr double kFarLine = 20;
@@ -83,7 +86,7 @@ constexpr double kFarLine = 20;
 /// Of a layer, what its blocks take beside, and of their multiply-adds. Of combined phases that go
 /// to y row by row, through the stack: for a tile, and for a vector of its sums.
 struct Stores {
-  double tile = 0, sums = 0, padded = 0, products = 1;
+  double tile = 0, sums = 0, padded = 0, apart = 0, far = 0, products = 1;
 };
 constexpr Stores kByRows = {.tile = 16, .sums = 24, .products = 1.15};
 /// With masks of AVX-512, on that.
@@ -95,7 +98,10 @@ Stores stores_of(const LayerPlan& plan) {
   const bool by_rows = combined && !generators::writes_combined_blocks(one_row, height);
   const bool masked = plan.target.halide.has_feature(Halide::Target::AVX512_Skylake);
   if (by_rows) return masked ? kByRowsMasked : kByRows;
-  return {.padded = kPaddedPixel, .products = combined ? kCombined : 1};
+  const bool apart = has_one_tap(plan) && plan.axes[2].phases.stride() > 1;
+  const PlannedPart& most = plan.parts.front();
+  const bool far = most.blocks > 1 && blocks_of_tile(plan, most) == 1 && far_bytes(plan) > 0;
+  return {.padded = kPaddedPixel, .apart = apart ? kApart : 0, .far = far ? kFarPixel : 0};
 }
 
 /// Time of a block for a box of so many pixels, or for a tap in `pieces` pieces (0: a box).
@@ -106,9 +112,10 @@ double block_time(const LayerPlan& plan, const PlannedPart& part, const Stores& 
   const double sums = of_pixels * part.tile.vectors;
   const bool padded = part.channels % plan.target.lanes != 0;
   const double products =
-      tiles.time * static_cast<double>(taps * plan.input_size()) * stores.products;
+      std::max(tiles.time * static_cast<double>(taps * plan.input_size()) * stores.products,
+               of_pixels * stores.far);
   const double once = count * (kTile + stores.tile) + sums * stores.sums +
-                      (padded ? of_pixels * stores.padded : 0) + kBox;
+                      of_pixels * (stores.apart + (padded ? stores.padded : 0)) + kBox;
   if (pieces > 0) return products + static_cast<double>(pieces) * (once + sums * kSums);
   return products + once + count * static_cast<double>(taps) * kTap + sums * kSums / 2;
 }

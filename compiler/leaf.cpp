@@ -57,8 +57,8 @@ class Renamer : public IRMutator {
   std::string from_, to_;
 };
 
-/// Allocations in registers become those of unsigned integers, whatever is stored there: a type that
-/// no other allocation has. Memory of the stack that is free again, Halide gives to the next
+/// Allocations in registers become those of unsigned integers, whatever is stored there: a type
+/// that no other allocation has. Memory of the stack that is free again, Halide gives to the next
 /// allocation of the same type, and sums that share theirs with a tile of which loops take elements
 /// stay in memory.
 class OwnRegisters : public IRMutator {

@@ -61,8 +61,12 @@ constexpr double kChunk = 20, kInput = 24, kRowOfRuns = 2;
 /// A vector of a run, or a part of one, added.
 constexpr double kAdded = 3.6;
 
-/// What it must save beside strategies whose estimates were not fitted with these.
-constexpr double kGain = 0.93;
+/// 64 bytes of weights that the second-level cache does not keep, for each chunk.
+constexpr double kFarWeights = 2;
+
+/// What it must save beside strategies whose estimates were not fitted with these, and beside boxes
+/// of as many products.
+constexpr double kGain = 0.93, kGainOnce = 0.97;
 
 /// Time of a call.
 double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
@@ -96,8 +100,12 @@ double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
     added += of.count * vectors;
   }
   const auto real = [](Index value) { return static_cast<double>(value); };
-  return tiles * real(plan.input_size()) + kInput * real(inputs) +
-         kChunk * real(ceil_div(inputs, scatter.chunk) * blocks) + kRowOfRuns * real(rows * runs) +
+  const Index chunks = ceil_div(inputs, scatter.chunk);
+  const Index weights =
+      plan.input_size() * scatter.pitch * static_cast<Index>(plan.element_bytes());
+  const bool far = weights > Index{2} * plan.target.panel_bytes;
+  return (far ? kFarWeights * real(chunks * weights / 64) : 0) + tiles * real(plan.input_size()) +
+         kInput * real(inputs) + kChunk * real(chunks * blocks) + kRowOfRuns * real(rows * runs) +
          kAdded * real(rows * *plan.axes[2].input * added) +
          kOutputTime * real(outputs) / plan.target.lanes + (scatter.once ? far_time(plan) : 0);
 }
@@ -155,7 +163,8 @@ std::optional<LayerPlan> faster_scatter_plan(const LayerPlan& layer, const Layer
   if (!reason_against(layer).empty()) return std::nullopt;
   LayerPlan plan = plan_of(to_taps);
   const bool boxes = other.narrow == nullptr && other.winograd == nullptr;
-  if (expected_time(plan) >= (boxes ? 1 : kGain) * expected_time(other)) return std::nullopt;
+  const double gain = !boxes ? kGain : plan.scatter->once ? kGainOnce : 1;
+  if (expected_time(plan) >= gain * expected_time(other)) return std::nullopt;
   return plan;
 }
 

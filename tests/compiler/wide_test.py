@@ -49,6 +49,23 @@ class Wide(CompilerTest):
         self.check_layers(layers, 9, lambda found: self.assertEqual(found["strategy"], "combined"),
                           ["--strategy", "combined"])
 
+    def test_phases_of_one_tap_become_one_box(self):
+        """Without overlap the phases of a row are channels, and their pixels next to one another in
+        y: not through products in scratch, of which each chunk reads all weights; and not where y
+        is in memory and channels are so many that a pixel's would be written at different times."""
+        for inputs, outputs, filters, shape, want in (
+                (16, 16, [2, 2], "1,96,96,16", "combined"),
+                (64, 128, [2, 2], "1,32,32,64", "combined"),
+                (1024, 512, [2, 2], "1,8,8,1024", "combined"),
+                (2, 1696, [8, 8, 8], "2,2,1,26,2", "wide")):
+            for isa in ("avx2", "avx512"):
+                with self.subTest(inputs=inputs, outputs=outputs, isa=isa):
+                    self.write_layer({"input_size": inputs, "output_size": outputs,
+                                      "filter_shape": filters, "strides": filters,
+                                      "rank": len(filters), "padding": "valid", "name": "layer"})
+                    self.compile_layer("--input-shape", shape, targets=[isa])
+                    self.assertEqual(self.manifest(isa)["strategy"], want)
+
     def test_blocks_inside_and_around_tiles(self):
         """Weights of a phase that a tile passes block by block, and too many for that: whole blocks
         and a padded one, tiles and rests, one image and several."""
@@ -83,7 +100,7 @@ class Wide(CompilerTest):
               "activation": "gelu", "use_bias": False}, (2, 3, 2)),
         ]
         self.check_layers(layers, 11, lambda found: self.assertGreater(found["piece_inputs"], 0),
-                          constant=lambda case, fixed: case % 2 == 1)
+                          ["--strategy", "wide"], constant=lambda case, fixed: case % 2 == 1)
 
     def test_gaps(self):
         """Outputs that no tap reaches, where they are most of y: less and more channels than a
