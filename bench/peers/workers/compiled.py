@@ -8,6 +8,7 @@ import ctypes
 import functools
 import hashlib
 import json
+import mmap
 import os
 import pathlib
 
@@ -57,11 +58,20 @@ def compiled(problem):
 
 
 def aligned(shape):
-    """An array that begins at a cache line, as the tensors of the library do."""
-    count, line = int(np.prod(shape)), 64
-    memory = np.zeros(count * 4 + line, np.uint8)
-    first = -memory.ctypes.data % line
-    return memory[first : first + count * 4].view(np.float32).reshape(shape)
+    """Zeros as the tensors of the library have them: from a cache line on, and of large arrays in
+    huge pages where the system has some."""
+    size, line, page = int(np.prod(shape)) * 4, 64, 2 << 20
+    if size < page:
+        memory, begin = np.zeros(size + line, np.uint8), line
+    else:
+        pages = mmap.mmap(-1, size + page)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            pages.madvise(mmap.MADV_HUGEPAGE)
+        memory, begin = np.frombuffer(pages, np.uint8), page
+    first = -memory.ctypes.data % begin
+    array = memory[first : first + size].view(np.float32).reshape(shape)
+    array.fill(0)
+    return array
 
 
 class Call:
