@@ -244,7 +244,7 @@ class Driver {
   }
 
   Stmt fill(const Expr& first, const Expr& count) const {
-    return pipelines_.fill->call({packed_weights(plan_), pointer("y")}, {first, count});
+    return fill_pixels(plan_, *pipelines_.fill, first, count);
   }
   /// The outputs of a slab of images [0] to [1] and positions [2] to [3], which lie in one run.
   Stmt fill_slab(const std::vector<Expr>& slab) const {

@@ -6,8 +6,10 @@
 #include <numeric>
 #include <utility>
 
+#include "boxes_time.h"
 #include "expected_time.h"
 #include "finite.h"
+#include "hints.h"
 #include "narrow_groups.h"
 #include "upconv/error.h"
 
@@ -239,6 +241,8 @@ void plan_narrow(LayerPlan& plan, bool asked) {
     for (std::size_t axis = 0; axis < 3; ++axis) narrow.axes[axis] = narrow_axis(own.axes[axis]);
     const double vector_cost = choose_groups(narrow, own);
     narrow.time = choose_strips(narrow, own, vector_cost);
+    // As the other strategies are: one tap has too little to compute while lines come from memory.
+    if (waits_for_lines(own) && has_one_tap(own)) narrow.time += far_time(own);
     if (narrow.time == std::numeric_limits<double>::infinity()) {
       reason = "its rows are too many for registers, or a strip of x for the cache";
     }

@@ -30,9 +30,8 @@ class ScatterDriver {
                reached = select(end == all, outputs(), begun_before(end));
     std::vector<Stmt> steps;
     if (leaves_.fill) {
-      steps.push_back(leaves_.fill->call(
-          {packed_weights(plan_), pointer("y")},
-          {begun * number_of(row_pixels()), (reached - begun) * number_of(row_pixels())}));
+      steps.push_back(fill_pixels(plan_, *leaves_.fill, begun * number_of(row_pixels()),
+                                  (reached - begun) * number_of(row_pixels())));
     }
     steps.push_back(multiply());
     steps.push_back(add_rows());

@@ -63,6 +63,12 @@ inline Halide::Expr images_of(const LayerPlan& plan) {
   return Halide::Internal::Variable::make(Halide::Int(32), "images");
 }
 
+/// `count` pixels of y from `first` on: some by `fill`, a pipeline (packed -> y) of first pixel and
+/// count, the others by memcpy. It writes whole lines without reading them, which takes half the
+/// time where y is in memory.
+Halide::Internal::Stmt fill_pixels(const LayerPlan& plan, const Leaf& fill,
+                                   const Halide::Expr& first, const Halide::Expr& count);
+
 /// The caller's scratch, from where vectors of every target may begin.
 inline Halide::Expr aligned_scratch() {
   using Halide::reinterpret;
