@@ -12,12 +12,6 @@ namespace {
 
 bool is_x86(const LayerPlan& plan) { return plan.target.halide.arch == Halide::Target::X86; }
 
-/// The weights of the layer are more than a cache holds.
-bool has_far_weights(const LayerPlan& plan) {
-  const Index bytes = plan.packed_elements * static_cast<Index>(plan.element_bytes());
-  return bytes > Index{2} * plan.target.panel_bytes;
-}
-
 /// A tile has the time to ask for something, and has it at the rows that are asked at.
 bool has_time(const PlannedPart& part, int vectors) {
   const TileRow& tile = part.tile;
@@ -27,8 +21,12 @@ bool has_time(const PlannedPart& part, int vectors) {
 
 }  // namespace
 
+bool are_far(const LayerPlan& plan, Index weights) {
+  return weights * static_cast<Index>(plan.element_bytes()) > Index{2} * plan.target.panel_bytes;
+}
+
 bool wants_next_panel(const LayerPlan& plan, const PlannedPart& part) {
-  return plan.hints && is_x86(plan) && plan.target.fused() && has_far_weights(plan) &&
+  return plan.hints && is_x86(plan) && plan.target.fused() && are_far(plan, plan.packed_elements) &&
          has_time(part, 3);
 }
 

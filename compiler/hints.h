@@ -6,6 +6,9 @@
 
 namespace upconv::compiler {
 
+/// So many elements of weights are more than a cache holds.
+bool are_far(const LayerPlan& plan, Index weights);
+
 /// The tallest tiles of a part ask: where the weights of the layer are more than a cache holds, and
 /// a tile has the time, as in the library (cmake/UpconvKernels.cmake): with fused multiply-adds,
 /// and many vectors for each pixel.

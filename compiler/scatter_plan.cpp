@@ -7,6 +7,7 @@
 #include "boxes_time.h"
 #include "chunk.h"
 #include "expected_time.h"
+#include "hints.h"
 #include "phases.h"
 #include "scatter_layout.h"
 #include "upconv/error.h"
@@ -101,12 +102,11 @@ double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
   }
   const auto real = [](Index value) { return static_cast<double>(value); };
   const Index chunks = ceil_div(inputs, scatter.chunk);
-  const Index weights =
-      plan.input_size() * scatter.pitch * static_cast<Index>(plan.element_bytes());
-  const bool far = weights > Index{2} * plan.target.panel_bytes;
-  return (far ? kFarWeights * real(chunks * weights / 64) : 0) + tiles * real(plan.input_size()) +
-         kInput * real(inputs) + kChunk * real(chunks * blocks) + kRowOfRuns * real(rows * runs) +
-         kAdded * real(rows * *plan.axes[2].input * added) +
+  const Index weights = plan.input_size() * scatter.pitch;
+  const Index lines = weights * static_cast<Index>(plan.element_bytes()) / 64;
+  return (are_far(plan, weights) ? kFarWeights * real(chunks * lines) : 0) +
+         tiles * real(plan.input_size()) + kInput * real(inputs) + kChunk * real(chunks * blocks) +
+         kRowOfRuns * real(rows * runs) + kAdded * real(rows * *plan.axes[2].input * added) +
          kOutputTime * real(outputs) / plan.target.lanes + (scatter.once ? far_time(plan) : 0);
 }
 

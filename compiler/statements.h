@@ -64,8 +64,8 @@ inline Halide::Expr images_of(const LayerPlan& plan) {
 }
 
 /// `count` pixels of y from `first` on: some by `fill`, a pipeline (packed -> y) of first pixel and
-/// count, the others by memcpy. It writes whole lines without reading them, which takes half the
-/// time where y is in memory.
+/// count, the others by memcpy, which writes lines without reading them: where y is in memory and
+/// mostly gaps, layers take 0.65 to 0.8 of the time.
 Halide::Internal::Stmt fill_pixels(const LayerPlan& plan, const Leaf& fill,
                                    const Halide::Expr& first, const Halide::Expr& count);
 

@@ -21,13 +21,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 class Abi(CompilerTest):
     def test_symbols(self):
-        """The library defines the functions of its header, and needs nothing."""
-        self.write_layer(BASE)
-        self.compile_layer(targets=["sse41", "avx512"])
-        for target in ("sse41", "avx512"):
-            text = self.check("nm", "-g", f"out/{target}/lib/libdecoder.a").stdout
-            names = {(kind, name) for kind, name in re.findall(r"([A-Za-z]) (\w+)$", text, re.M)}
-            self.assertEqual(names, {("T", "decoder_run"), ("T", "decoder_pack")})
+        """The library defines the functions of its header, and needs nothing; but where outputs are
+        copies of the first, C's memcpy."""
+        gaps = dict(BASE, filter_shape=[1, 1], strides=[3, 3], dilations=[1, 1])
+        for config, shape, needs in ((BASE, [], set()),
+                                     (gaps, ["--input-shape", "1,40,40,3", "--strategy", "wide"],
+                                      {("U", "memcpy")})):
+            self.write_layer(config)
+            self.compile_layer(*shape, targets=["sse41", "avx512"])
+            for target in ("sse41", "avx512"):
+                text = self.check("nm", "-g", f"out/{target}/lib/libdecoder.a").stdout
+                names = {(kind, name) for kind, name in re.findall(r"([A-Za-z]) (\w+)$", text, re.M)}
+                self.assertEqual(names, {("T", "decoder_run"), ("T", "decoder_pack")} | needs)
 
     def test_constant_weights_are_read_only(self):
         kernel = np.ones((3, 3, 3, 4), np.float32)
