@@ -5,10 +5,11 @@
 # the processor or of those, sets in the caller:
 #   <prefix>_OBJECTS  object files
 #   <prefix>_TABLE    a folder of
-#                     {wide,listed,narrow,winograd_input,winograd_output,epilogue,target}_rows.inc,
+#                     {wide,listed,narrow,winograd_input,winograd_output,added,epilogue,
+#                     target}_rows.inc,
 #                     which hold UPCONV_TILE_KERNEL(...), of listed UPCONV_LISTED_KERNEL(...),
 #                     UPCONV_WINOGRAD_INPUT(...), UPCONV_WINOGRAD_OUTPUT(...),
-#                     UPCONV_EPILOGUE_KERNEL(...) and UPCONV_TARGET(...)
+#                     UPCONV_ADDED_KERNEL(...), UPCONV_EPILOGUE_KERNEL(...) and UPCONV_TARGET(...)
 
 set(UPCONV_KERNEL_TABLE
     "${PROJECT_SOURCE_DIR}/schedules/kernels.json"
@@ -90,7 +91,7 @@ function(upconv_add_kernels prefix)
   set(options_narrow packed=false)
   set(options_listed "")
   set(objects "")
-  foreach(kind wide listed narrow winograd_input winograd_output epilogue target)
+  foreach(kind wide listed narrow winograd_input winograd_output added epilogue target)
     set(${kind}_rows "")
   endforeach()
   set(unknown_isas "${arg_ISAS}")
@@ -204,6 +205,17 @@ function(upconv_add_kernels prefix)
         endforeach()
       endforeach()
 
+      # Of instruction sets whose vectors are longer than those of the library's own code.
+      string(JSON added_isas GET "${json}" added)
+      if(added_isas MATCHES "\"${isa}\"")
+        set(name "scatter_${dtype}_${isa}_rows")
+        _upconv_add_kernel(${name} added_rows ${target} dtype=${dtype} lanes=${lanes})
+        list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
+        string(APPEND added_rows
+               "UPCONV_ADDED_KERNEL(${upconv_c_prefix}, ${name}, ${dtype}, ${isa}, ${lanes})\n"
+        )
+      endif()
+
       string(JSON activation_count LENGTH "${json}" epilogue)
       math(EXPR activation_last "${activation_count} - 1")
       foreach(activation_index RANGE ${activation_last})
@@ -225,7 +237,7 @@ function(upconv_add_kernels prefix)
                         "${arg_PROCESSOR}.")
   endif()
   set(table "${CMAKE_CURRENT_BINARY_DIR}/kernels/${prefix}")
-  foreach(kind wide listed narrow winograd_input winograd_output epilogue target)
+  foreach(kind wide listed narrow winograd_input winograd_output added epilogue target)
     file(CONFIGURE OUTPUT "${table}/${kind}_rows.inc" CONTENT "${${kind}_rows}" @ONLY)
   endforeach()
   set(${prefix}_OBJECTS "${objects}" PARENT_SCOPE)

@@ -38,6 +38,12 @@ extern "C" {
                       halide_buffer_t*);
 #include "winograd_output_rows.inc"
 #undef UPCONV_WINOGRAD_OUTPUT
+#define UPCONV_ADDED_KERNEL(PREFIX, NAME, DTYPE, ISA, LANES)                                  \
+  int PREFIX##_##NAME(halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, int32_t, int32_t, \
+                      int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, \
+                      halide_buffer_t*);
+#include "added_rows.inc"
+#undef UPCONV_ADDED_KERNEL
 #define UPCONV_EPILOGUE_KERNEL(PREFIX, NAME, ACTIVATION, DTYPE, ISA)                          \
   int PREFIX##_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
                       halide_buffer_t*, int32_t, int32_t, double, double, halide_buffer_t*);
@@ -105,6 +111,14 @@ constexpr WinogradOutputKernel kWinogradOutput[] = {
 #undef UPCONV_WINOGRAD_OUTPUT
 };
 
+constexpr AddedKernel kAdded[] = {
+#define UPCONV_ADDED_KERNEL(PREFIX, NAME, DTYPE, ISA, LANES) \
+  {#NAME, dtype::DTYPE, isa::ISA, LANES, PREFIX##_##NAME},
+#include "added_rows.inc"
+#undef UPCONV_ADDED_KERNEL
+    {}  // instruction sets may have none
+};
+
 constexpr EpilogueKernel kEpilogue[] = {
 #define UPCONV_EPILOGUE_KERNEL(PREFIX, NAME, ACTIVATION, DTYPE, ISA) \
   {#NAME, activation::ACTIVATION, dtype::DTYPE, isa::ISA, PREFIX##_##NAME},
@@ -129,6 +143,10 @@ std::span<const TileKernel> narrow_kernels() { return kNarrow; }
 std::span<const WinogradInputKernel> winograd_input_kernels() { return kWinogradInput; }
 
 std::span<const WinogradOutputKernel> winograd_output_kernels() { return kWinogradOutput; }
+
+std::span<const AddedKernel> added_kernels() {
+  return std::span(kAdded).first(std::size(kAdded) - 1);
+}
 
 std::span<const EpilogueKernel> epilogue_kernels() { return kEpilogue; }
 
@@ -176,6 +194,7 @@ std::vector<KernelInfo> kernel_infos() {
   add_rows("narrow", internal::narrow_kernels());
   add_rows("winograd", internal::winograd_input_kernels());
   add_rows("winograd", internal::winograd_output_kernels());
+  add_rows("scatter", internal::added_kernels());
   add_rows("epilogue", internal::epilogue_kernels());
   return infos;
 }

@@ -45,6 +45,21 @@ struct TileKernel {
   double time(double vector_time) const { return cost + (vector_time - 1) * vectors; }
 };
 
+/// generators/added_rows.cpp.
+using AddedFn = int (*)(halide_buffer_t* products, halide_buffer_t* sums, int32_t inputs,
+                        int32_t pitch, int32_t run, int32_t shift, int32_t begin, int32_t end,
+                        int32_t taps_d, int32_t from_d, int32_t to_d, int32_t taps_h,
+                        int32_t from_h, int32_t to_h, halide_buffer_t* y);
+
+/// Adds products to rows of outputs, a vector of them at a time.
+struct AddedKernel {
+  const char* name = "";
+  DType dtype{};
+  Isa isa{};
+  int lanes = 1;
+  AddedFn function = nullptr;
+};
+
 /// generators/epilogue.cpp.
 using EpilogueFn = int (*)(halide_buffer_t* in, halide_buffer_t* residual,
                            halide_buffer_t* pixel_in, halide_buffer_t* pixel_residual,
@@ -117,6 +132,8 @@ std::span<const TileKernel> listed_kernels();
 std::span<const TileKernel> narrow_kernels();
 std::span<const WinogradInputKernel> winograd_input_kernels();
 std::span<const WinogradOutputKernel> winograd_output_kernels();
+/// At most one row for each dtype and ISA.
+std::span<const AddedKernel> added_kernels();
 std::span<const EpilogueKernel> epilogue_kernels();
 /// The rows of one of the tables for a dtype and ISA; empty where there are none.
 template <typename Row>

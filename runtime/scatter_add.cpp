@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstdlib>
 #include <utility>
 
+#include "chunk.h"
+#include "kernel_buffer.h"
 #include "phases.h"
 
 namespace upconv::UPCONV_ABI::internal {
@@ -48,9 +52,35 @@ void add_runs(const T* from, Index from_step, T* to, Index to_step, Index count,
 
 }  // namespace
 
+namespace {
+
+/// The whole row by its kernel. @return false where that cannot
+template <Element T>
+bool gather_products(const ScatterRow& row, const ScatterTaps& d, const ScatterTaps& h,
+                     const T* products, T* y) {
+  const Index run = row.taps * row.channels, shift = row.stride * row.channels;
+  const Index begin = std::max<Index>(row.begin, 0) * row.channels;
+  const Index end = std::min(row.end * row.channels, (row.inputs - 1) * shift + run);
+  if (end - begin < row.adder->lanes) return false;
+  const auto far = [](const ScatterTaps& taps) {
+    return std::abs(taps.to_step) > kLargestOffset / std::max<Index>(taps.taps, 1);
+  };
+  if (end > kLargestOffset || far(d) || far(h)) return false;
+  const auto narrow = [](Index value) { return static_cast<std::int32_t>(value); };
+  Buffer<1> from = flat(products), sums = flat(y), to = flat(y);
+  row.adder->function(&from.raw, &sums.raw, narrow(row.inputs), narrow(row.pitch), narrow(run),
+                      narrow(shift), narrow(begin), narrow(end), narrow(d.taps),
+                      narrow(d.from_step), narrow(d.to_step), narrow(h.taps), narrow(h.from_step),
+                      narrow(h.to_step), &to.raw);
+  return true;
+}
+
+}  // namespace
+
 template <Element T>
 void add_products(const ScatterRow& row, const ScatterTaps& d, const ScatterTaps& h,
                   const T* products, T* y) {
+  if (row.adder != nullptr && gather_products(row, d, h, products, y)) return;
   const auto add_all = row.once ? add_runs<T, true> : add_runs<T, false>;
   // Taps go in groups whose outputs are one run of y, and no two inputs' runs overlap: `stride` of
   // them where outputs are neighbours, else one. Later taps first: for an output, they are those of

@@ -1,6 +1,7 @@
 // The second half of the scatter strategy: products to the outputs that they belong to.
 #pragma once
 
+#include "kernel_table.h"
 #include "upconv/tensor.h"
 
 namespace upconv::UPCONV_ABI::internal {
@@ -17,7 +18,8 @@ struct ScatterRow {
   Index step = 0;      ///< from output to output in y
   Index begin = 0;     ///< outputs [begin, end) exist
   Index end = 0;
-  bool once = false;  ///< each output meets one tap: y is written, not added to
+  bool once = false;                   ///< each output meets one tap: y is written, not added to
+  const AddedKernel* adder = nullptr;  ///< adds a vector of outputs at a time; null: run by run
 };
 
 /// Taps of another axis: as many rows of products and of y.

@@ -16,6 +16,8 @@ constexpr Price kRunOfRow = {"run of a row", 40.7};  ///< of taps, for each row 
 constexpr Price kRun = {"run", 3.9};                 ///< of taps, for each input
 /// A sum that is added, also in vectors that are whole cache lines.
 constexpr Price kSum = {"sum", 2.07}, kLineSum = {"sum", 1.5};
+/// A vector of sums in one row of y, and each input that reaches it, where a kernel adds them.
+constexpr Price kGather = {"gathered vector", 14}, kGathered = {"gathered input", 7};
 constexpr Price kCopy = {"copy", 0.73};  ///< a sum that is written, where outputs meet one tap
 /// 64 bytes of weights that do not fit the cache, each time; where a multiply-add takes all of
 /// them.
@@ -35,6 +37,17 @@ bool meet_once(const CallAxis (&axes)[3]) {
   });
 }
 
+bool adds_by_vectors(const AxisPhases& w, Index taps, Index channels, Index lanes,
+                     Index vector_bytes) {
+  // Inputs whose runs are longer reach few outputs of a vector; they are vectors themselves.
+  constexpr Index kMostVectors = 4;
+  // Each input that reaches a vector costs as much as a whole one, and the library adds runs with
+  // vectors of 16 bytes: much longer ones are always quicker, others where taps overlap much.
+  const Index least_overlap = vector_bytes >= 64 ? 1 : 4;
+  return vector_bytes >= 32 && w.dilation() == 1 && taps >= least_overlap * w.stride() &&
+         w.stride() * channels <= kMostVectors * lanes;
+}
+
 namespace {
 
 /// As many taps as `columns` allow, whole faster axes first: groups of nearly the same size.
@@ -47,13 +60,23 @@ void group_taps(ScatterLayout& layout, Index columns) {
   }
 }
 
+/// The kernel that adds rows, where it is quicker than run by run.
+const AddedKernel* choose_adder(const ScatterLayout& layout) {
+  const auto kernels = rows_for(added_kernels(), layout.dtype, layout.isa);
+  if (kernels.empty()) return nullptr;
+  const AddedKernel& kernel = kernels.front();
+  const bool quicker = adds_by_vectors(layout.axes[2], layout.group[2], layout.output_size,
+                                       kernel.lanes, kernel.lanes * layout.element_bytes());
+  return quicker ? &kernel : nullptr;
+}
+
 }  // namespace
 
 std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts) {
   if (facts.output_size > kMostNearColumns) return std::nullopt;
-  const Index size = static_cast<Index>(size_of(facts.dtype));
   ScatterLayout layout;
   static_cast<LayerFacts&>(layout) = facts;
+  const Index size = layout.element_bytes();
   const Index near = target_sizes(facts.isa).points_cache_bytes / (facts.input_size * size);
   group_taps(layout, std::clamp(near, kMostColumns, kMostNearColumns));
   Index most_bytes = kProductBytes;
@@ -67,6 +90,7 @@ std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts) {
   const Index tall = layout.parts.front().tiles[0].pixels;
   const Index fitting = most_bytes / (layout.pitch * size);
   layout.chunk_pixels = std::clamp(fitting / tall * tall, tall, kChunkPixels / tall * tall);
+  layout.adder = choose_adder(layout);
   return layout;
 }
 
@@ -92,12 +116,19 @@ void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&ax
   const double groups = real(layout.groups());
   bill.add(kProduct, groups * real(batches * layout.input_size) * tiles);
   bill.add(kInput, groups * inputs);
-  bill.add(kRun, outer_pairs * real(axes[2].input) * runs);
-  bill.add(once ? kCopy : sum, sums);
   bill.add(kInputRow, rows);
-  bill.add(kRunOfRow, outer_pairs * runs);
-  const double group_bytes =
-      real(layout.input_size * layout.pitch) * real(static_cast<Index>(size_of(layout.dtype)));
+  const Index outputs = axes[2].window.output * layout.output_size;  // of a row
+  if (layout.adder != nullptr && !once && outputs >= layout.adder->lanes) {
+    const Index lanes = layout.adder->lanes, shift = w.stride() * layout.output_size;
+    const double vectors = outer_pairs * real(layout.groups(2) * ceil_div(outputs, lanes));
+    bill.add(kGather, vectors);
+    bill.add(kGathered, vectors * real((group * layout.output_size + lanes - 2) / shift + 1));
+  } else {
+    bill.add(kRun, outer_pairs * real(axes[2].input) * runs);
+    bill.add(once ? kCopy : sum, sums);
+    bill.add(kRunOfRow, outer_pairs * runs);
+  }
+  const double group_bytes = real(layout.input_size * layout.pitch * layout.element_bytes());
   const double bytes = groups * group_bytes;
   if (bytes > real(target_sizes(layout.isa).points_cache_bytes)) {
     const double times = real(batches * ceil_div(image, layout.chunk_pixels));

@@ -27,6 +27,9 @@ struct ScatterLayout : LayerFacts {
   std::vector<Part> parts;  ///< of a group's taps * output_size columns
   Index pitch = 0;          ///< from an input's products to the next's, in elements
   Index chunk_pixels = 0;   ///< inputs that are multiplied at once
+  AxisPhases one_tap;       ///< of the layer whose outputs are the products
+  /// Adds rows of products whose runs overlap, where that is quicker than run by run; else null.
+  const AddedKernel* adder = nullptr;
 
   /// Taps [begin, end) along each axis.
   struct Taps {
@@ -43,6 +46,9 @@ struct ScatterLayout : LayerFacts {
   }
 
   Index groups(int axis) const { return ceil_div(axes[axis].filter(), group[axis]); }
+  /// Elements of scratch before and after products: a vector, which the adder may read.
+  Index margin() const { return adder != nullptr ? 64 / element_bytes() : 0; }
+  Index element_bytes() const { return static_cast<Index>(size_of(dtype)); }
   Index groups() const { return groups(0) * groups(1) * groups(2); }
   Index group_taps() const { return group[0] * group[1] * group[2]; }
   /// Calls visit(taps) for all groups in row-major order.
@@ -64,6 +70,12 @@ std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts);
 /// True where every output of a call takes one tap of one input: taps of neighbours do not overlap,
 /// or there are none, and the window has no gap.
 bool meet_once(const CallAxis (&axes)[3]);
+
+/// True where rows of products with so many taps along w are quicker added a vector of outputs at a
+/// time than run by run. (Measured on an Emerald Rapids Xeon, with filters of 3 to 16, strides of 1
+/// to 4 and 1 to 32 channels.)
+bool adds_by_vectors(const AxisPhases& w, Index taps, Index channels, Index lanes,
+                     Index vector_bytes);
 
 void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&axes)[3],
                     Index batches);

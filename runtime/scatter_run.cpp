@@ -32,11 +32,12 @@ bool evenly_spaced(const Call& call, int slow) {
 
 /// One thread's scratch.
 struct ScatterRunner::Memory {
-  explicit Memory(std::span<std::byte> memory) : tables(memory), products(tables.tile) {}
+  Memory(std::span<std::byte> memory, const ScatterLayout& layout)
+      : tables(memory), products(tables.tile + layout.margin() * layout.element_bytes()) {}
 
   static Index bytes(const ScatterLayout& layout) {
-    const Index product_bytes = layout.pitch * static_cast<Index>(size_of(layout.dtype));
-    return static_cast<Index>(Scratch::kTableBytes) + layout.chunk_pixels * product_bytes;
+    const Index elements = layout.chunk_pixels * layout.pitch + 2 * layout.margin();
+    return static_cast<Index>(Scratch::kTableBytes) + elements * layout.element_bytes();
   }
 
   Scratch tables;
@@ -59,9 +60,11 @@ ScatterRunner::ScatterRunner(const ScatterLayout& layout, const Tensor& weights,
       inputs_(call),
       once_(meet_once(call.axes)),
       slow_(call.slow_axis()),
-      even_(evenly_spaced(call, slow_)) {
+      even_(evenly_spaced(call, slow_)),
+      // Outputs that are neighbours in y.
+      adder_(once_ || call.y_strides[2] != layout.output_size ? nullptr : layout.adder) {
   for (int axis = 0; axis < 3; ++axis) {
-    inputs_.axes[axis] = {&one_tap_, call.axes[axis].input, {call.axes[axis].input, 0}};
+    inputs_.axes[axis] = {&layout.one_tap, call.axes[axis].input, {call.axes[axis].input, 0}};
     inputs_.y_strides[axis] = 0;
   }
   for (BatchAxis& axis : inputs_.batch) axis.y = 0;
@@ -90,7 +93,7 @@ Index ScatterRunner::last_tap(int axis) const {
 }
 
 void ScatterRunner::run(Index unit, std::span<std::byte> scratch) const {
-  const Memory memory(scratch);
+  const Memory memory(scratch, layout_);
   for (Index p = 0; p < kTablePixels; ++p) {
     memory.tables.pixel_tile[p] = static_cast<std::int32_t>(p * layout_.pitch);
   }
@@ -214,7 +217,7 @@ void ScatterRunner::add_inputs(const Band& band, const TapGroup& group, Index be
   box.batch_end = band.image + 1;
   Index extent[3];
   for (int axis = 0; axis < 3; ++axis) {
-    box.phase[axis] = one_tap_.phase(0);
+    box.phase[axis] = layout_.one_tap.phase(0);
     box.segment[axis] = {.begin = 0, .end = call_.axes[axis].input, .tap_begin = 0, .tap_end = 1};
     if (axis == slow_) box.segment[axis] = {begin, end, 0, 1};
     extent[axis] = box.segment[axis].end - box.segment[axis].begin;
@@ -300,7 +303,8 @@ void ScatterRunner::add_row(const Band& band, const TapGroup& group, const Index
                  .channels = layout_.output_size,
                  .pitch = layout_.pitch,
                  .step = call_.y_strides[2],
-                 .once = once_};
+                 .once = once_,
+                 .adder = adder_};
   ScatterTaps outer[2];
   Index from = 0, to = band.at.y, from_step = layout_.output_size * layout_.group[2];
   for (int axis = 2; axis >= 0; --axis) {

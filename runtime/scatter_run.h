@@ -75,11 +75,11 @@ class ScatterRunner {
   const std::byte *bias_, *zeros_;  ///< [pitch]: what products start with
   const Call& call_;
   Index size_;
-  const AxisPhases one_tap_;
   Call inputs_;  ///< the layer of one tap whose outputs are the products; y is not set
   bool once_;    ///< the products, which start with the bias, are y
   int slow_;     ///< the axis of bands
   bool even_;    ///< inputs of an image are evenly spaced: all chunks have the same table
+  const AddedKernel* adder_;  ///< null: none is of use
   Index bands_ = 1, band_outputs_ = 0;
   double min_ = -std::numeric_limits<double>::infinity();
   double max_ = std::numeric_limits<double>::infinity();

@@ -285,6 +285,39 @@ TEST_F(OutOfMemory, ACallThatIsGivenItsMemoryAllocatesNothing) {
   EXPECT_EQ(allocations(), before);
 }
 
+TEST_F(OutOfMemory, NorDoesACallOfAnyStrategy) {
+  struct Of {
+    const char* strategy;
+    Arithmetic arithmetic;
+    Index input_size, output_size, filter, stride;
+  };
+  for (const Of& of : {Of{"wide", Arithmetic::kDirect, 48, 48, 3, 1},
+                       Of{"narrow", Arithmetic::kDirect, 64, 3, 8, 2},
+                       Of{"winograd", Arithmetic::kFast, 96, 96, 3, 1},
+                       Of{"scatter", Arithmetic::kFast, 96, 3, 4, 2}}) {
+    ConvolutionTransposeOptions options;
+    options.name = of.strategy;
+    options.input_size = of.input_size;
+    options.output_size = of.output_size;
+    options.filter_shape = of.filter;
+    options.strides = of.stride;
+    options.padding = "SAME";
+    options.arithmetic = of.arithmetic;
+    const ConvolutionTranspose layer(options);
+    const Tensor x = Tensor::zeros(DType::kFloat32, {1, 24, 24, of.input_size});
+    ASSERT_EQ(layer.kernel_choice(x.shape()).strategy, of.strategy);
+    Tensor y(DType::kFloat32, layer.output_shape(x.shape()));
+    Tensor scratch(DType::kFloat32, {static_cast<Index>(layer.scratch_bytes(x.shape()) / 4)});
+    const CallOptions call{.scratch = std::as_writable_bytes(scratch.values<float>())};
+    const ConstTensorView from = x;
+    const TensorView to = y.view();
+    layer(from, to, call);
+    const long before = allocations();
+    layer(from, to, call);
+    EXPECT_EQ(allocations(), before) << of.strategy;
+  }
+}
+
 TEST_F(OutOfMemory, IsAStatusInC) {
   const auto require = [](upconv_status status, const upconv_error& error) {
     if (status == UPCONV_OUT_OF_MEMORY) throw std::bad_alloc();
