@@ -47,7 +47,8 @@ class ScatterDriver {
     body = let("end", Halide::min(first + chunk, all), body);
     body = let("first", integer("chunk") * chunk, body);
     body = run_loop("chunk", (all + (chunk - 1)) / chunk, body);
-    body = LetStmt::make("run.products", aligned_scratch(), body);
+    body = LetStmt::make("run.products", address("run.scratch", number(scatter_.margin)), body);
+    body = LetStmt::make("run.scratch", aligned_scratch(), body);
     add_function(module_, plan_, "_run", run_arguments(plan_), check_images(plan_, body));
   }
 
@@ -132,7 +133,7 @@ class ScatterDriver {
     const Expr width = number_of(*axis(2).input);
     const Expr row = integer("first") / width + integer("row");
     const Expr rest = row / number_of(*axis(1).input);
-    Stmt body = taps_of(0, taps_of(1, add_row()));
+    Stmt body = taps_of(0, scatter_.gathers ? gather_row() : taps_of(1, add_row()));
     body = let("i_end", Halide::min(integer("end") - integer("row_input"), width), body);
     body = let("i_begin", Halide::max(integer("first") - integer("row_input"), 0), body);
     body = let("row_input", row * width, body);
@@ -143,19 +144,67 @@ class ScatterDriver {
     return run_loop("row", rows, body);
   }
 
-  /// For every tap along d or h by which the row reaches an output: `tap_` and `out_` of the axis.
-  Stmt taps_of(int n, Stmt body) const {
+  /// The taps along d or h by which the row reaches an output, and the output of tap 0.
+  struct Taps {
+    Expr begin, end, first;
+  };
+  Taps reaching(int n) const {
     const PlannedAxis& of = axis(n);
-    const std::string name = kAxes[static_cast<std::size_t>(n)];
     const Expr dilation = number_of(of.axis.dilation);
-    const Expr first = integer("in_" + name) * number_of(of.axis.stride) -
-                       number_of(of.window.offset);  // the output of tap 0
-    const Expr begin = Halide::max((dilation - 1 - first) / dilation, 0);
-    const Expr end = Halide::min((number_of(of.window.output) - first + dilation - 1) / dilation,
-                                 number_of(of.axis.filter));
-    body = let("out_" + name, first + integer("tap_" + name) * dilation, body);
-    body = let("tap_" + name, begin + integer("t_" + name), body);
-    return run_loop("t_" + name, Halide::max(end - begin, 0), body);
+    const Expr first = integer("in_" + std::string(kAxes[static_cast<std::size_t>(n)])) *
+                           number_of(of.axis.stride) -
+                       number_of(of.window.offset);
+    return {.begin = Halide::max((dilation - 1 - first) / dilation, 0),
+            .end = Halide::min((number_of(of.window.output) - first + dilation - 1) / dilation,
+                               number_of(of.axis.filter)),
+            .first = first};
+  }
+
+  /// For each of them: `tap_` and `out_` of the axis.
+  Stmt taps_of(int n, Stmt body) const {
+    const std::string name = kAxes[static_cast<std::size_t>(n)];
+    const Taps taps = reaching(n);
+    body = let("out_" + name,
+               taps.first + integer("tap_" + name) * number_of(axis(n).axis.dilation), body);
+    body = let("tap_" + name, taps.begin + integer("t_" + name), body);
+    return run_loop("t_" + name, Halide::max(taps.end - taps.begin, 0), body);
+  }
+
+  /// The element of y that begins output `at_output` of the row.
+  Expr element_of(const Expr& at_output) const {
+    Expr at = wide(integer("image"));
+    for (int n = 0; n < 2; ++n) {
+      const std::string name = kAxes[static_cast<std::size_t>(n)];
+      at = at * number(axis(n).window.output) + wide(integer("out_" + name));
+    }
+    at = at * number(axis(2).window.output) + wide(at_output);
+    return at * number(plan_.output_size());
+  }
+
+  /// The same for all taps along h at once, by vectors of outputs; where the row has fewer, tap by
+  /// tap.
+  Stmt gather_row() const {
+    const PlannedAxis& w = axis(2);
+    const Expr channels = number_of(plan_.output_size());
+    const Expr inputs = integer("i_end") - integer("i_begin");
+    // Outputs from that of the first input's first tap on.
+    const Expr origin = integer("i_begin") * number_of(w.axis.stride) - number_of(w.window.offset);
+    const Expr begin = integer("row_begin"), end = integer("row_end");
+    const Taps taps = reaching(1);
+    const Expr column = (integer("tap_d") * number_of(axis(1).axis.filter) + integer("tap_h")) *
+                        number_of(w.axis.filter) * channels;
+    const Expr input = wide(integer("row_input") - integer("first") + integer("i_begin"));
+    Stmt gather = leaves_.gather->call(
+        {address("run.products", input * number(scatter_.pitch) + wide(column)),
+         address("y", element_of(origin))},
+        {inputs, begin, end, Halide::max(taps.end - taps.begin, 0)});
+    gather = let("out_h", taps.first + integer("tap_h") * number_of(axis(1).axis.dilation), gather);
+    gather = let("tap_h", taps.begin, gather);
+    Stmt body = IfThenElse::make(end - begin >= plan_.target.lanes, gather, taps_of(1, add_row()));
+    const Expr reached = (inputs - 1) * number_of(w.axis.stride) + number_of(w.axis.filter);
+    body =
+        let("row_end", Halide::min(number_of(w.window.output) - origin, reached) * channels, body);
+    return let("row_begin", Halide::max(-origin, 0) * channels, body);
   }
 
   /// The runs of taps along w, of all the row's inputs. Later taps come first: for an output, they
@@ -189,13 +238,7 @@ class ScatterDriver {
       return address("run.products",
                      (products_row + wide(input)) * number(scatter_.pitch) + wide(element));
     };
-    const auto to = [&](const Expr& at_output) {
-      Expr at = wide(integer("image"));
-      at = at * number(axis(0).window.output) + wide(integer("out_d"));
-      at = at * number(axis(1).window.output) + wide(integer("out_h"));
-      at = at * number(w.window.output) + wide(at_output);
-      return address("y", at * number(plan_.output_size()));
-    };
+    const auto to = [&](const Expr& at_output) { return address("y", element_of(at_output)); };
     Expr column = integer("tap_d") * number_of(axis(1).axis.filter) + integer("tap_h");
     column =
         (column * number_of(w.axis.filter) + integer("tap_w")) * number_of(plan_.output_size());

@@ -2,11 +2,13 @@
 
 #include <string>
 
+#include "added_rows.h"
 #include "added_runs.h"
 #include "elements.h"
 #include "finish.h"
 #include "pipelines.h"
 #include "product_leaf.h"
+#include "row_tiles.h"
 #include "scatter_plan.h"
 #include "statements.h"
 
@@ -37,20 +39,43 @@ class Leaves {
                                  .lanes = plan_.target.lanes,
                                  .type = type_});
     added.schedule();
-    return leaf("_add_" + std::to_string(runs.taps), added.y, inputs);
+    return leaf("_add_" + std::to_string(runs.taps), added.y, {inputs});
   }
 
   Leaf add_part() const {
     Param<int> length("length");
     generators::AddedPart added(products_, sums_values_, length, plan_.target.lanes, type_);
     added.schedule();
-    return leaf("_add_part", added.y, length);
+    return leaf("_add_part", added.y, {length});
+  }
+
+  Leaf gather() const {
+    Param<int> inputs("inputs"), begin("begin"), end("end"), taps("taps");
+    const PlannedAxis &h = plan_.axes[1], &w = plan_.axes[2];
+    const auto elements = [&](Index outputs) {
+      return static_cast<int>(outputs * plan_.output_size());
+    };
+    generators::AddedRows added(
+        {.products = products_,
+         .sums = sums_,
+         .inputs = inputs,
+         .pitch = static_cast<int>(plan_.scatter->pitch),
+         .run = elements(w.axis.filter),
+         .shift = elements(w.axis.stride),
+         .begin = begin,
+         .end = end,
+         .h = {taps, elements(w.axis.filter), elements(h.axis.dilation * w.window.output)},
+         .lanes = plan_.target.lanes,
+         .type = type_},
+        Func("gathered"));
+    schedules::schedule_added_rows(added);
+    return leaf("_gather", added.y, {inputs, begin, end, taps});
   }
 
  private:
-  Leaf leaf(const std::string& name, const Func& y, const Param<int>& count) const {
+  Leaf leaf(const std::string& name, const Func& y, const std::vector<Param<int>>& integers) const {
     y.output_buffer().dim(0).set_min(0).set_extent(2147483647).set_stride(1);
-    Leaf made(module_, plan_.spec.name + name, y, {products_, sums_}, {count});
+    Leaf made(module_, plan_.spec.name + name, y, {products_, sums_}, integers);
     made.reads_output(sums_);
     made.writes("y");
     return made;
@@ -87,6 +112,7 @@ ScatterLeaves add_scatter_leaves(Halide::Module& module, const LayerPlan& plan,
   const Leaves make(module, plan);
   for (const TapRuns& runs : scatter.runs) leaves.add.push_back(make.add_runs(runs));
   leaves.add_part = make.add_part();
+  if (scatter.gathers) leaves.gather = make.gather();
   if (scatter.fills) leaves.fill = fill_leaf(module, plan, scatter.once, packed);
   if (!scatter.once && !is_linear(plan)) leaves.finish = finish_leaf(module, plan);
   return leaves;

@@ -17,6 +17,8 @@ struct ScatterLeaves {
   std::vector<std::map<int, Leaf>> products = {};
   /// Per kind of run: (products of the first input's run -> y of it), inputs: added, or copied.
   std::vector<Leaf> add = {};
+  /// (products -> y), inputs, begin, end, taps along h: AddedRows of one tap along d.
+  std::optional<Leaf> gather = {};
   /// (products -> y), elements: of a run that the window cuts.
   std::optional<Leaf> add_part = {};
   /// fill_leaf(), and finish_leaf(), where they are needed.

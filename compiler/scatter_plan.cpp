@@ -42,6 +42,18 @@ std::vector<TapRuns> runs_of(const PlannedAxis& axis) {
   return runs;
 }
 
+/// Rows of products are added a vector of outputs at a time. (In the pipeline, which does so for
+/// all taps along h, offsets are of 32 bits.)
+bool adds_by_vectors(const LayerPlan& plan) {
+  const PlannedAxis &h = plan.axes[1], &w = plan.axes[2];
+  const Index lanes = plan.target.lanes, row = w.window.output * plan.output_size();
+  if (row < lanes || row > internal::kLargestOffset / (h.axis.filter * h.axis.dilation))
+    return false;
+  return internal::adds_by_vectors({w.axis.filter, w.axis.stride, w.axis.dilation}, w.axis.filter,
+                                   plan.output_size(), lanes,
+                                   lanes * static_cast<Index>(plan.element_bytes()));
+}
+
 /// Why a layer is not computed so; empty: it may be.
 std::string reason_against(const LayerPlan& plan) {
   if (plan.spec.checked.options.arithmetic == Arithmetic::kDirect) return "arithmetic is direct";
@@ -61,6 +73,8 @@ std::string reason_against(const LayerPlan& plan) {
 constexpr double kChunk = 20, kInput = 24, kRowOfRuns = 2;
 /// A vector of a run, or a part of one, added.
 constexpr double kAdded = 3.6;
+/// A vector of outputs in a row of y, and an input that reaches it, where rows are added by these.
+constexpr double kGather = 14, kGathered = 7;
 
 /// 64 bytes of weights that the second-level cache does not keep, for each chunk.
 constexpr double kFarWeights = 2;
@@ -101,13 +115,22 @@ double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
     added += of.count * vectors;
   }
   const auto real = [](Index value) { return static_cast<double>(value); };
+  const PlannedAxis& w = plan.axes[2];
+  double adding = kRowOfRuns * real(rows * runs) + kAdded * real(rows * *w.input * added);
+  if (scatter.gathers) {
+    const Index lanes = plan.target.lanes;
+    const Index reached =
+        (w.axis.filter * plan.output_size() + lanes - 2) / (w.axis.stride * plan.output_size()) + 1;
+    adding = real(rows * ceil_div(w.window.output * plan.output_size(), lanes)) *
+             (kGather + kGathered * real(reached));
+  }
   const Index chunks = ceil_div(inputs, scatter.chunk);
   const Index weights = plan.input_size() * scatter.pitch;
   const Index lines = weights * static_cast<Index>(plan.element_bytes()) / 64;
   return (are_far(plan, weights) ? kFarWeights * real(chunks * lines) : 0) +
          tiles * real(plan.input_size()) + kInput * real(inputs) + kChunk * real(chunks * blocks) +
-         kRowOfRuns * real(rows * runs) + kAdded * real(rows * *plan.axes[2].input * added) +
-         kOutputTime * real(outputs) / plan.target.lanes + (scatter.once ? far_time(plan) : 0);
+         adding + kOutputTime * real(outputs) / plan.target.lanes +
+         (scatter.once ? far_time(plan) : 0);
 }
 
 LayerPlan plan_of(const ToTaps& to_taps) {
@@ -124,6 +147,8 @@ LayerPlan plan_of(const ToTaps& to_taps) {
   scatter.once = std::all_of(plan.axes.begin(), plan.axes.end(), are_apart);
   scatter.fills = !scatter.once || !std::all_of(plan.axes.begin(), plan.axes.end(), has_no_gaps);
   scatter.runs = runs_of(plan.axes[2]);
+  scatter.gathers = !scatter.once && adds_by_vectors(plan);
+  if (scatter.gathers) scatter.margin = 64 / static_cast<Index>(plan.element_bytes());
   Index inputs = plan.spec.images.value_or(1);
   for (const PlannedAxis& axis : plan.axes) inputs *= *axis.input;
   for (const PlannedPart& part : plan.parts) {

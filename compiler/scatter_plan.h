@@ -29,11 +29,15 @@ struct ScatterPlan {
   Index pitch = 1;    ///< from an input's products to the next's, in elements
   /// The row's last run has fewer taps, where there is such: later taps come first.
   std::vector<TapRuns> runs = {};
+  /// Rows are added a vector of outputs at a time (generators/added_rows.h), where they have one;
+  /// that may read so many elements before and after the products.
+  bool gathers = false;
+  Index margin = 0;
   /// Of the register tiles of each part, one after the other.
   std::vector<std::vector<int>> heights = {};
   double time = 0;  ///< of a call, in vector multiply-adds at full rate
 
-  Index products_elements() const { return chunk * pitch; }
+  Index products_elements() const { return chunk * pitch + 2 * margin; }
 };
 
 /// A plan for the layer whose taps are channels, cut into blocks.

@@ -81,6 +81,19 @@ class Values(ScatterTest):
         ]
         self.for_each_layer(layers, 92, self.check_scatter)
 
+    def test_rows_about_as_long_as_a_vector(self):
+        """Rows whose runs overlap are added a vector of outputs at a time: rows a little shorter
+        than one, as long, and of a vector and a part, of which chunks may begin and end anywhere;
+        windows that begin before the result and end after it."""
+        layers = []
+        for channels, filters, stride in ((1, 5, 1), (2, 9, 2), (3, 8, 2)):
+            for width in (1, 3, 7, 8, 9, 16, 17, 33, 300):
+                config = dict(BASE, filter_shape=[3, filters], strides=[2, stride],
+                              output_size=channels)
+                layers.append((config, (2, 3, width, 8)))
+            layers.append((dict(config, padding=[[4, 1], [9, 11]]), (1, 5, 31, 8)))
+        self.for_each_layer(layers, 94, self.check_scatter)
+
     def test_images_may_be_an_argument(self):
         for images in (1, 2, 7):
             with self.subTest(images=images):
