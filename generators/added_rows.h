@@ -12,8 +12,6 @@
 // and not used.
 #pragma once
 
-#include <vector>
-
 #include "Halide.h"
 
 namespace upconv::generators {

@@ -50,10 +50,6 @@ void add_runs(const T* from, Index from_step, T* to, Index to_step, Index count,
   }
 }
 
-}  // namespace
-
-namespace {
-
 /// The whole row by its kernel. @return false where that cannot
 template <Element T>
 bool gather_products(const ScatterRow& row, const ScatterTaps& d, const ScatterTaps& h,

@@ -292,9 +292,9 @@ TEST_F(OutOfMemory, NorDoesACallOfAnyStrategy) {
     Index input_size, output_size, filter, stride;
   };
   for (const Of& of : {Of{"wide", Arithmetic::kDirect, 48, 48, 3, 1},
-                       Of{"narrow", Arithmetic::kDirect, 64, 3, 8, 2},
+                       Of{"narrow", Arithmetic::kDirect, 64, 1, 9, 1},
                        Of{"winograd", Arithmetic::kFast, 96, 96, 3, 1},
-                       Of{"scatter", Arithmetic::kFast, 96, 3, 4, 2}}) {
+                       Of{"scatter", Arithmetic::kFast, 128, 3, 9, 2}}) {
     ConvolutionTransposeOptions options;
     options.name = of.strategy;
     options.input_size = of.input_size;
