@@ -47,8 +47,8 @@ std::vector<TapRuns> runs_of(const PlannedAxis& axis) {
 bool adds_by_vectors(const LayerPlan& plan) {
   const PlannedAxis &h = plan.axes[1], &w = plan.axes[2];
   const Index lanes = plan.target.lanes, row = w.window.output * plan.output_size();
-  if (row < lanes || row > internal::kLargestOffset / (h.axis.filter * h.axis.dilation))
-    return false;
+  const Index most = internal::kLargestOffset / (h.axis.filter * h.axis.dilation);
+  if (row < lanes || row > most) return false;
   return internal::adds_by_vectors({w.axis.filter, w.axis.stride, w.axis.dilation}, w.axis.filter,
                                    plan.output_size(), lanes,
                                    lanes * static_cast<Index>(plan.element_bytes()));
@@ -118,10 +118,10 @@ double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
   const PlannedAxis& w = plan.axes[2];
   double adding = kRowOfRuns * real(rows * runs) + kAdded * real(rows * *w.input * added);
   if (scatter.gathers) {
-    const Index lanes = plan.target.lanes;
+    const Index lanes = plan.target.lanes, channels = plan.output_size();
     const Index reached =
-        (w.axis.filter * plan.output_size() + lanes - 2) / (w.axis.stride * plan.output_size()) + 1;
-    adding = real(rows * ceil_div(w.window.output * plan.output_size(), lanes)) *
+        internal::inputs_of_vector(w.axis.filter * channels, w.axis.stride * channels, lanes);
+    adding = real(rows * ceil_div(w.window.output * channels, lanes)) *
              (kGather + kGathered * real(reached));
   }
   const Index chunks = ceil_div(inputs, scatter.chunk);
@@ -148,7 +148,9 @@ LayerPlan plan_of(const ToTaps& to_taps) {
   scatter.fills = !scatter.once || !std::all_of(plan.axes.begin(), plan.axes.end(), has_no_gaps);
   scatter.runs = runs_of(plan.axes[2]);
   scatter.gathers = !scatter.once && adds_by_vectors(plan);
-  if (scatter.gathers) scatter.margin = 64 / static_cast<Index>(plan.element_bytes());
+  if (scatter.gathers) {
+    scatter.margin = internal::kMarginBytes / static_cast<Index>(plan.element_bytes());
+  }
   Index inputs = plan.spec.images.value_or(1);
   for (const PlannedAxis& axis : plan.axes) inputs *= *axis.input;
   for (const PlannedPart& part : plan.parts) {

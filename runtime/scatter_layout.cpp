@@ -119,10 +119,11 @@ void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&ax
   bill.add(kInputRow, rows);
   const Index outputs = axes[2].window.output * layout.output_size;  // of a row
   if (layout.adder != nullptr && !once && outputs >= layout.adder->lanes) {
-    const Index lanes = layout.adder->lanes, shift = w.stride() * layout.output_size;
+    const Index lanes = layout.adder->lanes;
+    const Index run = group * layout.output_size, shift = w.stride() * layout.output_size;
     const double vectors = outer_pairs * real(layout.groups(2) * ceil_div(outputs, lanes));
     bill.add(kGather, vectors);
-    bill.add(kGathered, vectors * real((group * layout.output_size + lanes - 2) / shift + 1));
+    bill.add(kGathered, vectors * real(inputs_of_vector(run, shift, lanes)));
   } else {
     bill.add(kRun, outer_pairs * real(axes[2].input) * runs);
     bill.add(once ? kCopy : sum, sums);

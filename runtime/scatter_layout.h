@@ -17,6 +17,8 @@ inline constexpr Index kMostColumns = 4096, kMostNearColumns = 32768;
 inline constexpr Index kGroupColumns = 2048;
 /// Products of a chunk, for the second-level cache.
 inline constexpr Index kProductBytes = 1 << 17;
+/// Before and after products, where rows are added by vectors: the longest vector.
+inline constexpr Index kMarginBytes = 64;
 
 /// What is packed, and the sizes that follow from it. Taps are in *groups*, boxes of the filter of
 /// which the last along an axis may reach beyond it, with weights of 0 there:
@@ -46,9 +48,6 @@ struct ScatterLayout : LayerFacts {
   }
 
   Index groups(int axis) const { return ceil_div(axes[axis].filter(), group[axis]); }
-  /// Elements of scratch before and after products: a vector, which the adder may read.
-  Index margin() const { return adder != nullptr ? 64 / element_bytes() : 0; }
-  Index element_bytes() const { return static_cast<Index>(size_of(dtype)); }
   Index groups() const { return groups(0) * groups(1) * groups(2); }
   Index group_taps() const { return group[0] * group[1] * group[2]; }
   /// Calls visit(taps) for all groups in row-major order.
@@ -60,6 +59,9 @@ struct ScatterLayout : LayerFacts {
       }
     }
   }
+  Index element_bytes() const { return static_cast<Index>(size_of(dtype)); }
+  /// Elements of scratch before and after products, which the adder may read.
+  Index margin() const { return adder != nullptr ? kMarginBytes / element_bytes() : 0; }
   /// Of a group's weights, without padding to vectors.
   Index columns() const { return group_taps() * output_size; }
 };
@@ -76,6 +78,10 @@ bool meet_once(const CallAxis (&axes)[3]);
 /// to 4 and 1 to 32 channels.)
 bool adds_by_vectors(const AxisPhases& w, Index taps, Index channels, Index lanes,
                      Index vector_bytes);
+/// Inputs that may reach a vector of outputs then, by runs of so many elements.
+inline Index inputs_of_vector(Index run, Index shift, Index lanes) {
+  return (run + lanes - 2) / shift + 1;
+}
 
 void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&axes)[3],
                     Index batches);
