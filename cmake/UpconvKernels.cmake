@@ -5,11 +5,12 @@
 # the processor or of those, sets in the caller:
 #   <prefix>_OBJECTS  object files
 #   <prefix>_TABLE    a folder of
-#                     {wide,listed,narrow,winograd_input,winograd_output,added,epilogue,
-#                     target}_rows.inc,
+#                     {wide,listed,narrow,winograd_input,winograd_output,few_columns,added,
+#                     epilogue,target}_rows.inc,
 #                     which hold UPCONV_TILE_KERNEL(...), of listed UPCONV_LISTED_KERNEL(...),
 #                     UPCONV_WINOGRAD_INPUT(...), UPCONV_WINOGRAD_OUTPUT(...),
-#                     UPCONV_ADDED_KERNEL(...), UPCONV_EPILOGUE_KERNEL(...) and UPCONV_TARGET(...)
+#                     UPCONV_FEW_COLUMNS_KERNEL(...), UPCONV_ADDED_KERNEL(...),
+#                     UPCONV_EPILOGUE_KERNEL(...) and UPCONV_TARGET(...)
 
 set(UPCONV_KERNEL_TABLE
     "${PROJECT_SOURCE_DIR}/schedules/kernels.json"
@@ -91,7 +92,7 @@ function(upconv_add_kernels prefix)
   set(options_narrow packed=false)
   set(options_listed "")
   set(objects "")
-  foreach(kind wide listed narrow winograd_input winograd_output added epilogue target)
+  foreach(kind wide listed narrow winograd_input winograd_output few_columns added epilogue target)
     set(${kind}_rows "")
   endforeach()
   set(unknown_isas "${arg_ISAS}")
@@ -205,6 +206,25 @@ function(upconv_add_kernels prefix)
         endforeach()
       endforeach()
 
+      # A vector of pixels for each column: where a vector of columns would be half empty or more,
+      # and one of pixels is of whole groups of four.
+      string(JSON all_columns GET "${json}" few_columns ${isa})
+      string(REGEX MATCHALL "[0-9]+" all_columns "${all_columns}")
+      math(EXPR most_columns "${lanes} / 2")
+      foreach(columns IN LISTS all_columns)
+        if(lanes LESS 4 OR columns GREATER most_columns)
+          continue()
+        endif()
+        set(name "scatter_${dtype}_${isa}_${columns}columns")
+        _upconv_add_kernel(
+          ${name} few_columns ${target} dtype=${dtype} lanes=${lanes} columns=${columns}
+        )
+        list(APPEND objects "${CMAKE_CURRENT_BINARY_DIR}/kernels/upconv_${name}.o")
+        string(APPEND few_columns_rows "UPCONV_FEW_COLUMNS_KERNEL(${upconv_c_prefix}, ${name}, ${dtype}, "
+                                       "${isa}, ${lanes}, ${columns})\n"
+        )
+      endforeach()
+
       # Of instruction sets whose vectors are longer than those of the library's own code.
       string(JSON added_isas GET "${json}" added)
       if(added_isas MATCHES "\"${isa}\"")
@@ -237,7 +257,7 @@ function(upconv_add_kernels prefix)
                         "${arg_PROCESSOR}.")
   endif()
   set(table "${CMAKE_CURRENT_BINARY_DIR}/kernels/${prefix}")
-  foreach(kind wide listed narrow winograd_input winograd_output added epilogue target)
+  foreach(kind wide listed narrow winograd_input winograd_output few_columns added epilogue target)
     file(CONFIGURE OUTPUT "${table}/${kind}_rows.inc" CONTENT "${${kind}_rows}" @ONLY)
   endforeach()
   set(${prefix}_OBJECTS "${objects}" PARENT_SCOPE)

@@ -38,6 +38,11 @@ extern "C" {
                       halide_buffer_t*);
 #include "winograd_output_rows.inc"
 #undef UPCONV_WINOGRAD_OUTPUT
+#define UPCONV_FEW_COLUMNS_KERNEL(PREFIX, NAME, DTYPE, ISA, LANES, COLUMNS)                   \
+  int PREFIX##_##NAME(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, \
+                      int32_t, double, double, halide_buffer_t*);
+#include "few_columns_rows.inc"
+#undef UPCONV_FEW_COLUMNS_KERNEL
 #define UPCONV_ADDED_KERNEL(PREFIX, NAME, DTYPE, ISA, LANES)                                  \
   int PREFIX##_##NAME(halide_buffer_t*, halide_buffer_t*, int32_t, int32_t, int32_t, int32_t, \
                       int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, \
@@ -111,6 +116,13 @@ constexpr WinogradOutputKernel kWinogradOutput[] = {
 #undef UPCONV_WINOGRAD_OUTPUT
 };
 
+constexpr FewColumnsKernel kFewColumns[] = {
+#define UPCONV_FEW_COLUMNS_KERNEL(PREFIX, NAME, DTYPE, ISA, LANES, COLUMNS) \
+  {#NAME, dtype::DTYPE, isa::ISA, LANES, COLUMNS, PREFIX##_##NAME},
+#include "few_columns_rows.inc"
+#undef UPCONV_FEW_COLUMNS_KERNEL
+    {}  // instruction sets may have none
+};
 constexpr AddedKernel kAdded[] = {
 #define UPCONV_ADDED_KERNEL(PREFIX, NAME, DTYPE, ISA, LANES) \
   {#NAME, dtype::DTYPE, isa::ISA, LANES, PREFIX##_##NAME},
@@ -143,6 +155,10 @@ std::span<const TileKernel> narrow_kernels() { return kNarrow; }
 std::span<const WinogradInputKernel> winograd_input_kernels() { return kWinogradInput; }
 
 std::span<const WinogradOutputKernel> winograd_output_kernels() { return kWinogradOutput; }
+
+std::span<const FewColumnsKernel> few_columns_kernels() {
+  return std::span(kFewColumns).first(std::size(kFewColumns) - 1);
+}
 
 std::span<const AddedKernel> added_kernels() {
   return std::span(kAdded).first(std::size(kAdded) - 1);
@@ -194,6 +210,7 @@ std::vector<KernelInfo> kernel_infos() {
   add_rows("narrow", internal::narrow_kernels());
   add_rows("winograd", internal::winograd_input_kernels());
   add_rows("winograd", internal::winograd_output_kernels());
+  add_rows("scatter", internal::few_columns_kernels());
   add_rows("scatter", internal::added_kernels());
   add_rows("epilogue", internal::epilogue_kernels());
   return infos;

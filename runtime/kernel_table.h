@@ -45,6 +45,21 @@ struct TileKernel {
   double time(double vector_time) const { return cost + (vector_time - 1) * vectors; }
 };
 
+/// generators/few_columns.cpp.
+using FewColumnsFn = int (*)(halide_buffer_t* x, halide_buffer_t* pixel_x, halide_buffer_t* w,
+                             halide_buffer_t* start, int32_t input_size, double min, double max,
+                             halide_buffer_t* products);
+
+/// Multiplies inputs with `columns` of weights, `lanes` inputs at a time.
+struct FewColumnsKernel {
+  const char* name = "";
+  DType dtype{};
+  Isa isa{};
+  int lanes = 1;
+  int columns = 1;
+  FewColumnsFn function = nullptr;
+};
+
 /// generators/added_rows.cpp.
 using AddedFn = int (*)(halide_buffer_t* products, halide_buffer_t* sums, int32_t inputs,
                         int32_t pitch, int32_t run, int32_t shift, int32_t begin, int32_t end,
@@ -132,6 +147,8 @@ std::span<const TileKernel> listed_kernels();
 std::span<const TileKernel> narrow_kernels();
 std::span<const WinogradInputKernel> winograd_input_kernels();
 std::span<const WinogradOutputKernel> winograd_output_kernels();
+/// Fewest columns first; a dtype and ISA may have none.
+std::span<const FewColumnsKernel> few_columns_kernels();
 /// At most one row for each dtype and ISA.
 std::span<const AddedKernel> added_kernels();
 std::span<const EpilogueKernel> epilogue_kernels();

@@ -41,6 +41,10 @@ constexpr std::array<AddRuns<T>, sizeof...(kRuns)> by_length(
 template <Element T, bool kOnce>
 void add_runs(const T* from, Index from_step, T* to, Index to_step, Index count, Index run) {
   static constexpr auto kByLength = by_length<T, kOnce>(std::make_integer_sequence<Index, 17>());
+  if (from_step == run && to_step == run) {
+    add_run<T, kOnce>(from, to, count * run);
+    return;
+  }
   if (run < static_cast<Index>(kByLength.size())) {
     kByLength[static_cast<std::size_t>(run)](from, from_step, to, to_step, count);
     return;

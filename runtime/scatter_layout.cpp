@@ -8,7 +8,12 @@ namespace upconv::UPCONV_ABI::internal {
 
 namespace {
 
+/// Channels that a kernel of few columns takes at a time.
+constexpr Index kQuad = 4;
+
 constexpr Price kProduct = {"product", 1};
+/// Four channels of an input, transposed in registers, and of all inputs of a tile with a column.
+constexpr Price kTransposed = {"transposed input", 1.9}, kFewProducts = {"few products", 5};
 constexpr Price kImage = {"image", 1330};
 constexpr Price kInput = {"input", 5.6};             ///< its place in the lists, its tile
 constexpr Price kInputRow = {"input row", 325};      ///< of y begun and finished
@@ -60,6 +65,16 @@ void group_taps(ScatterLayout& layout, Index columns) {
   }
 }
 
+/// The kernel of no fewer columns, if there is one. (Fewer channels than it takes at a time are
+/// quicker one by one.)
+const FewColumnsKernel* choose_few(const ScatterLayout& layout) {
+  if (layout.input_size < kQuad) return nullptr;
+  for (const auto& kernel : rows_for(few_columns_kernels(), layout.dtype, layout.isa)) {
+    if (kernel.columns >= layout.columns()) return &kernel;
+  }
+  return nullptr;
+}
+
 /// The kernel that adds rows, where it is quicker than run by run.
 const AddedKernel* choose_adder(const ScatterLayout& layout) {
   const auto kernels = rows_for(added_kernels(), layout.dtype, layout.isa);
@@ -84,10 +99,17 @@ std::optional<ScatterLayout> scatter_layout(const LayerFacts& facts) {
     group_taps(layout, kGroupColumns);
     most_bytes = target_sizes(facts.isa).slab_bytes;
   }
-  layout.parts = choose_parts(layout.columns(), facts.dtype, facts.isa);
-  if (layout.parts.empty()) return std::nullopt;
-  for (const Part& part : layout.parts) layout.pitch += part.blocks * part.block_channels();
-  const Index tall = layout.parts.front().tiles[0].pixels;
+  layout.few = choose_few(layout);
+  Index tall = 0;
+  if (layout.few != nullptr) {
+    layout.pitch = layout.few->columns;
+    tall = layout.few->lanes;
+  } else {
+    layout.parts = choose_parts(layout.columns(), facts.dtype, facts.isa);
+    if (layout.parts.empty()) return std::nullopt;
+    for (const Part& part : layout.parts) layout.pitch += part.blocks * part.block_channels();
+    tall = layout.parts.front().tiles[0].pixels;
+  }
   const Index fitting = most_bytes / (layout.pitch * size);
   layout.chunk_pixels = std::clamp(fitting / tall * tall, tall, kChunkPixels / tall * tall);
   layout.adder = choose_adder(layout);
@@ -114,7 +136,14 @@ void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&ax
   const Price& sum = lines ? kLineSum : kSum;
   bill.add(kImage, real(batches));
   const double groups = real(layout.groups());
-  bill.add(kProduct, groups * real(batches * layout.input_size) * tiles);
+  if (layout.few != nullptr) {
+    const double quads = real(batches * ceil_div(image, layout.few->lanes)) *
+                         real(ceil_div(layout.input_size, kQuad));
+    bill.add(kTransposed, quads * layout.few->lanes);
+    bill.add(kFewProducts, quads * layout.few->columns);
+  } else {
+    bill.add(kProduct, groups * real(batches * layout.input_size) * tiles);
+  }
   bill.add(kInput, groups * inputs);
   bill.add(kInputRow, rows);
   const Index outputs = axes[2].window.output * layout.output_size;  // of a row
@@ -125,7 +154,9 @@ void charge_scatter(Bill& bill, const ScatterLayout& layout, const CallAxis (&ax
     bill.add(kGather, vectors);
     bill.add(kGathered, vectors * real(inputs_of_vector(run, shift, lanes)));
   } else {
-    bill.add(kRun, outer_pairs * real(axes[2].input) * runs);
+    // Runs of inputs that follow one another are one.
+    const bool joined = once && layout.pitch == group * layout.output_size;
+    if (!joined) bill.add(kRun, outer_pairs * real(axes[2].input) * runs);
     bill.add(once ? kCopy : sum, sums);
     bill.add(kRunOfRow, outer_pairs * runs);
   }

@@ -24,9 +24,13 @@ inline constexpr Index kMarginBytes = 64;
 /// which the last along an axis may reach beyond it, with weights of 0 there:
 ///
 ///   [group][ci][tap of the group][channel], in the order of the wide strategy (wide_packing.h)
+///
+/// With few columns, of one group then, as they are, each row padded to `pitch`.
 struct ScatterLayout : LayerFacts {
-  Index group[3] = {};      ///< taps of a group along each axis
-  std::vector<Part> parts;  ///< of a group's taps * output_size columns
+  Index group[3] = {};  ///< taps of a group along each axis
+  /// Multiplies where a vector of columns would be mostly empty; else null.
+  const FewColumnsKernel* few = nullptr;
+  std::vector<Part> parts;  ///< of a group's taps * output_size columns, where they are not few
   Index pitch = 0;          ///< from an input's products to the next's, in elements
   Index chunk_pixels = 0;   ///< inputs that are multiplied at once
   AxisPhases one_tap;       ///< of the layer whose outputs are the products
@@ -64,6 +68,10 @@ struct ScatterLayout : LayerFacts {
   Index margin() const { return adder != nullptr ? kMarginBytes / element_bytes() : 0; }
   /// Of a group's weights, without padding to vectors.
   Index columns() const { return group_taps() * output_size; }
+  /// Of the kernel that multiplies, or of the first.
+  const char* kernel_name() const {
+    return few != nullptr ? few->name : parts.front().tiles.front().name;
+  }
 };
 
 /// Nothing where a tap alone has very many columns.

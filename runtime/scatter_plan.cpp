@@ -31,7 +31,7 @@ class ScatterPlan final : public Plan {
   const char* strategy() const override { return "scatter"; }
   const char* charge(Bill& bill, const CallAxis (&axes)[3], Index batches) const override {
     charge_scatter(bill, layout_, axes, batches);
-    return layout_.parts.front().tiles.front().name;
+    return layout_.kernel_name();
   }
   std::shared_ptr<const Plan> with_bias(const Tensor* bias) const override {
     return std::make_shared<ScatterPlan>(shared_layout_, weights_, bias);
@@ -100,6 +100,22 @@ Tensor columns_of(const ScatterLayout& layout, const Tensor& kernel,
   return columns;
 }
 
+/// [ci][columns] to [ci][pitch].
+std::shared_ptr<const Tensor> few_columns(const ScatterLayout& layout, const Tensor& columns) {
+  auto padded =
+      std::make_shared<Tensor>(layout.dtype, Dims{layout.input_size, layout.pitch}, layout.memory);
+  const std::size_t size = size_of(layout.dtype);
+  const std::size_t run = static_cast<std::size_t>(layout.columns()) * size;
+  const std::size_t step = static_cast<std::size_t>(layout.pitch) * size;
+  const auto* from = static_cast<const std::byte*>(columns.data());
+  auto* to = static_cast<std::byte*>(padded->data());
+  for (Index ci = 0; ci < layout.input_size; ++ci, from += run, to += step) {
+    std::memcpy(to, from, run);
+    std::memset(to + run, 0, step - run);
+  }
+  return padded;
+}
+
 }  // namespace
 
 std::optional<KernelCost> scatter_cost(const LayerFacts& facts, const CallAxis (&axes)[3],
@@ -108,7 +124,7 @@ std::optional<KernelCost> scatter_cost(const LayerFacts& facts, const CallAxis (
   if (!layout) return std::nullopt;
   Bill bill;
   charge_scatter(bill, *layout, axes, batches);
-  return KernelCost{layout->parts.front().tiles.front().name, bill.total};
+  return KernelCost{layout->kernel_name(), bill.total};
 }
 
 std::shared_ptr<const Plan> scatter_pack(const LayerFacts& facts, const Tensor& kernel,
@@ -116,25 +132,27 @@ std::shared_ptr<const Plan> scatter_pack(const LayerFacts& facts, const Tensor& 
   std::optional<ScatterLayout> layout = scatter_layout(facts);
   if (!layout) return nullptr;
   const LayerFacts products = products_of(*layout);
+  const ScatterLayout::Taps all = layout->taps_of({0, 0, 0});
   std::shared_ptr<const Tensor> weights;
-  if (layout->groups() == 1) {
-    const ScatterLayout::Taps all = layout->taps_of({0, 0, 0});
+  if (layout->few != nullptr) {
+    weights = few_columns(*layout, columns_of(*layout, kernel, all));
+  } else if (layout->groups() == 1) {
     WideWeights packed = pack_wide(products, columns_of(*layout, kernel, all), nullptr);
     layout->parts = std::move(packed.layout.parts);
     weights = std::move(packed.weights);
   } else {
     const Index elements = layout->input_size * layout->pitch;
-    auto all =
+    auto groups =
         std::make_shared<Tensor>(facts.dtype, Dims{layout->groups(), elements}, facts.memory);
     const std::size_t bytes = static_cast<std::size_t>(elements) * size_of(facts.dtype);
-    auto* to = static_cast<std::byte*>(all->data());
+    auto* to = static_cast<std::byte*>(groups->data());
     layout->for_each_group([&](const ScatterLayout::Taps& taps) {
       WideWeights packed = pack_wide(products, columns_of(*layout, kernel, taps), nullptr);
       std::memcpy(to, packed.weights->data(), bytes);
       to += bytes;
       layout->parts = std::move(packed.layout.parts);
     });
-    weights = std::move(all);
+    weights = std::move(groups);
   }
   return std::make_shared<ScatterPlan>(std::make_shared<const ScatterLayout>(std::move(*layout)),
                                        std::move(weights), bias);

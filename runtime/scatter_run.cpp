@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "kernel_buffer.h"
 #include "row_epilogue.h"
 #include "scatter_add.h"
 #include "tile_arguments.h"
@@ -249,8 +250,36 @@ Chunk ScatterRunner::chunk_of(const Band& band, const Box& box, Index first,
   return chunk;
 }
 
+void ScatterRunner::multiply_few(const Chunk& chunk, const TapGroup& group,
+                                 const Memory& memory) const {
+  const FewColumnsKernel& kernel = *layout_.few;
+  Buffer<1> x = flat(chunk.x), start = flat(once_ ? bias_ : zeros_);
+  Buffer<2> w(group.weights, {kernel.columns, layout_.input_size}, {1, kernel.columns});
+  const auto run = [&](const std::int32_t* pixels, Index first, Index count) {
+    Buffer<1> pixel_x = flat(pixels, count);
+    Buffer<2> products(memory.products + first * layout_.pitch * size_, {kernel.columns, count},
+                       {1, kernel.columns});
+    kernel.function(&x.raw, &pixel_x.raw, &w.raw, &start.raw,
+                    static_cast<std::int32_t>(layout_.input_size), min_, max_, &products.raw);
+  };
+  const std::int32_t* pixel_x = memory.tables.pixel_x;
+  const Index whole = chunk.count / kernel.lanes * kernel.lanes, rest = chunk.count - whole;
+  if (whole > 0) run(pixel_x, 0, whole);
+  if (rest == 0) return;
+  // Spare pixels repeat the last one; a chunk has room for their products.
+  std::array<std::int32_t, kMarginBytes / sizeof(float)> rest_x;
+  for (Index p = 0; p < kernel.lanes; ++p) {
+    rest_x[static_cast<std::size_t>(p)] = pixel_x[whole + std::min(p, rest - 1)];
+  }
+  run(rest_x.data(), whole, kernel.lanes);
+}
+
 void ScatterRunner::multiply(const Chunk& chunk, const TapGroup& group,
                              const Memory& memory) const {
+  if (layout_.few != nullptr) {
+    multiply_few(chunk, group, memory);
+    return;
+  }
   TileArguments arguments;
   arguments.x = chunk.x;
   arguments.input_size = layout_.input_size;

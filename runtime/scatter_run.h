@@ -63,6 +63,7 @@ class ScatterRunner {
   /// Inputs [first, first + count) of a box, of at most layout_.chunk_pixels.
   Chunk chunk_of(const Band& band, const Box& box, Index first, const Memory& memory) const;
   void multiply(const Chunk& chunk, const TapGroup& group, const Memory& memory) const;
+  void multiply_few(const Chunk& chunk, const TapGroup& group, const Memory& memory) const;
   /// The products of inputs (d, h, w) to (d, h, w + count).
   void add_row(const Band& band, const TapGroup& group, const Index (&input)[3], Index count,
                const std::byte* products) const;

@@ -126,6 +126,39 @@ TEST_P(Scatter, HasTheSameBitsWhetherOutputsAreNeighboursInMemoryOrNot) {
   }
 }
 
+// Such a sum is one of bias and input channels, in the order that all strategies have. Up to 6
+// columns are multiplied by kernels of their own, a vector of inputs at a time; those of 5 are
+// padded to 6, and 8 columns are a part of a vector.
+TEST_P(Scatter, HasTheBitsOfWideWhereOutputsMeetOneTap) {
+  struct Columns {
+    std::vector<Index> filter;
+    Index channels;
+  };
+  for (const Columns& columns :
+       {Columns{{1, 1}, 1}, Columns{{1, 2}, 1}, Columns{{1, 1}, 2}, Columns{{3, 1}, 1},
+        Columns{{2, 2}, 1}, Columns{{1, 2}, 2}, Columns{{1, 5}, 1}, Columns{{1, 3}, 2},
+        Columns{{1, 2}, 3}, Columns{{2, 2}, 2}}) {
+    for (const Index input_size : {3, 4, 5, 6, 7, 8, 19, 64}) {
+      for (const Index width : {1, 3, 4, 7, 8, 15, 16, 17, 33, 250}) {
+        const Problem problem = make_problem({1}, {3, width}, input_size, columns.channels,
+                                             columns.filter, columns.filter, {1, 1}, "SAME");
+        for (const DType dtype : {DType::kFloat32, DType::kFloat64}) {
+          Random random(static_cast<std::uint64_t>(width));
+          const Case c = make_case(problem, dtype, Values::kNormal, random);
+          const Plans plans(c, GetParam(), width % 2 == 0 ? "relu" : "linear");
+          ASSERT_NE(plans.scatter, nullptr) << problem.text();
+          const Tensor x = c.input(), y = plans.run(*plans.scatter, x);
+          EXPECT_TRUE(same_bits(y.view(), plans.run(*plans.wide, x).view())) << problem.text();
+          if (dtype != DType::kFloat32) continue;
+          const BackwardsRows backwards(x);  // its rows do not follow one another
+          EXPECT_TRUE(same_bits(plans.run(*plans.scatter, backwards.view()).view(), y.view()))
+              << problem.text();
+        }
+      }
+    }
+  }
+}
+
 TEST_P(Scatter, OfNoInputsIsTheBias) {
   for (const std::vector<Index>& input :
        std::vector<std::vector<Index>>{{0}, {0, 4}, {3, 0}, {0, 0}, {2, 3, 0}, {2, 0, 3}}) {

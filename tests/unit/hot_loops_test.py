@@ -32,6 +32,9 @@ KNOWN = {
     "wide_float64_sse41_4x3": 4,
     "wide_float32_sse41_4x3_listed": 2,
     "wide_float64_sse41_4x3_listed": 2,
+    # 16 inputs, each with a place in x, of which integer registers hold 11; sums stay.
+    **{f"scatter_float32_avx512_{columns}columns": 5 for columns in (1, 2, 3, 6)},
+    "scatter_float32_avx512_4columns": 6,
 }
 #: The same of single loops of a kernel, whose others have none: the one that asks for x and y, whose
 #: addresses are beside those of 8 or 6 inputs and the weights, and those that ask for two lines.
@@ -41,6 +44,8 @@ KNOWN_LOOPS = {
     "wide_float32_avx512_6x4": [1],
     "wide_float64_avx512_6x4": [1],
 }
+#: Channels that a kernel of few columns takes at a time (generators/few_columns.h).
+QUAD = 4
 #: Bytes of a cache line, and of an element.
 LINE, BYTES = 64, {"float32": 4, "float64": 8}
 
@@ -63,6 +68,12 @@ def tile_rows(table):
                     lanes = table["targets"][isa]["lanes"][dtype]
                     rows[name] = Row(pixels * tile["vectors"] * tile["unroll"], tile["unroll"],
                                      tile["pixels"][0], tile["vectors"] * lanes * BYTES[dtype])
+    for isa, counts in table["few_columns"].items():
+        for dtype, lanes in table["targets"][isa]["lanes"].items():
+            for columns in counts if lanes >= QUAD else ():
+                if 2 * columns <= lanes:
+                    rows[f"scatter_{dtype}_{isa}_{columns}columns"] = Row(
+                        QUAD * columns, QUAD, lanes, columns * BYTES[dtype])
     return rows
 
 

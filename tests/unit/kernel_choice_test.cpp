@@ -117,6 +117,20 @@ TEST(KernelChoice, OfFewOutputChannelsMultipliesFirstWhereNoTransformApplies) {
   }
 }
 
+// Those of a 1x1 filter, or of one with as many taps as strides.
+TEST(KernelChoice, OfAFewProductsPerInputHasAKernelThatTakesAVectorOfInputs) {
+  for (const Isa isa : runnable_isas()) {
+    if (isa == Isa::kNeon) continue;  // has none
+    for (const Index taps : {1, 2}) {
+      const ConvolutionTranspose layer(
+          {.input_size = 64, .output_size = 1, .filter_shape = taps, .rank = 1, .strides = taps});
+      EXPECT_EQ(layer.kernel_choice({1, 1000, 64}, isa).kernel,
+                "scatter_float32_" + std::string(to_string(isa)) + "_" + std::to_string(taps) +
+                    "columns");
+    }
+  }
+}
+
 TEST(KernelChoice, ForOneShapeIsHintedByTheExpectedInputShape) {
   const ConvolutionTransposeOptions options{.input_size = 64,
                                             .output_size = 3,

@@ -1,0 +1,63 @@
+// The schedule of few columns (generators/few_columns.h): a vector of pixels for each column in a
+// register, while channels pass.
+#pragma once
+
+#include "few_columns.h"
+
+namespace upconv::schedules {
+
+inline void schedule_few_columns(generators::FewColumns& f) {
+  using Halide::MemoryType;
+  const int lanes = f.groups * f.kQuad;
+  f.products.bound(f.c, 0, f.columns)
+      .split(f.i, f.tile, f.i, lanes, Halide::TailStrategy::RoundUp)
+      .split(f.i, f.g, f.p, f.kQuad)
+      .reorder(f.p, f.g, f.c, f.tile)
+      .vectorize(f.p)
+      .vectorize(f.g)
+      .unroll(f.c);
+  f.sum.compute_at(f.products, f.tile)
+      .store_in(MemoryType::Register)
+      .bound_extent(f.p, f.kQuad)
+      .bound_extent(f.g, f.groups)
+      .bound_extent(f.c, f.columns)
+      .vectorize(f.p)
+      .vectorize(f.g)
+      .unroll(f.c);
+  f.sum.update(0)
+      .reorder(f.p, f.g, f.c, f.four[0], f.four[1])
+      .vectorize(f.p)
+      .vectorize(f.g)
+      .unroll(f.c)
+      .unroll(f.four[0]);
+  f.sum.update(1).reorder(f.p, f.g, f.c, f.rest).vectorize(f.p).vectorize(f.g).unroll(f.c);
+
+  // Four channels of a pixel are one load. What is stored with pixels of equal p as neighbours
+  // becomes one whole vector for each p; transposing them is then a matter of fours of lanes, and
+  // neither goes to memory. One shuffle of all vectors, since LLVM finds the fewest instructions.
+  f.quads.compute_at(f.sum, f.four[1])
+      .store_in(MemoryType::Register)
+      .bound_extent(f.k, f.kQuad)
+      .bound_extent(f.g, f.groups)
+      .bound_extent(f.p, f.kQuad)
+      .vectorize(f.k)
+      .unroll(f.g)
+      .unroll(f.p);
+  f.lanes.compute_at(f.sum, f.four[1])
+      .store_in(MemoryType::Register)
+      .bound_extent(f.k, f.kQuad)
+      .bound_extent(f.g, f.groups)
+      .bound_extent(f.p, f.kQuad)
+      .vectorize(f.p)
+      .vectorize(f.g)
+      .vectorize(f.k);
+  // Loads of floats, since a processor takes longer to gather them.
+  f.one.compute_at(f.sum, f.rest)
+      .store_in(MemoryType::Register)
+      .bound_extent(f.p, f.kQuad)
+      .bound_extent(f.g, f.groups)
+      .unroll(f.p)
+      .unroll(f.g);
+}
+
+}  // namespace upconv::schedules
