@@ -22,27 +22,37 @@ class FewColumns : public Halide::Generator<FewColumns> {
   Output<Buffer<void, 2>> products{"products"};
 
   void configure() {
-    for (auto* buffer : {&x, &start}) buffer->set_type(dtype);
+    x.set_type(dtype);
     w.set_type(dtype);
+    start.set_type(dtype);
     products.set_type(dtype);
   }
 
   void generate() {
+    using Halide::cast;
+    using Halide::Expr;
+    using Halide::select;
+    using Halide::strict_float;
+    Halide::Var t("t"), ci("ci");
+    Halide::Func in("in");
+    in(ci, t) = x(Halide::unsafe_promise_clamped(pixel_x(t) + ci, 0, x.dim(0).extent() - 1));
     upconv::generators::FewColumns few(
-        {.x = x,
-         .pixel_x = pixel_x,
-         .w = w,
+        {.in = in,
+         .weights = w,
          .start = start,
          .input_size = input_size,
-         .x_extent = x.dim(0).extent(),
-         .min = min,
-         .max = max,
          .columns = columns,
          .lanes = lanes,
          .fused = get_target().arch != Target::X86 || get_target().has_feature(Target::FMA),
          .type = dtype},
-        products);
-    for (auto* buffer : {&x, &start}) buffer->dim(0).set_min(0);
+        products, [&](const Expr& sum) {
+          // Comparisons, not min and max: a NaN must come out as NaN.
+          const Expr low = cast(sum.type(), min), high = cast(sum.type(), max);
+          const Expr raised = select(strict_float(sum < low), low, sum);
+          return select(strict_float(raised > high), high, raised);
+        });
+    x.dim(0).set_min(0);
+    start.dim(0).set_min(0);
     pixel_x.dim(0).set_min(0);
     w.dim(0).set_bounds(0, columns).set_stride(1);
     w.dim(1).set_min(0).set_stride(columns);

@@ -1,77 +1,68 @@
-// Products of pixels with few columns of weights, a vector of pixels at a time, as an algorithm:
-// the first half of the scatter strategy where a vector of columns would be mostly empty.
+// Products of rows with few columns of weights, a vector of rows at a time, as an algorithm: the first
+// half of the scatter strategy where a vector of columns would be mostly empty (matrix_product.h).
 //
-//   products[c, i] = clamp(start[c] + sum over ci of x[pixel_x[i] + ci] * w[c, ci])
+//   products[t, c] = finish(start[c] + sum over ci of in[t, ci] * w[ci, c])
 //
-// A pixel's channels are neighbours in x, and a vector has one channel of as many pixels: so four
-// channels of all pixels of a tile are read, and transposed in registers. Pixel i of a tile is lane
-// i: pixel p of group g, 4 * g + p.
+// A row's inputs are neighbours in memory, and a vector has one of each of as many rows: so four inputs
+// of all rows of a tile are read, and transposed in registers. Row r of a tile is lane r: row p of
+// group g, 4 * g + p.
 #pragma once
 
 #include "Halide.h"
 
 namespace upconv::generators {
 
-struct FewColumnsInputs {
-  Halide::Func x = {};        ///< (i)
-  Halide::Func pixel_x = {};  ///< (i)
-  Halide::Func w = {};        ///< (c, ci)
-  Halide::Func start = {};    ///< (c)
-  Halide::Expr input_size = {};
-  Halide::Expr x_extent = {};
-  Halide::Expr min = {}, max = {};
-  int columns = 1;
-  int lanes = 1;      ///< pixels of a tile
-  bool fused = true;  ///< the target has a fused multiply-add
-  Halide::Type type = {};
-};
-
 /// The Funcs and Vars that a schedule may name.
 struct FewColumns {
-  static constexpr int kQuad =
-      4;  ///< channels that are transposed at a time, and pixels of a group
+  /// Inputs that are transposed at a time, and rows of a group.
+  static constexpr int kQuad = 4;
+
+  struct Inputs {
+    Halide::Func in = {};       ///< (ci, t)
+    Halide::Func weights = {};  ///< (c, ci)
+    Halide::Func start = {};    ///< (c): what sums start with; undefined: nothing
+    Halide::Expr input_size = {};
+    int columns = 1;
+    int lanes = 1;      ///< rows of a tile, a multiple of kQuad
+    bool fused = true;  ///< the target has a fused multiply-add
+    Halide::Type type = {};
+  };
 
   int columns, groups;
-  Halide::Var p{"p"}, g{"g"}, tile{"tile"}, k{"k"}, q{"q"}, ci{"ci"}, c{"c"}, i{"i"};
-  Halide::Func quads{"quads"};  ///< (k, g, p, q, tile): channel 4 * q + k, as in x
+  Halide::Var c{"c"}, t{"t"}, p{"p"}, g{"g"}, tile{"tile"}, k{"k"}, q{"q"}, ci{"ci"};
+  Halide::Func quads{"quads"};  ///< (k, g, p, q, tile): input 4 * q + k, as in memory
   Halide::Func lanes{"lanes"};  ///< (p, g, k, q, tile): the same, transposed
-  Halide::Func one{"one"};      ///< (p, g, ci, tile): a channel after the last four
+  Halide::Func one{"one"};      ///< (p, g, ci, tile): an input after the last four
   Halide::Func sum{"sum"};      ///< (p, g, c, tile)
-  Halide::RDom four, rest;      ///< (k, q), and the channels after the last four
-  Halide::Func products;        ///< (c, i): the algorithm defines it
+  Halide::RDom four, rest;      ///< (k, q), and the inputs after the last four
+  Halide::Func products;        ///< (c, t): the algorithm defines it
 
-  FewColumns(const FewColumnsInputs& in, const Halide::Func& to)
-      : columns(in.columns),
-        groups(in.lanes / kQuad),
-        four(0, kQuad, 0, in.input_size / kQuad, "four"),
-        rest(0, in.input_size % kQuad, "rest"),
+  /// @param finish what becomes of a sum
+  template <typename Finish>
+  FewColumns(const Inputs& of, const Halide::Func& to, Finish finish)
+      : columns(of.columns),
+        groups(of.lanes / kQuad),
+        four(0, kQuad, 0, of.input_size / kQuad, "four"),
+        rest(0, of.input_size % kQuad, "rest"),
         products(to) {
-    using Halide::cast;
     using Halide::Expr;
-    using Halide::select;
-    using Halide::strict_float;
-    const auto x = [&](const Expr& channel) {
-      const Expr pixel = tile * in.lanes + g * kQuad + p;
-      return in.x(Halide::unsafe_promise_clamped(in.pixel_x(pixel) + channel, 0, in.x_extent - 1));
+    const auto in = [&](const Expr& input) {
+      return of.in(input, tile * of.lanes + g * kQuad + p);
     };
-    quads(k, g, p, q, tile) = x(q * kQuad + k);
+    quads(k, g, p, q, tile) = in(q * kQuad + k);
     lanes(p, g, k, q, tile) = quads(k, g, p, q, tile);
-    one(p, g, ci, tile) = x(ci);
+    one(p, g, ci, tile) = in(ci);
 
-    const auto add = [&](const Expr& value, const Expr& channel) {
-      const Expr next = sum(p, g, c, tile) + value * in.w(c, channel);
-      sum(p, g, c, tile) = in.fused ? next : strict_float(next);
+    const auto add = [&](const Expr& value, const Expr& input) {
+      const Expr next = sum(p, g, c, tile) + value * of.weights(c, input);
+      sum(p, g, c, tile) = of.fused ? next : Halide::strict_float(next);
     };
-    sum(p, g, c, tile) = in.start(c);
+    sum(p, g, c, tile) =
+        of.start.defined() ? of.start(c) : Halide::Internal::make_const(of.type, 0);
     add(lanes(p, g, four[0], four[1], tile), four[1] * kQuad + four[0]);
-    const Expr last = in.input_size / kQuad * kQuad + rest;
+    const Expr last = of.input_size / kQuad * kQuad + rest;
     add(one(p, g, last, tile), last);
-
-    // Comparisons, not min and max: a NaN must come out as NaN.
-    const Expr value = sum(i % kQuad, i % in.lanes / kQuad, c, i / in.lanes);
-    const Expr low = cast(in.type, in.min), high = cast(in.type, in.max);
-    const Expr raised = select(strict_float(value < low), low, value);
-    products(c, i) = select(strict_float(raised > high), high, raised);
+    products(c, t) = finish(sum(t % kQuad, t % of.lanes / kQuad, c, t / of.lanes));
   }
 };
 

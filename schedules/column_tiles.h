@@ -1,5 +1,5 @@
-// The schedule of few columns (generators/few_columns.h): a vector of pixels for each column in a
-// register, while channels pass.
+// The schedule of few columns (generators/few_columns.h): a vector of rows for each column in a
+// register, while inputs pass.
 #pragma once
 
 #include "few_columns.h"
@@ -10,8 +10,8 @@ inline void schedule_few_columns(generators::FewColumns& f) {
   using Halide::MemoryType;
   const int lanes = f.groups * f.kQuad;
   f.products.bound(f.c, 0, f.columns)
-      .split(f.i, f.tile, f.i, lanes, Halide::TailStrategy::RoundUp)
-      .split(f.i, f.g, f.p, f.kQuad)
+      .split(f.t, f.tile, f.t, lanes, Halide::TailStrategy::RoundUp)
+      .split(f.t, f.g, f.p, f.kQuad)
       .reorder(f.p, f.g, f.c, f.tile)
       .vectorize(f.p)
       .vectorize(f.g)
@@ -32,9 +32,9 @@ inline void schedule_few_columns(generators::FewColumns& f) {
       .unroll(f.four[0]);
   f.sum.update(1).reorder(f.p, f.g, f.c, f.rest).vectorize(f.p).vectorize(f.g).unroll(f.c);
 
-  // Four channels of a pixel are one load. What is stored with pixels of equal p as neighbours
-  // becomes one whole vector for each p; transposing them is then a matter of fours of lanes, and
-  // neither goes to memory. One shuffle of all vectors, since LLVM finds the fewest instructions.
+  // Four inputs of a row are one load. What is stored with rows of equal p as neighbours becomes one
+  // whole vector for each p; transposing them is then a matter of fours of lanes, and neither goes to
+  // memory. One shuffle of all vectors, since LLVM finds the fewest instructions.
   f.quads.compute_at(f.sum, f.four[1])
       .store_in(MemoryType::Register)
       .bound_extent(f.k, f.kQuad)
