@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "boxes_time.h"
+#include "few_columns.h"
 #include "hints.h"
 #include "layer_state.h"
 #include "pieces.h"
@@ -141,6 +142,20 @@ void combine_taps(LayerPlan& plan) {
     of.combined = of.axis.filter;
     of.phases = internal::AxisPhases(1, 1, 1);
   }
+}
+
+void cut_columns(LayerPlan& plan, const std::vector<TileRow>& rows) {
+  const auto columns = static_cast<int>(plan.channels());
+  // Fewer inputs than are transposed at a time are quicker one by one.
+  if (columns > plan.target.few_columns || plan.input_size() < generators::FewColumns::kQuad) {
+    cut_blocks(plan, rows);
+    return;
+  }
+  plan.parts = {{.channels = columns,
+                 .block_channels = columns,
+                 .blocks = 1,
+                 .few = true,
+                 .tile = {.heights = {plan.target.lanes, 1}}}};
 }
 
 int blocks_of_tile(const LayerPlan& plan, const PlannedPart& part) {

@@ -18,6 +18,10 @@ void combine_phases(LayerPlan& plan, std::size_t first);
 /// All taps become channels of one (scatter_plan.h).
 void combine_taps(LayerPlan& plan);
 
+/// As cut_blocks(), with all channels in one part where the target multiplies so few by vectors of
+/// rows.
+void cut_columns(LayerPlan& plan, const std::vector<TileRow>& rows);
+
 /// Blocks of a part that a tile computes one after the other: all, so that the places of its pixels
 /// are found once, where the weights of a phase, which every tile then reads, are near; else one.
 int blocks_of_tile(const LayerPlan& plan, const PlannedPart& part);

@@ -52,6 +52,7 @@ void describe_variant(Json& json, const LayerPlan& plan) {
                      {"vectors", part.tile.vectors},
                      {"pixels", part.tile.heights},
                      {"unroll", part.tile.unroll}});
+    if (part.few) parts.back()["few_columns"] = true;
   }
   json["target"] = plan.target.name;
   json["halide_target"] = plan.target.halide.to_string();

@@ -66,6 +66,9 @@ struct PlannedPart {
   int channels = 0;        ///< of a block that y has; only a last block has fewer than it packs
   int block_channels = 0;  ///< packed
   int blocks = 0;
+  /// Its channels are few, and a tile is a vector of rows (generators/few_columns.h): of one block,
+  /// which is not padded.
+  bool few = false;
   TileRow tile = {};
   Index weights_at = 0;  ///< of the first block in the packed weights, in elements
   Index bias_at = 0;

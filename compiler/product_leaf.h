@@ -23,4 +23,10 @@ struct ProductShape {
 Leaf product_leaf(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part,
                   int height, const ProductShape& shape, const Halide::Buffer<void>& constant);
 
+/// The same of a part with few channels, a vector of rows at a time. @param height lanes, and the
+/// last integer counts tiles; or 1, and it counts rows, fewer than lanes, beside whose products
+/// others are written, of a whole tile.
+Leaf few_columns_leaf(Halide::Module& module, const LayerPlan& plan, const PlannedPart& part,
+                      int height, const ProductShape& shape, const Halide::Buffer<void>& constant);
+
 }  // namespace upconv::compiler

@@ -16,6 +16,7 @@ namespace upconv::compiler {
 
 namespace {
 
+using Halide::Expr;
 using Halide::Func;
 using Halide::ImageParam;
 using Halide::Param;
@@ -30,6 +31,13 @@ class Leaves {
   Leaf add_runs(const TapRuns& runs) const {
     Param<int> inputs("inputs");
     const Index channels = plan_.output_size();
+    const std::string name = "_add_" + std::to_string(runs.taps);
+    if (plan_.scatter->joined) {
+      const Expr length = inputs * static_cast<int>(plan_.scatter->pitch);
+      generators::AddedPart added(products_, sums_values_, length, plan_.target.lanes, type_);
+      added.schedule();
+      return leaf(name, added.y, {inputs});
+    }
     generators::AddedRuns added({.products = products_,
                                  .sums = sums_values_,
                                  .run = static_cast<int>(runs.taps * channels),
@@ -39,7 +47,7 @@ class Leaves {
                                  .lanes = plan_.target.lanes,
                                  .type = type_});
     added.schedule();
-    return leaf("_add_" + std::to_string(runs.taps), added.y, {inputs});
+    return leaf(name, added.y, {inputs});
   }
 
   Leaf add_part() const {
@@ -103,7 +111,9 @@ ScatterLeaves add_scatter_leaves(Halide::Module& module, const LayerPlan& plan,
     const PlannedPart& part = plan.parts[n];
     std::map<int, Leaf>& by_height = leaves.products.emplace_back();
     for (const int height : scatter.heights[n]) {
-      by_height.emplace(height, product_leaf(module, plan, part, height, shape, packed));
+      by_height.emplace(height, part.few
+                                    ? few_columns_leaf(module, plan, part, height, shape, packed)
+                                    : product_leaf(module, plan, part, height, shape, packed));
     }
     if (plan.spec.embeds_weights()) continue;
     leaves.pack_weights.push_back(weight_packing(module, plan, part));

@@ -7,6 +7,7 @@
 #include "boxes_time.h"
 #include "chunk.h"
 #include "expected_time.h"
+#include "few_columns.h"
 #include "hints.h"
 #include "phases.h"
 #include "scatter_layout.h"
@@ -70,9 +71,12 @@ std::string reason_against(const LayerPlan& plan) {
 // Beside the multiply-adds, in these: fitted with those of boxes_time.cpp.
 
 /// A chunk for a block; an input, whose products are found; a row of inputs for a run of taps.
-constexpr double kChunk = 20, kInput = 24, kRowOfRuns = 2;
-/// A vector of a run, or a part of one, added.
-constexpr double kAdded = 3.6;
+constexpr double kChunk = 20, kInput = 4, kRowOfRuns = 2;
+/// Where columns are few, an input; for a tile, which has a vector of them, and four channels: the
+/// tile, each of its inputs, each column.
+constexpr double kFewInput = 1.5, kFewTile = 6, kTransposed = 1.4, kColumn = 4;
+/// A vector of a run, or a part of one, added; copied.
+constexpr double kAdded = 3.6, kCopied = 2;
 /// A vector of outputs in a row of y, and an input that reaches it, where rows are added by these.
 constexpr double kGather = 14, kGathered = 7;
 
@@ -82,6 +86,31 @@ constexpr double kFarWeights = 2;
 /// What it must save beside strategies whose estimates were not fitted with these, and beside boxes
 /// of as many products.
 constexpr double kGain = 0.93, kGainOnce = 0.97;
+
+/// Time of the products, and of finding them.
+double products_time(const LayerPlan& plan, const ScatterPlan& scatter, Index inputs) {
+  const auto real = [](Index value) { return static_cast<double>(value); };
+  const PlannedPart& first = plan.parts.front();
+  if (first.few) {
+    // Products are transposed back, as if they were of four channels more.
+    const Index quads = ceil_div(plan.input_size(), generators::FewColumns::kQuad);
+    const Index tiles = ceil_div(inputs, plan.target.lanes), lanes = plan.target.lanes;
+    return real(tiles) * (real(quads) * (kFewTile + kTransposed * real(lanes)) +
+                          real(quads + 1) * kColumn * first.block_channels) +
+           kFewInput * real(inputs);
+  }
+  double tiles = 0;  // for a row of weights
+  for (std::size_t n = 0; n < plan.parts.size(); ++n) {
+    const PlannedPart& part = plan.parts[n];
+    Index left = inputs;
+    for (const int height : scatter.heights[n]) {
+      const Index count = part.blocks * (left / height);
+      tiles += real(count) * tile_time(part.tile, height);
+      left %= height;
+    }
+  }
+  return tiles * real(plan.input_size()) + kInput * real(inputs);
+}
 
 /// Time of a call.
 double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
@@ -93,18 +122,8 @@ double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
     rows *= axis == 2 ? 1 : *of.input * of.axis.filter;
     outputs *= of.window.output;
   }
-  double tiles = 0;  // for a row of weights
   Index blocks = 0;
-  for (std::size_t n = 0; n < plan.parts.size(); ++n) {
-    const PlannedPart& part = plan.parts[n];
-    Index left = inputs;
-    for (const int height : scatter.heights[n]) {
-      const Index count = part.blocks * (left / height);
-      tiles += static_cast<double>(count) * tile_time(part.tile, height);
-      left %= height;
-    }
-    blocks += part.blocks;
-  }
+  for (const PlannedPart& part : plan.parts) blocks += part.blocks;
   Index runs = 0, added = 0;  // of a row, and vectors of an input's
   for (const TapRuns& of : scatter.runs) {
     Index elements = of.taps * plan.output_size(), vectors = 0;
@@ -116,7 +135,11 @@ double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
   }
   const auto real = [](Index value) { return static_cast<double>(value); };
   const PlannedAxis& w = plan.axes[2];
-  double adding = kRowOfRuns * real(rows * runs) + kAdded * real(rows * *w.input * added);
+  // Joined runs are vectors of all inputs.
+  double vectors = real(rows * *w.input * added);
+  if (scatter.joined) vectors = real(rows * *w.input * scatter.pitch) / plan.target.lanes;
+  const double adding_vector = scatter.once ? kCopied : kAdded;
+  double adding = kRowOfRuns * real(rows * runs) + adding_vector * vectors;
   if (scatter.gathers) {
     const Index lanes = plan.target.lanes, channels = plan.output_size();
     const Index reached =
@@ -128,7 +151,7 @@ double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
   const Index weights = plan.input_size() * scatter.pitch;
   const Index lines = weights * static_cast<Index>(plan.element_bytes()) / 64;
   return (are_far(plan, weights) ? kFarWeights * real(chunks * lines) : 0) +
-         tiles * real(plan.input_size()) + kInput * real(inputs) + kChunk * real(chunks * blocks) +
+         products_time(plan, scatter, inputs) + kChunk * real(chunks * blocks) +
          adding + kOutputTime * real(outputs) / plan.target.lanes +
          (scatter.once ? far_time(plan) : 0);
 }
@@ -147,6 +170,9 @@ LayerPlan plan_of(const ToTaps& to_taps) {
   scatter.once = std::all_of(plan.axes.begin(), plan.axes.end(), are_apart);
   scatter.fills = !scatter.once || !std::all_of(plan.axes.begin(), plan.axes.end(), has_no_gaps);
   scatter.runs = runs_of(plan.axes[2]);
+  scatter.joined = scatter.once && scatter.runs.size() == 1 &&
+                   scatter.pitch == scatter.runs.front().taps * plan.output_size() &&
+                   scatter.pitch == plan.axes[2].axis.stride * plan.output_size();
   scatter.gathers = !scatter.once && adds_by_vectors(plan);
   if (scatter.gathers) {
     scatter.margin = internal::kMarginBytes / static_cast<Index>(plan.element_bytes());
@@ -157,7 +183,7 @@ LayerPlan plan_of(const ToTaps& to_taps) {
     // Of a known number of inputs, the last tile is as low as what is left.
     const int tallest = part.tile.heights.front();
     const auto rest = static_cast<int>(inputs % tallest);
-    if (!plan.spec.images) {
+    if (!plan.spec.images || (part.few && rest > 0)) {
       scatter.heights.push_back(part.tile.heights);
     } else if (rest == 0) {
       scatter.heights.push_back({tallest});
@@ -167,7 +193,11 @@ LayerPlan plan_of(const ToTaps& to_taps) {
       scatter.heights.push_back({tallest, rest});
     }
   }
-  if (plan.spec.images) scatter.chunk = std::min(scatter.chunk, inputs);
+  // Of few columns, tiles are whole.
+  const Index least = plan.parts.front().few ? tall : 1;
+  if (plan.spec.images) {
+    scatter.chunk = std::min(scatter.chunk, ceil_div(inputs, least) * least);
+  }
   scatter.time = time_of(plan, scatter);
   plan.scatter = std::make_shared<const ScatterPlan>(std::move(scatter));
   return plan;

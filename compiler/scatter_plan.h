@@ -29,6 +29,8 @@ struct ScatterPlan {
   Index pitch = 1;    ///< from an input's products to the next's, in elements
   /// The row's last run has fewer taps, where there is such: later taps come first.
   std::vector<TapRuns> runs = {};
+  /// A row's products lie as its outputs do: one run of all inputs.
+  bool joined = false;
   /// Rows are added a vector of outputs at a time (generators/added_rows.h), where they have one;
   /// that may read so many elements before and after the products.
   bool gathers = false;

@@ -68,6 +68,25 @@ class HotLoops(CompilerTest):
                     with self.subTest(strategy=strategy, config=config, shape=shape, target=target):
                         self.check_layer(strategy, config, target, shape)
 
+    def test_few_columns_are_transposed_in_registers(self):
+        """Vectors do not go by way of the stack, where the places of inputs may be."""
+        for taps, targets in ((1, ("sse41", "avx2", "avx512")), (3, ("avx2", "avx512")),
+                              (5, ("avx512",))):
+            self.write_layer({"name": "layer", "arithmetic": "fast", "rank": 1, "input_size": 64,
+                              "output_size": 1, "filter_shape": [taps], "strides": [taps]})
+            for target in targets:
+                with self.subTest(taps=taps, target=target):
+                    self.compile_layer("--strategy", "scatter", "--input-shape", "1,1000,64",
+                                       "--emit", "asm", targets=[target])
+                    prefix = self.folder / "out" / target
+                    manifest = json.loads((prefix / "share/decoder.json").read_text())
+                    self.assertTrue(manifest["parts"][0]["few_columns"])
+                    loops = [loop for loop in innermost_loops(prefix / "emit/decoder.s")
+                             if loop.multiply_adds == 4 * taps]
+                    self.assertNotEqual(loops, [])
+                    self.assertEqual([loop.vector_stack + loop.stores for loop in loops],
+                                     [0] * len(loops))
+
     def test_many_weights_are_asked_for_beforehand(self):
         """Of layers whose weights are more than a cache holds, constants or not, by all strategies
         that read them in panels; of others, no line."""

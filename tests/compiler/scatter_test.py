@@ -94,11 +94,29 @@ class Values(ScatterTest):
             layers.append((dict(config, padding=[[4, 1], [9, 11]]), (1, 5, 31, 8)))
         self.for_each_layer(layers, 94, self.check_scatter)
 
+    def test_few_columns(self):
+        """Few products per input are computed a vector of inputs at a time: fewer inputs than one
+        has, as many, and more; channels in fours and some over; products that are whole rows of y,
+        parts of rows, and added."""
+        layers = []
+        for filters, strides, channels in (([1, 1], [1, 1], 1), ([1, 2], [1, 2], 1),
+                                           ([1, 1], [1, 1], 3), ([2, 2], [2, 2], 1),
+                                           ([1, 5], [2, 1], 1), ([2, 3], [2, 3], 1)):
+            for inputs, height, width in ((4, 1, 1), (7, 1, 15), (9, 1, 16), (20, 3, 11),
+                                          (6, 3, 161)):
+                config = dict(BASE, filter_shape=filters, strides=strides, input_size=inputs,
+                              output_size=channels, activation="gelu" if width == 11 else None)
+                layers.append((config, (2, height, width, inputs)))
+            layers.append((dict(config, padding=[[-1, 1], [2, -1]], dtype="float64"), (2, 4, 30, 6)))
+        self.for_each_layer(layers, 95, self.check_scatter)
+
     def test_images_may_be_an_argument(self):
-        for images in (1, 2, 7):
-            with self.subTest(images=images):
-                self.check_scatter(np.random.default_rng(SEED), BASE, (images, 6, 19, 8),
-                                   runnable_isas()[-1], False, ["?", "6", "19"])
+        random = np.random.default_rng(SEED)
+        for config in (BASE, dict(BASE, filter_shape=[1, 2], output_size=1)):
+            for images in (1, 2, 7):
+                with self.subTest(config=config, images=images):
+                    self.check_scatter(random, config, (images, 6, 19, 8), runnable_isas()[-1],
+                                       False, ["?", "6", "19"])
 
     def test_not_finite(self):
         """An input or a weight that is not finite reaches the outputs that it must, and no other."""
