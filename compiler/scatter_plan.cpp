@@ -70,13 +70,14 @@ std::string reason_against(const LayerPlan& plan) {
 
 // Beside the multiply-adds, in these: fitted with those of boxes_time.cpp.
 
-/// A chunk for a block; an input, whose products are found; a row of inputs for a run of taps.
-constexpr double kChunk = 20, kInput = 4, kRowOfRuns = 2;
+/// A chunk for a block; an input, whose products are found; a vector of them, which are written; a
+/// row of inputs for a run of taps.
+constexpr double kChunk = 20, kInput = 12, kProduct = 2, kRowOfRuns = 2;
 /// Where columns are few, an input; for a tile, which has a vector of them, and four channels: the
 /// tile, each of its inputs, each column.
 constexpr double kFewInput = 1.5, kFewTile = 6, kTransposed = 1.4, kColumn = 4;
-/// A vector of a run, or a part of one, added; copied.
-constexpr double kAdded = 3.6, kCopied = 2;
+/// A vector of a run, or a part of one, added; of few columns, copied.
+constexpr double kAdded = 3.6, kFewCopied = 2;
 /// A vector of outputs in a row of y, and an input that reaches it, where rows are added by these.
 constexpr double kGather = 14, kGathered = 7;
 
@@ -109,7 +110,8 @@ double products_time(const LayerPlan& plan, const ScatterPlan& scatter, Index in
       left %= height;
     }
   }
-  return tiles * real(plan.input_size()) + kInput * real(inputs);
+  const Index vectors = ceil_div(scatter.pitch, plan.target.lanes);
+  return tiles * real(plan.input_size()) + (kInput + kProduct * real(vectors)) * real(inputs);
 }
 
 /// Time of a call.
@@ -138,7 +140,8 @@ double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
   // Joined runs are vectors of all inputs.
   double vectors = real(rows * *w.input * added);
   if (scatter.joined) vectors = real(rows * *w.input * scatter.pitch) / plan.target.lanes;
-  const double adding_vector = scatter.once ? kCopied : kAdded;
+  const bool copies_few = scatter.once && plan.parts.front().few;
+  const double adding_vector = copies_few ? kFewCopied : kAdded;
   double adding = kRowOfRuns * real(rows * runs) + adding_vector * vectors;
   if (scatter.gathers) {
     const Index lanes = plan.target.lanes, channels = plan.output_size();
@@ -151,9 +154,8 @@ double time_of(const LayerPlan& plan, const ScatterPlan& scatter) {
   const Index weights = plan.input_size() * scatter.pitch;
   const Index lines = weights * static_cast<Index>(plan.element_bytes()) / 64;
   return (are_far(plan, weights) ? kFarWeights * real(chunks * lines) : 0) +
-         products_time(plan, scatter, inputs) + kChunk * real(chunks * blocks) +
-         adding + kOutputTime * real(outputs) / plan.target.lanes +
-         (scatter.once ? far_time(plan) : 0);
+         products_time(plan, scatter, inputs) + kChunk * real(chunks * blocks) + adding +
+         kOutputTime * real(outputs) / plan.target.lanes + (scatter.once ? far_time(plan) : 0);
 }
 
 LayerPlan plan_of(const ToTaps& to_taps) {
