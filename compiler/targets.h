@@ -23,7 +23,7 @@ struct TargetInfo {
   Halide::Target halide = {};
   std::string tiles_of = {};  ///< the row of schedules/kernels.json whose tiles it takes
   std::vector<TileRow> tiles = {};
-  int lanes = 4;  ///< elements in a vector, of the dtype asked for
+  int lanes = 4;        ///< elements in a vector, of the dtype asked for
   int few_columns = 0;  ///< so many are multiplied a vector of rows at a time (few_columns.h)
   // As kernel_table.h's TargetSizes.
   int slab_bytes = 0, panel_bytes = 0, piece_rows = 0, strip_bytes = 0;

@@ -1,11 +1,12 @@
-// Products of rows with few columns of weights, a vector of rows at a time, as an algorithm: the first
-// half of the scatter strategy where a vector of columns would be mostly empty (matrix_product.h).
+// Products of rows with few columns of weights, a vector of rows at a time, as an algorithm: the
+// first half of the scatter strategy where a vector of columns would be mostly empty
+// (matrix_product.h).
 //
 //   products[t, c] = finish(start[c] + sum over ci of in[t, ci] * w[ci, c])
 //
-// A row's inputs are neighbours in memory, and a vector has one of each of as many rows: so four inputs
-// of all rows of a tile are read, and transposed in registers. Row r of a tile is lane r: row p of
-// group g, 4 * g + p.
+// A row's inputs are neighbours in memory, and a vector has one of each of as many rows: so four
+// inputs of all rows of a tile are read, and transposed in registers. Row r of a tile is lane r:
+// row p of group g, 4 * g + p.
 #pragma once
 
 #include "Halide.h"

@@ -32,9 +32,9 @@ inline void schedule_few_columns(generators::FewColumns& f) {
       .unroll(f.four[0]);
   f.sum.update(1).reorder(f.p, f.g, f.c, f.rest).vectorize(f.p).vectorize(f.g).unroll(f.c);
 
-  // Four inputs of a row are one load. What is stored with rows of equal p as neighbours becomes one
-  // whole vector for each p; transposing them is then a matter of fours of lanes, and neither goes to
-  // memory. One shuffle of all vectors, since LLVM finds the fewest instructions.
+  // Four inputs of a row are one load. What is stored with rows of equal p as neighbours becomes
+  // one whole vector for each p; transposing them is then a matter of fours of lanes, and neither
+  // goes to memory. One shuffle of all vectors, since LLVM finds the fewest instructions.
   f.quads.compute_at(f.sum, f.four[1])
       .store_in(MemoryType::Register)
       .bound_extent(f.k, f.kQuad)
