@@ -215,7 +215,11 @@ LayerPlan make_plan(const LayerSpec& spec, const TargetInfo& target, const PlanC
     const auto to_taps = [&] {
       LayerPlan from = plan;
       combine_taps(from);
-      choices.tile ? cut_blocks(from, rows) : cut_columns(from, rows);
+      if (choices.tile) {
+        cut_blocks(from, rows);
+      } else {
+        cut_columns(from, rows);
+      }
       return from;
     };
     if (choices.strategy == "winograd") {

@@ -136,8 +136,7 @@ TargetInfo find_target(const std::string& name, DType dtype) {
   info.piece_rows = sizes.at("piece_rows").get<int>();
   info.strip_bytes = sizes.at("strip_bytes").get<int>();
   for (const int columns : table.at("few_columns").at(info.tiles_of).get<std::vector<int>>()) {
-    const bool fills_half = 2 * columns > info.lanes;
-    if (info.lanes >= 4 && !fills_half) info.few_columns = columns;
+    if (info.lanes >= 4 && 2 * columns <= info.lanes) info.few_columns = columns;
   }
   for (const auto& row : table.at("wide").at(info.tiles_of)) {
     info.tiles.push_back({.vectors = row.at("vectors").get<int>(),

@@ -13,7 +13,7 @@ namespace upconv::UPCONV_ABI::internal {
 /// Filling writes all, so gaps must be most of y.
 inline constexpr double kMostReached = 0.5;
 
-/// True where it is faster to fill y row by row, and then to compute the outputs that taps reach
+/// True where it is faster to fill y run by run, and then to compute the outputs that taps reach
 /// over it, than to visit the gaps box by box: in a large y of which gaps are at least a half.
 /// Never with a residual, for then they differ.
 bool gaps_pay(const Call& call, Index output_size);
