@@ -53,27 +53,32 @@ class Run(CompilerTest):
                 self.check_case(random, config, extents, target, constant, fixed, isa, compiler,
                                 runner)
 
-    def check_narrow(self, target, isa, compiler, runner):
-        """Layers of few channels with vectors along the positions."""
+    def check_few_channels(self, target, isa, compiler, runner):
+        """Layers of few channels with vectors along the positions, or the inputs: where taps do not
+        overlap, a sum has one order."""
+        once = {"filter_shape": [1, 2], "strides": [1, 2], "output_size": 1, "arithmetic": "fast"}
         layers = [
-            (dict(BASE, filter_shape=[9, 9], output_size=1, input_size=20,
-                  padding=[[4, 4], [4, 4]], output_padding=[1, 1]), (1, 13, 21, 20)),
-            (dict(BASE, filter_shape=[4, 4], input_size=9, activation="tanh"), (2, 5, 33, 9)),
-            (dict(BASE, rank=1, filter_shape=[5], strides=[3], dilations=[2], dtype="float64"),
-             (1, 70, 3)),
+            ("narrow", dict(BASE, filter_shape=[9, 9], output_size=1, input_size=20,
+                            padding=[[4, 4], [4, 4]], output_padding=[1, 1]), (1, 13, 21, 20)),
+            ("narrow", dict(BASE, filter_shape=[4, 4], input_size=9, activation="tanh"),
+             (2, 5, 33, 9)),
+            ("narrow", dict(BASE, rank=1, filter_shape=[5], strides=[3], dilations=[2],
+                            dtype="float64"), (1, 70, 3)),
+            ("scatter", dict(BASE, input_size=9, **once), (2, 3, 23, 9)),
+            ("scatter", dict(BASE, input_size=16, activation="relu", **once), (1, 1, 2, 16)),
         ]
-        for case, (config, shape) in enumerate(layers):
+        for case, (strategy, config, shape) in enumerate(layers):
             with self.subTest(case=case, target=target, config=config, shape=shape):
                 self.check_shape(np.random.default_rng([SEED, 17, case]), config, shape, target,
                                  bool(case & 1), None, isa, compiler, runner,
-                                 ["--strategy", "narrow"])
+                                 ["--strategy", strategy])
 
     def test_aarch64(self):
         """Bit by bit as AVX2, which also has a fused multiply-add."""
         need("aarch64-linux-gnu-gcc", "qemu-aarch64-static")
         tools = ["aarch64-linux-gnu-gcc", "-static"], ["qemu-aarch64-static"]
         self.check_cases("neon", "avx2", *tools, 6)
-        self.check_narrow("neon", "avx2", *tools)
+        self.check_few_channels("neon", "avx2", *tools)
 
     def test_sve2(self):
         """The same with scalable vectors, on a processor whose vectors have 128 bits."""
@@ -86,7 +91,7 @@ class Run(CompilerTest):
         need("arm-linux-gnueabihf-gcc", "qemu-arm-static")
         tools = ["arm-linux-gnueabihf-gcc", "-static"], ["qemu-arm-static"]
         self.check_cases("armv7", "sse41", *tools, 4)
-        self.check_narrow("armv7", "sse41", *tools)
+        self.check_few_channels("armv7", "sse41", *tools)
 
     def test_avx2_on_a_processor_without_avx512(self):
         need("qemu-x86_64-static")
@@ -96,13 +101,17 @@ class Run(CompilerTest):
         """Without fused multiply-adds, as SSE4.1."""
         need("node", "wasm-ld")
         (self.folder / "run.js").write_text(NODE_PROGRAM)
-        for case in range(4):
+        for case in range(5):
             random = np.random.default_rng([SEED, 8, case])
             config, extents = self.random_layer(random)
             options = []
             if case == 3:
                 config, extents = dict(BASE, filter_shape=[5, 5], output_size=2), (6, 19)
                 options = ["--strategy", "narrow", "--input-shape", "2,6,19,3"]
+            elif case == 4:  # few products of an input
+                config, extents = dict(BASE, filter_shape=[1, 2], strides=[1, 2], output_size=1,
+                                       input_size=7, arithmetic="fast"), (3, 9)
+                options = ["--strategy", "scatter", "--input-shape", "2,3,9,7"]
             config.pop("use_bias", None)
             dtype = np.dtype(config.get("dtype", "float32"))
             x = random.standard_normal((2, *extents, config["input_size"])).astype(dtype)
