@@ -32,32 +32,27 @@ inline void schedule_few_columns(generators::FewColumns& f) {
       .unroll(f.four[0]);
   f.sum.update(1).reorder(f.p, f.g, f.c, f.rest).vectorize(f.p).vectorize(f.g).unroll(f.c);
 
+  const auto in_registers = [&](Halide::Func& values, const Halide::RVar& at) {
+    return values.compute_at(f.sum, at)
+        .store_in(MemoryType::Register)
+        .bound_extent(f.p, f.kQuad)
+        .bound_extent(f.g, f.groups);
+  };
   // Four inputs of a row are one load. What is stored with rows of equal p as neighbours becomes
   // one whole vector for each p; transposing them is then a matter of fours of lanes, and neither
   // goes to memory. One shuffle of all vectors, since LLVM finds the fewest instructions.
-  f.quads.compute_at(f.sum, f.four[1])
-      .store_in(MemoryType::Register)
+  in_registers(f.quads, f.four[1])
       .bound_extent(f.k, f.kQuad)
-      .bound_extent(f.g, f.groups)
-      .bound_extent(f.p, f.kQuad)
       .vectorize(f.k)
       .unroll(f.g)
       .unroll(f.p);
-  f.lanes.compute_at(f.sum, f.four[1])
-      .store_in(MemoryType::Register)
+  in_registers(f.lanes, f.four[1])
       .bound_extent(f.k, f.kQuad)
-      .bound_extent(f.g, f.groups)
-      .bound_extent(f.p, f.kQuad)
       .vectorize(f.p)
       .vectorize(f.g)
       .vectorize(f.k);
   // Loads of floats, since a processor takes longer to gather them.
-  f.one.compute_at(f.sum, f.rest)
-      .store_in(MemoryType::Register)
-      .bound_extent(f.p, f.kQuad)
-      .bound_extent(f.g, f.groups)
-      .unroll(f.p)
-      .unroll(f.g);
+  in_registers(f.one, f.rest).unroll(f.p).unroll(f.g);
 }
 
 }  // namespace upconv::schedules
