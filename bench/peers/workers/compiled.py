@@ -64,7 +64,8 @@ def aligned(shape):
     if size < page:
         memory, begin = np.zeros(size + line, np.uint8), line
     else:
-        pages = mmap.mmap(-1, size + page)
+        # Private: shared memory, the default, has huge pages under a setting of its own, mostly off.
+        pages = mmap.mmap(-1, size + page, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if hasattr(mmap, "MADV_HUGEPAGE"):
             pages.madvise(mmap.MADV_HUGEPAGE)
         memory, begin = np.frombuffer(pages, np.uint8), page
